@@ -1,0 +1,216 @@
+//! Diagnostics: what was wrong, where, and what to do. Plain values; `render` draws them at the edge.
+
+mod render;
+mod source;
+
+pub use render::{Style, render, render_all};
+pub use source::{FileId, Position, SourceFile, Sources, Span};
+
+use serde::Serialize;
+
+use crate::address::Address;
+
+/// How grave a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A remark that needs no action.
+    Info,
+    /// Something that works and is likely not meant.
+    Warning,
+    /// Something that stops the command.
+    Error,
+}
+
+/// A place in a source file with a short remark on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// The remark beside the underlined text; may be empty.
+    pub text: String,
+}
+
+/// One remark about the configuration, the plan or the host.
+///
+/// Texts are lower case without a full stop, names in backticks. Built with [`Diagnostic::error`] and the
+/// methods that follow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How grave it is.
+    pub severity: Severity,
+    /// The rule's code, such as `foreign_default_server`, where a rule has one.
+    pub code: Option<&'static str>,
+    /// What was wrong, in one line.
+    pub summary: String,
+    /// More lines of explanation; may be empty.
+    pub detail: String,
+    /// The place, where there is one.
+    pub primary: Option<Label>,
+    /// Other places that matter.
+    pub secondary: Vec<Label>,
+    /// What to do, each a sentence.
+    pub help: Vec<String>,
+    /// The resource that it is about.
+    pub address: Option<Address>,
+}
+
+impl Diagnostic {
+    fn new(severity: Severity, summary: impl Into<String>) -> Self {
+        Self {
+            severity,
+            code: None,
+            summary: summary.into(),
+            detail: String::new(),
+            primary: None,
+            secondary: Vec::new(),
+            help: Vec::new(),
+            address: None,
+        }
+    }
+
+    /// An error with this summary.
+    pub fn error(summary: impl Into<String>) -> Self {
+        Self::new(Severity::Error, summary)
+    }
+
+    /// A warning with this summary.
+    pub fn warning(summary: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, summary)
+    }
+
+    /// An information with this summary.
+    pub fn info(summary: impl Into<String>) -> Self {
+        Self::new(Severity::Info, summary)
+    }
+
+    /// Sets the rule's code.
+    #[must_use]
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// Sets the explanation.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Sets the place, without a remark on it.
+    #[must_use]
+    pub fn at(self, span: impl Into<Option<Span>>) -> Self {
+        self.label(span, "")
+    }
+
+    /// Sets the place, with a remark on it; `None` leaves it without a place.
+    #[must_use]
+    pub fn label(mut self, span: impl Into<Option<Span>>, text: impl Into<String>) -> Self {
+        self.primary = span.into().map(|span| Label { span, text: text.into() });
+        self
+    }
+
+    /// Adds another place; `None` adds nothing.
+    #[must_use]
+    pub fn also(mut self, span: impl Into<Option<Span>>, text: impl Into<String>) -> Self {
+        if let Some(span) = span.into() {
+            self.secondary.push(Label { span, text: text.into() });
+        }
+        self
+    }
+
+    /// Adds a line that says what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+
+    /// Names the resource that it is about.
+    #[must_use]
+    pub fn on(mut self, address: &Address) -> Self {
+        self.address = Some(address.clone());
+        self
+    }
+
+    /// Whether it stops the command.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// Diagnostics in the order they were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
+    }
+
+    /// Whether any of them stops the command.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(Diagnostic::is_error)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// In the order they were found.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
+    /// `value`, or the diagnostics where one of them is an error (warnings are then among them).
+    pub fn into_result<T>(self, value: T) -> Result<(T, Self), Self> {
+        if self.has_errors() { Err(self) } else { Ok((value, self)) }
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
+impl Extend<Diagnostic> for Diagnostics {
+    fn extend<I: IntoIterator<Item = Diagnostic>>(&mut self, iter: I) {
+        self.0.extend(iter);
+    }
+}
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(iter: I) -> Self {
+        Self(iter.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,3 @@
+//! The `vsa` program.
+
+fn main() {}

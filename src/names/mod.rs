@@ -1,0 +1,111 @@
+//! Names that reach a path, a file or nginx: newtypes with one validating constructor each.
+
+/// Why a text is not of a [`TextType`]; a phrase such as "has an empty label", for after the quoted text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// What is wrong with it.
+    pub reason: String,
+    /// What to write instead, where that can be said.
+    pub help: Option<String>,
+}
+
+impl Invalid {
+    /// With a reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), help: None }
+    }
+
+    /// Adds what to write instead.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Invalid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// A type of text, as data for schemas.
+pub struct TextType {
+    /// What it is called: `host name`, `duration`.
+    pub name: &'static str,
+    /// What it may be, for the reference page.
+    pub doc: &'static str,
+    /// Examples of right values.
+    pub examples: &'static [&'static str],
+    /// The canonical form of a text, or why it is none.
+    pub canonical: fn(&str) -> Result<String, Invalid>,
+}
+
+impl std::fmt::Debug for TextType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A validated text.
+pub trait Text: Sized {
+    /// Its type, for schemas.
+    const TYPE: TextType;
+    /// The one constructor: from what a user wrote, to the canonical form.
+    fn parse(text: &str) -> Result<Self, Invalid>;
+    /// The canonical form.
+    fn as_str(&self) -> &str;
+}
+
+/// Declares a validated text: `text_type! { /// doc  HostName, "host name", "what it may be", ["a.example"], parse_fn }`
+/// where `parse_fn` is `fn(&str) -> Result<String, Invalid>` and idempotent on its results.
+macro_rules! text_type {
+    ($(#[$meta:meta])* $name:ident, $title:literal, $doc:literal, [$($example:literal),* $(,)?], $canonical:path) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(std::sync::Arc<str>);
+
+        impl $crate::names::Text for $name {
+            const TYPE: $crate::names::TextType = $crate::names::TextType {
+                name: $title,
+                doc: $doc,
+                examples: &[$($example),*],
+                canonical: $canonical,
+            };
+            fn parse(text: &str) -> Result<Self, $crate::names::Invalid> {
+                $canonical(text).map(|text| Self(text.into()))
+            }
+            fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                $crate::names::Text::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+mod host;
+mod slug;
+
+pub use host::HostName;
+pub use slug::Slug;
+pub(crate) use text_type;

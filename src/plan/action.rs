@@ -1,0 +1,143 @@
+//! Actions: operations on the outside world as data, each with its undo.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+
+/// The part of an apply that an action belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// All that is additive and not yet visible.
+    Prepare,
+    /// The new generation goes live; its proof is the commit.
+    Switch,
+    /// What is no longer wanted goes away.
+    CleanUp,
+}
+
+/// Owner, group and permission bits of a path; `None` leaves what the creating process gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// The owner's name.
+    pub owner: Option<String>,
+    /// The group's name.
+    pub group: Option<String>,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// One operation on a node; doing it twice is doing it once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Operation {
+    /// Makes a directory (its parent exists, or is made with mode 0755), or mends its access where vsa owns it.
+    /// One that is there and not vsa's is used and never owned. Result: `{ "owned": bool }`.
+    EnsureDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its access.
+        access: Access,
+        /// Whether the state says that it is vsa's.
+        owned: bool,
+    },
+    /// Removes a directory that is empty; one that is not stays, and is reported as kept.
+    RemoveEmptyDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Makes a key and a self-signed certificate: `privkey.pem` (0600) and `fullchain.pem`.
+    /// Result: `{ "not_after": seconds, "digest": "…" }`.
+    IssueSelfSigned {
+        /// The directory of this issue.
+        directory: PathBuf,
+        /// Subject alternative names.
+        names: Vec<String>,
+        /// `ecdsa-p256` or `ecdsa-p384`.
+        key_type: String,
+        /// Validity in days.
+        days: u32,
+    },
+    /// Copies a key and a certificate that somebody else keeps. Result as of `IssueSelfSigned`.
+    CopyCertificate {
+        /// The directory of this issue.
+        directory: PathBuf,
+        /// The certificate with its chain.
+        certificate: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+    /// Removes an issue of a certificate.
+    RemoveCertificate {
+        /// The directory of the issue.
+        directory: PathBuf,
+    },
+    /// Writes the next generation, tests it, makes it current, reloads nginx (starting a managed one that does not
+    /// run), and asks nginx which generation it serves.
+    SwitchGeneration {
+        /// The generation's number.
+        number: u64,
+        /// Files that differ from the former generation.
+        changed: u64,
+        /// All files.
+        files: u64,
+    },
+    /// Takes vsa's nginx files away: removes the include file and reloads (host), or stops nginx (managed).
+    RetireProxy {
+        /// The last live generation.
+        number: u64,
+    },
+    /// Removes generations beyond the ten that are kept.
+    PruneGenerations {
+        /// The live one.
+        live: u64,
+        /// How many old ones are kept.
+        keep: u32,
+    },
+    /// Removes the node's own directory.
+    RemoveRoot {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// How an action is taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Undo {
+    /// By removing what it made, if it did make it.
+    RemoveMade,
+    /// By switching back to the former generation, or to none.
+    SwitchBack {
+        /// The former generation.
+        to: Option<u64>,
+    },
+    /// There is nothing to take back.
+    Nothing,
+    /// There is no way back.
+    Irreversible {
+        /// Why, for the plan.
+        reason: String,
+    },
+}
+
+/// One operation on the outside world, with where it belongs and how it is taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Unique in a plan; the order in which actions without needs are shown.
+    pub id: u32,
+    /// The resource that it is for.
+    pub resource: Address,
+    /// The node that it is done on.
+    pub node: Address,
+    /// The phase.
+    pub phase: Phase,
+    /// What is done.
+    pub operation: Operation,
+    /// How it is taken back.
+    pub undo: Undo,
+    /// Actions that must be done before.
+    pub needs: Vec<u32>,
+}

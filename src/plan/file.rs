@@ -1,0 +1,110 @@
+//! Files of a generation: what nginx reads.
+
+use std::sync::Arc;
+
+use crate::resource::Path;
+use crate::value::Secret;
+
+/// A part of a file's text.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// Text that may be shown.
+    Text(Arc<str>),
+    /// A line of a password file whose hash is made in prepare, and only when the password changed.
+    Password {
+        /// The user; its line in the file is `user:hash`.
+        user: Arc<str>,
+        /// The password.
+        password: Secret,
+        /// The cost of bcrypt.
+        cost: u32,
+    },
+    /// A hash that the configuration gives: written as it is, shown as a placeholder.
+    Hidden(Secret),
+}
+
+/// The text of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// Its parts, in order.
+    pub pieces: Vec<Piece>,
+}
+
+impl Content {
+    /// A text without secrets.
+    pub fn text(text: impl Into<Arc<str>>) -> Self {
+        Self { pieces: vec![Piece::Text(text.into())] }
+    }
+
+    /// The text, where it has no secret parts.
+    pub fn as_text(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [] => Some(""),
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// What a link stands for when a generation is tested aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// A directory with a placeholder key and certificate, where the real one does not exist yet.
+    Certificate,
+    /// `/dev/null`.
+    Log,
+    /// A directory made for the test.
+    Directory,
+}
+
+/// What a file of a generation is.
+#[derive(Clone, Debug)]
+pub enum FileBody {
+    /// A file.
+    Text(Content),
+    /// A link to what changes, or may not exist yet.
+    Link {
+        /// The target, absolute.
+        target: Arc<str>,
+        /// What it stands for when tested aside.
+        aside: Aside,
+    },
+}
+
+/// A file of a generation.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Relative to the generation's directory: `sites/shop.example.com.conf`.
+    pub path: Arc<str>,
+    /// What it is.
+    pub body: FileBody,
+    /// nginx's workers read it for each request, not only nginx when it loads its configuration.
+    pub read_per_request: bool,
+    /// For each line (from 1) that a value of the configuration went into, where that value stands. Only filled when
+    /// it is asked for.
+    pub origins: Vec<(u32, Path)>,
+}
+
+impl File {
+    /// A text file.
+    pub fn text(path: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self::new(path, FileBody::Text(Content::text(text)))
+    }
+
+    /// A link.
+    pub fn link(path: impl Into<Arc<str>>, target: impl Into<Arc<str>>, aside: Aside) -> Self {
+        Self::new(path, FileBody::Link { target: target.into(), aside })
+    }
+
+    /// With this body.
+    pub fn new(path: impl Into<Arc<str>>, body: FileBody) -> Self {
+        Self { path: path.into(), body, read_per_request: false, origins: Vec::new() }
+    }
+
+    /// Says that nginx's workers read it for each request.
+    #[must_use]
+    pub fn read_per_request(mut self) -> Self {
+        self.read_per_request = true;
+        self
+    }
+}

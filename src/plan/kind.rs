@@ -1,0 +1,156 @@
+//! What the engine asks of a kind.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::diag::Diagnostics;
+use crate::resource::{Implied, Path, Resource};
+use crate::schema::Schema;
+use crate::state::Stored;
+use crate::value::Object;
+
+use super::action::{Operation, Phase, Undo};
+use super::file::File;
+use super::node::{Node, NodeSpec};
+use super::observation::{Observations, Query};
+
+/// A resource as the engine shows it to its kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Its address.
+    pub address: &'a Address,
+    /// What the configuration wants; `None` when it goes.
+    pub desired: Option<&'a Resource>,
+    /// What the state last knew; `None` when it is new.
+    pub prior: Option<&'a Stored>,
+    /// The node that it lives on.
+    pub node: &'a Node,
+    /// The node's answers; none of them while questions are still gathered.
+    pub observed: &'a Observations,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// Where a claimed name must be unique.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClaimScope {
+    /// On one node.
+    Node(Address),
+    /// Everywhere.
+    Everywhere,
+}
+
+/// A name that only one resource may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Where it must be unique.
+    pub scope: ClaimScope,
+    /// What sort of name: `host name`, `directory`.
+    pub what: &'static str,
+    /// The name.
+    pub name: Arc<str>,
+    /// The attribute that claims it.
+    pub path: Path,
+}
+
+/// Where reality differs from the state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The resource.
+    pub address: Address,
+    /// The thing that drifted: a file's path, `nginx`, ….
+    pub subject: String,
+    /// What happened: `edited`, `deleted`, `mode is 0777, not 0750`.
+    pub what: String,
+    /// Whether the plan repairs it.
+    pub repaired: bool,
+    /// Unified diff from what is there to what is wanted, where there is one to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+}
+
+/// What a kind makes of the node's answers.
+#[derive(Clone, Debug, Default)]
+pub struct Refreshed {
+    /// Where reality differs from the state.
+    pub drift: Vec<Drift>,
+    /// Why an update is due although no attribute changed: `renewal is due: 12 of 90 days left`.
+    pub due: Option<String>,
+    /// Remarks that change nothing.
+    pub findings: Diagnostics,
+}
+
+/// An operation that a change lowers to; the engine makes an [`super::Action`] of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The phase.
+    pub phase: Phase,
+    /// What is done.
+    pub operation: Operation,
+    /// How it is taken back.
+    pub undo: Undo,
+}
+
+/// A type of thing that vsa manages. Pure: a kind performs no effect and never imports another.
+pub trait Kind: Send + Sync {
+    /// What its block may hold.
+    fn schema(&self) -> &Schema;
+
+    /// What other resources see of it; follows from its attributes alone.
+    fn exports(&self, resource: &Resource) -> Object;
+
+    /// The resources that it brings along unless they are declared.
+    fn implied(&self, _resource: &Resource) -> Vec<Implied> {
+        Vec::new()
+    }
+
+    /// Rules over its attributes that the schema cannot say.
+    fn check(&self, _resource: &Resource, _diagnostics: &mut Diagnostics) {}
+
+    /// The names that it holds. `node` is the node that it lives on.
+    fn claims(&self, _resource: &Resource, _node: &Address) -> Vec<Claim> {
+        Vec::new()
+    }
+
+    /// Of a node: what it is. `base` is the configuration's own data directory, for defaults and relative paths.
+    fn node(&self, _resource: &Resource, _base: &Base) -> Option<NodeSpec> {
+        None
+    }
+
+    /// What it has to know of the node.
+    fn queries(&self, _subject: Subject<'_>) -> Vec<Query> {
+        Vec::new()
+    }
+
+    /// What the answers say.
+    fn refresh(&self, _subject: Subject<'_>) -> Refreshed {
+        Refreshed::default()
+    }
+
+    /// Its files in the node's next generation. With `trace`, [`File::origins`] are filled.
+    fn files(&self, _subject: Subject<'_>, _trace: bool) -> Result<Vec<File>, Diagnostics> {
+        Ok(Vec::new())
+    }
+
+    /// The operations, beside the switch to the next generation, that make, change or remove it. Called only for a
+    /// resource that changes, drifted or is due.
+    fn steps(&self, _subject: Subject<'_>) -> Vec<Step> {
+        Vec::new()
+    }
+}
+
+/// Where things are by default.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// The configuration's directory, absolute.
+    pub configuration: PathBuf,
+    /// `<configuration>/.vsa`.
+    pub data: PathBuf,
+    /// What all system paths are below: `/` unless `VSA_ROOT` says otherwise.
+    pub system: PathBuf,
+    /// Whether vsa runs as root.
+    pub privileged: bool,
+}

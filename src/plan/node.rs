@@ -1,0 +1,141 @@
+//! Nodes and their proxy, as the engine and the kinds see them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+
+use super::file::File;
+
+/// How nginx runs on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyMode {
+    /// vsa runs its own nginx under the node's directory.
+    Managed,
+    /// The system's nginx, with one include file of vsa's.
+    Host,
+}
+
+/// What the node's configuration says, in absolute paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSpec {
+    /// The node's address.
+    pub address: Address,
+    /// Its label.
+    pub name: Arc<str>,
+    /// How nginx runs.
+    pub mode: ProxyMode,
+    /// vsa's directory on the node: `generations/`, `current`, `certificates/`, `logs/`, `run/`, `owner.json`.
+    pub root: PathBuf,
+    /// `<srv_root>/<tenant>`.
+    pub srv_root: PathBuf,
+    /// The nginx program.
+    pub nginx: PathBuf,
+    /// nginx's main configuration file (mode `host`).
+    pub nginx_conf: PathBuf,
+    /// The one file of vsa's in nginx's own directory (mode `host`).
+    pub include_file: PathBuf,
+    /// nginx's pid file.
+    pub pid_file: PathBuf,
+    /// HTTP port.
+    pub http_port: u16,
+    /// HTTPS port.
+    pub https_port: u16,
+    /// The user that nginx's workers run as, where nginx is started as root.
+    pub worker_user: Option<Arc<str>>,
+    /// Whether the default server is vsa's.
+    pub default_server: bool,
+    /// How long old workers may finish their requests, in seconds.
+    pub drain_seconds: u32,
+}
+
+impl NodeSpec {
+    /// The link to the live generation.
+    pub fn current(&self) -> PathBuf {
+        self.root.join("current")
+    }
+
+    /// The directory of a generation.
+    pub fn generation(&self, number: u64) -> PathBuf {
+        self.root.join("generations").join(number.to_string())
+    }
+
+    /// How a file of the generation is named inside nginx files: relative where nginx's prefix is the generation
+    /// itself (managed), else through the `current` link.
+    pub fn inside(&self, path: &str) -> String {
+        match self.mode {
+            ProxyMode::Managed => path.to_owned(),
+            ProxyMode::Host => self.current().join(path).to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The marker server's name.
+    pub fn marker_host(&self) -> String {
+        format!("vsa-{}.invalid", self.name)
+    }
+
+    /// The directory of a tenant.
+    pub fn tenant(&self, tenant: &str) -> PathBuf {
+        self.srv_root.join(tenant)
+    }
+
+    /// The directory of one issue of a certificate.
+    pub fn certificate(&self, name: &str, issue: u64) -> PathBuf {
+        self.root.join("certificates").join(name).join(issue.to_string())
+    }
+
+    /// Whether a path is inside the node's root.
+    pub fn owns(&self, path: &Path) -> bool {
+        path.starts_with(&self.root)
+    }
+}
+
+/// The nginx at hand, from `nginx -V`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nginx {
+    /// The version.
+    pub version: Version,
+    /// OpenSSL's version, where it is built with it.
+    pub openssl: Option<Version>,
+    /// `--with-…` arguments.
+    pub modules: Vec<String>,
+}
+
+impl Nginx {
+    /// `http2 on;` rather than `listen … http2` (1.25.1).
+    pub fn has_http2_directive(&self) -> bool {
+        self.version >= Version::new(1, 25, 1)
+    }
+
+    /// `X25519MLKEM768` (OpenSSL 3.5).
+    pub fn has_mlkem(&self) -> bool {
+        self.openssl.as_ref().is_some_and(|openssl| *openssl >= Version::new(3, 5, 0))
+    }
+
+    /// `ssl_reject_handshake` (1.19.4).
+    pub fn has_reject_handshake(&self) -> bool {
+        self.version >= Version::new(1, 19, 4)
+    }
+}
+
+/// A node as the kinds see it when they make files and steps.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What its configuration says.
+    pub spec: NodeSpec,
+    /// Its nginx: as observed, else as the state last knew it, else that of the oldest supported system.
+    pub nginx: Nginx,
+}
+
+/// A complete set of files for nginx.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// Its number.
+    pub number: u64,
+    /// Its files, by path, with the resource that each is of.
+    pub files: std::collections::BTreeMap<Arc<str>, (Address, File)>,
+}

@@ -1,0 +1,169 @@
+//! Questions to a node and their answers. All questions of a plan are asked at once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+/// A question to a node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Query {
+    /// What stands at a path, not following a link at its end.
+    Stat(PathBuf),
+    /// The SHA-256 of a file's bytes and, for files of certificates, nothing else; answered with [`Answer::Digest`].
+    Digest(PathBuf),
+    /// A file's bytes.
+    Read(PathBuf),
+    /// Everything below a directory: answered with [`Answer::Tree`].
+    Tree(PathBuf),
+    /// The files that a glob pattern matches, with their bytes: answered with [`Answer::Files`].
+    Glob(String),
+    /// The first certificate of a PEM file.
+    Certificate(PathBuf),
+    /// What the marker location of a node's nginx answers on a loopback port.
+    Marker {
+        /// The HTTP port.
+        port: u16,
+        /// The marker server's name.
+        host: String,
+    },
+    /// The master process that a pid file names, if it is alive and an nginx.
+    Master(PathBuf),
+    /// What an nginx binary says of itself (`nginx -V`).
+    NginxVersion(PathBuf),
+    /// Whether a user exists, and its group.
+    User(String),
+    /// Whether a user may read a path (every directory on the way entered).
+    Readable {
+        /// The user.
+        user: String,
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileType {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link, with its target as written.
+    Link(PathBuf),
+    /// A socket, a device, ….
+    Other,
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is.
+    pub file_type: FileType,
+    /// Permission bits, `0o7777` at most.
+    pub mode: u32,
+    /// Owner's id.
+    pub uid: u32,
+    /// Group's id.
+    pub gid: u32,
+    /// Of a directory: whether nothing is in it.
+    pub empty: bool,
+}
+
+/// A leaf of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leaf {
+    /// A file, with the SHA-256 of its bytes in hexadecimal and its permission bits.
+    File {
+        /// SHA-256 in hexadecimal.
+        digest: String,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A link, with its target as written.
+    Link(PathBuf),
+}
+
+/// The first certificate of a PEM file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// Start of validity, in seconds since 1970.
+    pub not_before: i64,
+    /// End of validity, in seconds since 1970.
+    pub not_after: i64,
+    /// Subject alternative names of type DNS.
+    pub names: Vec<String>,
+    /// The issuer's common name.
+    pub issuer: String,
+}
+
+/// An answer to a [`Query`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// There is nothing: no such file, no such process, nobody answers.
+    Absent,
+    /// It could not be found out, with the reason.
+    Failed(String),
+    /// To [`Query::Stat`].
+    Stat(Stat),
+    /// To [`Query::Digest`]: SHA-256 in hexadecimal.
+    Digest(String),
+    /// To [`Query::Read`].
+    Bytes(Vec<u8>),
+    /// To [`Query::Tree`]: leaves by their path below the directory.
+    Tree(BTreeMap<String, Leaf>),
+    /// To [`Query::Glob`].
+    Files(BTreeMap<PathBuf, Vec<u8>>),
+    /// To [`Query::Certificate`].
+    Certificate(CertificateFacts),
+    /// To [`Query::Marker`], [`Query::NginxVersion`]: the text.
+    Text(String),
+    /// To [`Query::Master`]: the process id.
+    Process(u32),
+    /// To [`Query::User`]: ids.
+    User {
+        /// The user's id.
+        uid: u32,
+        /// The id of its first group.
+        gid: u32,
+    },
+    /// To [`Query::Readable`]: the directory or file that bars the way, where one does.
+    Readable {
+        /// What bars the way.
+        barrier: Option<PathBuf>,
+    },
+}
+
+/// The answers of one node; questions that were never asked have none.
+#[derive(Clone, Debug, Default)]
+pub struct Observations(HashMap<Query, Answer>);
+
+impl Observations {
+    /// The answer to a question that was asked.
+    pub fn get(&self, query: &Query) -> Option<&Answer> {
+        self.0.get(query)
+    }
+
+    /// What stands at a path, where that was asked and something does.
+    pub fn stat(&self, path: impl Into<PathBuf>) -> Option<&Stat> {
+        match self.get(&Query::Stat(path.into())) {
+            Some(Answer::Stat(stat)) => Some(stat),
+            _ => None,
+        }
+    }
+
+    /// Whether it was asked what stands at a path, and nothing does.
+    pub fn is_absent(&self, path: impl Into<PathBuf>) -> bool {
+        self.get(&Query::Stat(path.into())) == Some(&Answer::Absent)
+    }
+}
+
+impl FromIterator<(Query, Answer)> for Observations {
+    fn from_iter<I: IntoIterator<Item = (Query, Answer)>>(iter: I) -> Self {
+        Self(iter.into_iter().collect())
+    }
+}
+
+impl Extend<(Query, Answer)> for Observations {
+    fn extend<I: IntoIterator<Item = (Query, Answer)>>(&mut self, iter: I) {
+        self.0.extend(iter);
+    }
+}

@@ -1,0 +1,120 @@
+//! State: what vsa made and last knew of it, as one versioned document.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::address::Address;
+use crate::plan::node::{Nginx, NodeSpec};
+
+/// The version of the document that this vsa writes.
+pub const VERSION: u32 = 1;
+
+/// Where a resource stands in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// As the last apply left it.
+    #[default]
+    Live,
+    /// An apply began to make or change it and was interrupted.
+    Interrupted,
+    /// No longer wanted; something of it could not be cleaned up yet.
+    Deleting,
+}
+
+/// What the state knows of a resource.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Stored {
+    /// Where it stands in its life.
+    #[serde(default)]
+    pub status: Status,
+    /// The node that it lives on.
+    pub node: Address,
+    /// Its name; see [`crate::resource::Resource::name`].
+    pub name: Arc<str>,
+    /// Its attributes as canonical JSON: nulls left away, references as `{"$ref": "tenant.acme"}`, sensitive ones as
+    /// `{"$fingerprint": "…"}`.
+    pub attributes: Box<RawValue>,
+    /// What operations reported: `{ "owned": true }`, `{ "issue": 2, "not_after": 1767225600 }`.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub facts: serde_json::Map<String, serde_json::Value>,
+    /// What it depends on, for the order of deletes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub depends_on: BTreeSet<Address>,
+}
+
+/// What the state knows of a generation's file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFile {
+    /// The resource that it is of.
+    pub resource: Address,
+    /// SHA-256 of its bytes in hexadecimal, or `link:` and the target.
+    pub digest: String,
+    /// For a file with secrets: the digest of its text with fingerprints in the place of secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
+}
+
+/// What the state knows of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredNode {
+    /// What its configuration said.
+    pub spec: NodeSpec,
+    /// Its nginx, when it was last seen.
+    pub nginx: Option<Nginx>,
+    /// The live generation; 0 before the first.
+    pub generation: u64,
+    /// The token that the marker of the live generation answers.
+    pub marker: String,
+    /// The files of the live generation.
+    pub files: BTreeMap<Arc<str>, StoredFile>,
+}
+
+/// An output's last value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredOutput {
+    /// The value; absent for a sensitive one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<serde_json::Value>,
+    /// Whether it is sensitive.
+    #[serde(default)]
+    pub sensitive: bool,
+    /// The fingerprint of a sensitive value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+/// How far the audit log reached when the state was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// Records in the log.
+    pub count: u64,
+    /// The hash of the last one, in hexadecimal.
+    pub head: String,
+}
+
+/// The document.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// The version of the document's format.
+    pub version: u32,
+    /// Counts the writes.
+    pub serial: u64,
+    /// Which history it belongs to; never changes.
+    pub lineage: String,
+    /// The vsa that wrote it.
+    pub vsa_version: String,
+    /// What vsa made.
+    pub resources: BTreeMap<Address, Stored>,
+    /// The nodes.
+    pub nodes: BTreeMap<Address, StoredNode>,
+    /// Outputs.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, StoredOutput>,
+    /// The audit log.
+    #[serde(default)]
+    pub audit: AuditHead,
+}

@@ -1,0 +1,235 @@
+//! Values of the language: cheap to clone, with unknown and sensitive marks.
+
+mod decode;
+mod number;
+mod object;
+mod secret;
+mod types;
+
+pub use decode::DecodeError;
+pub use number::Number;
+pub use object::Object;
+pub use secret::Secret;
+pub use types::Type;
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What a value is, beside its marks.
+#[derive(Clone, PartialEq)]
+pub enum Repr {
+    /// `null`, of any type.
+    Null,
+    /// A value that is known only after an apply, of this type.
+    Unknown(Type),
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A string.
+    String(Arc<str>),
+    /// A list: elements of one type.
+    List(Type, Arc<[Value]>),
+    /// A set: elements of one type, sorted, without duplicates.
+    Set(Type, Arc<[Value]>),
+    /// A map: values of one type.
+    Map(Type, Arc<Object>),
+    /// A tuple: elements of any types, as `[…]` makes it.
+    Tuple(Arc<[Value]>),
+    /// An object: attributes of any types, as `{…}` makes it.
+    Object(Arc<Object>),
+}
+
+/// A value of the language.
+///
+/// `Debug` shows a sensitive value as `(sensitive value)`; there is no `Display`.
+#[derive(Clone, PartialEq)]
+pub struct Value {
+    repr: Repr,
+    sensitive: bool,
+}
+
+impl Value {
+    /// `null`.
+    pub const NULL: Self = Self { repr: Repr::Null, sensitive: false };
+
+    /// A value that is not sensitive.
+    pub fn new(repr: Repr) -> Self {
+        Self { repr, sensitive: false }
+    }
+
+    /// A value that is known only after an apply.
+    pub fn unknown(ty: Type) -> Self {
+        Self::new(Repr::Unknown(ty))
+    }
+
+    /// A string.
+    pub fn string(text: impl Into<Arc<str>>) -> Self {
+        Self::new(Repr::String(text.into()))
+    }
+
+    /// A tuple of these elements.
+    pub fn tuple(elements: impl IntoIterator<Item = Self>) -> Self {
+        Self::new(Repr::Tuple(elements.into_iter().collect()))
+    }
+
+    /// An object with these attributes.
+    pub fn object(attributes: Object) -> Self {
+        Self::new(Repr::Object(Arc::new(attributes)))
+    }
+
+    /// What it is, beside its marks. Look at [`Value::is_sensitive`] before anything of it is shown.
+    pub fn repr(&self) -> &Repr {
+        &self.repr
+    }
+
+    /// Whether this value itself is marked sensitive (its elements carry their own marks).
+    pub fn is_sensitive(&self) -> bool {
+        self.sensitive
+    }
+
+    /// Whether this value or anything inside it is marked sensitive.
+    pub fn contains_sensitive(&self) -> bool {
+        self.sensitive || self.children().any(Self::contains_sensitive)
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self.repr, Repr::Null)
+    }
+
+    /// Whether this value itself is unknown.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.repr, Repr::Unknown(_))
+    }
+
+    /// Whether nothing inside it is unknown.
+    pub fn is_wholly_known(&self) -> bool {
+        !self.is_unknown() && self.children().all(Self::is_wholly_known)
+    }
+
+    /// The same value with the sensitive mark set to `sensitive`.
+    #[must_use]
+    pub fn with_sensitive(mut self, sensitive: bool) -> Self {
+        self.sensitive = sensitive;
+        self
+    }
+
+    /// The same value, marked sensitive where any of `sources` is; for results of operations.
+    #[must_use]
+    pub fn marked_like<'a>(mut self, sources: impl IntoIterator<Item = &'a Self>) -> Self {
+        self.sensitive = self.sensitive || sources.into_iter().any(|source| source.sensitive);
+        self
+    }
+
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.repr {
+            Repr::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A boolean.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.repr {
+            Repr::Bool(bool) => Some(bool),
+            _ => None,
+        }
+    }
+
+    /// A number.
+    pub fn as_number(&self) -> Option<&Number> {
+        match &self.repr {
+            Repr::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The elements of a list, set or tuple.
+    pub fn as_elements(&self) -> Option<&[Self]> {
+        match &self.repr {
+            Repr::List(_, elements) | Repr::Set(_, elements) | Repr::Tuple(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    /// The attributes of an object or the entries of a map.
+    pub fn as_object(&self) -> Option<&Object> {
+        match &self.repr {
+            Repr::Map(_, object) | Repr::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// The value of an attribute or entry.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        self.as_object().and_then(|object| object.get(name))
+    }
+
+    fn children(&self) -> impl Iterator<Item = &Self> {
+        let elements = self.as_elements().unwrap_or_default().iter();
+        elements.chain(self.as_object().into_iter().flat_map(Object::values))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::string(text)
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::string(text)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(bool: bool) -> Self {
+        Self::new(Repr::Bool(bool))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::new(Repr::Number(Number::from(number)))
+    }
+}
+
+impl From<Number> for Value {
+    fn from(number: Number) -> Self {
+        Self::new(Repr::Number(number))
+    }
+}
+
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        Self::object(object)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(option: Option<T>) -> Self {
+        option.map_or(Self::NULL, Into::into)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.sensitive {
+            return f.write_str("(sensitive value)");
+        }
+        match &self.repr {
+            Repr::Null => f.write_str("null"),
+            Repr::Unknown(_) => f.write_str("(known after apply)"),
+            Repr::Bool(bool) => write!(f, "{bool}"),
+            Repr::Number(number) => write!(f, "{number}"),
+            Repr::String(text) => write!(f, "{text:?}"),
+            Repr::List(_, elements) | Repr::Set(_, elements) | Repr::Tuple(elements) => {
+                f.debug_list().entries(elements.iter()).finish()
+            }
+            Repr::Map(_, object) | Repr::Object(object) => f.debug_map().entries(object.iter()).finish(),
+        }
+    }
+}
