@@ -10,9 +10,9 @@ use crate::value::Secret;
 pub enum Piece {
     /// Text that may be shown.
     Text(Arc<str>),
-    /// A line of a password file whose hash is made in prepare, and only when the password changed.
+    /// A whole line of a password file whose hash is made in prepare, and only when the password changed.
     Password {
-        /// The user; its line in the file is `user:hash`.
+        /// The user; its line in the file is `user:hash` and a newline.
         user: Arc<str>,
         /// The password.
         password: Secret,
@@ -34,6 +34,26 @@ impl Content {
     /// A text without secrets.
     pub fn text(text: impl Into<Arc<str>>) -> Self {
         Self { pieces: vec![Piece::Text(text.into())] }
+    }
+
+    /// The text with `fingerprint` of each secret in its place: what the state keeps, plans show and changes are
+    /// found by. A line of a password file is `user:(bcrypt, cost 10, fingerprint 3f2a91bc…)`, a given hash
+    /// `(hash, fingerprint …)`. Without secrets it is the text itself.
+    pub fn sealed(&self, fingerprint: impl Fn(&str) -> String) -> String {
+        let mut sealed = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => sealed.push_str(text),
+                Piece::Password { user, password, cost } => {
+                    let fingerprint = fingerprint(password.expose());
+                    sealed.push_str(&format!("{user}:(bcrypt, cost {cost}, fingerprint {fingerprint})\n"));
+                }
+                Piece::Hidden(secret) => {
+                    sealed.push_str(&format!("(hash, fingerprint {})", fingerprint(secret.expose())));
+                }
+            }
+        }
+        sealed
     }
 
     /// The text, where it has no secret parts.

@@ -53,7 +53,8 @@ pub struct StoredFile {
     pub resource: Address,
     /// SHA-256 of its bytes in hexadecimal, or `link:` and the target.
     pub digest: String,
-    /// For a file with secrets: the digest of its text with fingerprints in the place of secrets.
+    /// For a file with secrets: its text with fingerprints in the place of secrets
+    /// (see [`crate::plan::Content::sealed`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed: Option<String>,
 }
@@ -69,8 +70,12 @@ pub struct StoredNode {
     pub generation: u64,
     /// The token that the marker of the live generation answers.
     pub marker: String,
-    /// The files of the live generation.
+    /// The files of the live generation; without the marker, which follows from `generation` and `marker`, and the
+    /// manifest.
     pub files: BTreeMap<Arc<str>, StoredFile>,
+    /// Files of an earlier generation that old workers may still have been reading; carried along once.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retained: BTreeMap<Arc<str>, String>,
 }
 
 /// An output's last value.
