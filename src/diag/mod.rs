@@ -2,9 +2,11 @@
 
 mod render;
 mod source;
+mod suggest;
 
 pub use render::{Style, render, render_all};
 pub use source::{FileId, Position, SourceFile, Sources, Span};
+pub use suggest::nearest;
 
 use serde::Serialize;
 

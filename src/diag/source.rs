@@ -1,5 +1,6 @@
 //! Source files and places in them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -104,8 +105,50 @@ impl Sources {
         }
     }
 
+    /// Masks what the spans cover, so that no later snippet shows it. Line breaks and byte offsets stay.
+    pub fn redact(&mut self, spans: impl IntoIterator<Item = Span>) {
+        let mut by_file: BTreeMap<FileId, Vec<std::ops::Range<usize>>> = BTreeMap::new();
+        for span in spans {
+            by_file.entry(span.file).or_default().push(span.range());
+        }
+        for (file, mut ranges) in by_file {
+            let Some(file) = self.files.get_mut(file.0 as usize) else { continue };
+            ranges.sort_unstable_by_key(|range| range.start);
+            let mut masked = String::with_capacity(file.text.len());
+            let mut done = 0;
+            for range in ranges {
+                let Some((shown, hidden)) = file
+                    .text
+                    .get(done..range.start.max(done))
+                    .zip(file.text.get(range.start.max(done)..range.end))
+                else {
+                    continue;
+                };
+                masked.push_str(shown);
+                masked.extend(hidden.bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }));
+                done = range.end;
+            }
+            masked.push_str(&file.text[done..]);
+            file.text = masked.into();
+        }
+    }
+
     /// All files, in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         (0u32..).map(FileId).zip(&self.files)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Sources, Span};
+
+    #[test]
+    fn a_redacted_text_keeps_lines_and_offsets() {
+        let mut sources = Sources::new();
+        let file = sources.add("a.hcl", "a = \"grün\"\nb = <<X\n1\n2\nX\n");
+        sources.redact([Span::new(file, 16..23), Span::new(file, 4..11), Span::new(file, 5..9)]);
+        let text = sources.get(file).map(|file| &*file.text);
+        assert_eq!(text, Some("a = *******\nb = ***\n*\n*\nX\n"));
     }
 }
