@@ -1,5 +1,10 @@
 //! State: what vsa made and last knew of it, as one versioned document.
 
+pub mod attributes;
+mod key;
+
+pub use key::{InvalidKey, KEY_LENGTH, Key, hex};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
