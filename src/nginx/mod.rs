@@ -1,1 +1,5 @@
-//! (to be written)
+//! nginx's language and files.
+
+mod marker;
+
+pub use marker::{MANIFEST, marker_file};

@@ -40,20 +40,14 @@ impl Content {
     /// found by. A line of a password file is `user:(bcrypt, cost 10, fingerprint 3f2a91bc…)`, a given hash
     /// `(hash, fingerprint …)`. Without secrets it is the text itself.
     pub fn sealed(&self, fingerprint: impl Fn(&str) -> String) -> String {
-        let mut sealed = String::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => sealed.push_str(text),
-                Piece::Password { user, password, cost } => {
-                    let fingerprint = fingerprint(password.expose());
-                    sealed.push_str(&format!("{user}:(bcrypt, cost {cost}, fingerprint {fingerprint})\n"));
-                }
-                Piece::Hidden(secret) => {
-                    sealed.push_str(&format!("(hash, fingerprint {})", fingerprint(secret.expose())));
-                }
+        let sealed = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.to_string(),
+            Piece::Password { user, password, cost } => {
+                format!("{user}:(bcrypt, cost {cost}, fingerprint {})\n", fingerprint(password.expose()))
             }
-        }
-        sealed
+            Piece::Hidden(secret) => format!("(hash, fingerprint {})", fingerprint(secret.expose())),
+        });
+        sealed.collect()
     }
 
     /// The text, where it has no secret parts.

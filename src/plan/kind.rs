@@ -142,6 +142,12 @@ pub trait Kind: Send + Sync {
     }
 }
 
+/// The kinds that there are.
+pub trait Kinds: Send + Sync {
+    /// The kind of this name.
+    fn kind(&self, name: &str) -> Option<&dyn Kind>;
+}
+
 /// Where things are by default.
 #[derive(Clone, Debug)]
 pub struct Base {

@@ -3,13 +3,27 @@
 //! The engine (`build`) never names a kind: it sees them through [`Kind`].
 
 pub mod action;
+mod actions;
+mod build;
+pub mod change;
+mod claims;
 pub mod file;
+mod files;
 pub mod kind;
 pub mod node;
+mod nodes;
 pub mod observation;
+mod outputs;
 
 pub use action::{Action, Operation, Phase, Undo};
+pub use actions::KEPT_GENERATIONS;
+pub use build::{Ask, Inputs, NodeWork, Output, Planned, build};
+pub use change::{
+    Change, ChangeKind, Counts, FileChange, FileChangeKind, Mode, NodePlan, OutputChange, Plan, Preflight,
+};
 pub use file::{Aside, Content, File, FileBody, Piece};
-pub use kind::{Claim, ClaimScope, Drift, Kind, Refreshed, Step, Subject};
+pub use files::{NodeFiles, Rendered, sha256, text_digest, unified};
+pub use kind::{Base, Claim, ClaimScope, Drift, Kind, Kinds, Refreshed, Step, Subject};
 pub use node::{Generation, Nginx, Node, NodeSpec, ProxyMode};
 pub use observation::{Answer, Observations, Query};
+pub use outputs::stored as stored_output;

@@ -106,6 +106,22 @@ pub struct Nginx {
 }
 
 impl Nginx {
+    /// Reads what `nginx -V` prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        let version_after = |prefix: &str| {
+            let (_, rest) = text.split_once(prefix)?;
+            let end = rest.find(|char: char| !(char.is_ascii_digit() || char == '.')).unwrap_or(rest.len());
+            Version::parse(&rest[..end]).ok()
+        };
+        let modules = text
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix("--with-"))
+            .map(str::to_owned)
+            .collect();
+        let openssl = version_after("running with OpenSSL ").or_else(|| version_after("built with OpenSSL "));
+        Some(Self { version: version_after("nginx/")?, openssl, modules })
+    }
+
     /// `http2 on;` rather than `listen … http2` (1.25.1).
     pub fn has_http2_directive(&self) -> bool {
         self.version >= Version::new(1, 25, 1)

@@ -1,6 +1,7 @@
 //! Values of the language: cheap to clone, with unknown and sensitive marks.
 
 mod decode;
+mod json;
 mod number;
 mod object;
 mod secret;

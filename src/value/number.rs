@@ -9,6 +9,14 @@ use bigdecimal::{BigDecimal, ToPrimitive};
 pub struct Number(BigDecimal);
 
 impl Number {
+    /// As a JSON number: exact where it is a whole number of 64 bits, else the nearest double.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self.as_i64() {
+            Some(whole) => whole.into(),
+            None => self.0.to_f64().map_or(serde_json::Value::Null, Into::into),
+        }
+    }
+
     /// As a whole number, where it is one that fits.
     pub fn as_i64(&self) -> Option<i64> {
         if self.0.is_integer() { self.0.to_i64() } else { None }

@@ -1,0 +1,178 @@
+//! From changes to ordered actions.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::address::Address;
+use crate::state::{State, StoredNode};
+
+use super::action::{Action, Operation, Phase, Undo};
+use super::build::NodeWork;
+use super::change::ChangeKind;
+use super::kind::{Kind, Step, Subject};
+
+/// How many old generations a node keeps.
+pub const KEPT_GENERATIONS: u32 = 10;
+
+/// The steps of one resource's change.
+pub(super) struct Work {
+    address: Address,
+    node: Address,
+    depends_on: BTreeSet<Address>,
+    steps: Vec<Step>,
+}
+
+impl Work {
+    /// Asks the kind for the steps of a change; a replacement is a deletion and a creation.
+    pub(super) fn of(kind: &dyn Kind, subject: Subject<'_>, change: ChangeKind) -> Self {
+        let steps = if change == ChangeKind::Replace {
+            let mut steps = kind.steps(Subject { desired: None, ..subject });
+            steps.extend(kind.steps(Subject { prior: None, ..subject }));
+            steps
+        } else {
+            kind.steps(subject)
+        };
+        let depends_on = match (subject.desired, subject.prior) {
+            (Some(resource), _) => resource.depends_on.clone(),
+            (None, Some(prior)) => prior.depends_on.clone(),
+            (None, None) => BTreeSet::new(),
+        };
+        Self { address: subject.address.clone(), node: subject.node.spec.address.clone(), depends_on, steps }
+    }
+}
+
+/// Gives actions their numbers.
+#[derive(Default)]
+struct Sequence(Vec<Action>);
+
+impl Sequence {
+    fn push(&mut self, resource: &Address, node: &Address, step: Step, needs: Vec<u32>) -> u32 {
+        let id = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        let Step { phase, operation, undo } = step;
+        self.0.push(Action {
+            id,
+            resource: resource.clone(),
+            node: node.clone(),
+            phase,
+            operation,
+            undo,
+            needs,
+        });
+        id
+    }
+}
+
+/// All actions: prepare in dependency order, a switch for each node, clean up in reverse dependency order.
+pub(super) fn order(
+    mut works: Vec<Work>,
+    nodes: &BTreeMap<Address, NodeWork>,
+    retired: &[(&Address, &StoredNode)],
+    state: &State,
+) -> Vec<Action> {
+    sort_by_dependency(&mut works);
+    let mut sequence = Sequence::default();
+    let mut made: HashMap<Address, Vec<u32>> = HashMap::new();
+    let mut prepared: HashMap<Address, Vec<u32>> = HashMap::new();
+    for work in &works {
+        let needs: Vec<u32> =
+            work.depends_on.iter().filter_map(|address| made.get(address)).flatten().copied().collect();
+        let mut last: Option<u32> = None;
+        for step in work.steps.iter().filter(|step| step.phase == Phase::Prepare) {
+            let needs = last.map_or_else(|| needs.clone(), |id| vec![id]);
+            let id = sequence.push(&work.address, &work.node, step.clone(), needs);
+            made.entry(work.address.clone()).or_default().push(id);
+            prepared.entry(work.node.clone()).or_default().push(id);
+            last = Some(id);
+        }
+    }
+    for (address, work) in nodes {
+        if work.files.switch {
+            let former = state.nodes.get(address).map_or(0, |stored| stored.generation);
+            let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+            let step = Step {
+                phase: Phase::Switch,
+                operation: Operation::SwitchGeneration {
+                    number: former + 1,
+                    changed: count(work.files.changed.len()),
+                    files: count(work.files.files.len()),
+                },
+                undo: Undo::SwitchBack { to: (former > 0).then_some(former) },
+            };
+            sequence.push(address, address, step, prepared.remove(address).unwrap_or_default());
+        }
+    }
+    for (address, stored) in retired.iter().filter(|(_, stored)| stored.generation > 0) {
+        let step = Step {
+            phase: Phase::Switch,
+            operation: Operation::RetireProxy { number: stored.generation },
+            undo: Undo::SwitchBack { to: Some(stored.generation) },
+        };
+        sequence.push(address, address, step, Vec::new());
+    }
+    clean_up(&mut sequence, &works, nodes, retired, state);
+    sequence.0
+}
+
+fn clean_up(
+    sequence: &mut Sequence,
+    works: &[Work],
+    nodes: &BTreeMap<Address, NodeWork>,
+    retired: &[(&Address, &StoredNode)],
+    state: &State,
+) {
+    let mut removed: HashMap<&Address, Vec<u32>> = HashMap::new();
+    let mut dependants: HashMap<&Address, Vec<&Address>> = HashMap::new();
+    for work in works {
+        for address in &work.depends_on {
+            dependants.entry(address).or_default().push(&work.address);
+        }
+    }
+    let mut cleaned: HashMap<&Address, Vec<u32>> = HashMap::new();
+    for work in works.iter().rev() {
+        let before = dependants.get(&work.address).into_iter().flatten();
+        let needs: Vec<u32> = before.filter_map(|address| removed.get(*address)).flatten().copied().collect();
+        for step in work.steps.iter().filter(|step| step.phase == Phase::CleanUp) {
+            let id = sequence.push(&work.address, &work.node, step.clone(), needs.clone());
+            removed.entry(&work.address).or_default().push(id);
+            cleaned.entry(&work.node).or_default().push(id);
+        }
+    }
+    let irreversible = |reason: &str| Undo::Irreversible { reason: reason.to_owned() };
+    for (address, work) in nodes.iter().filter(|(_, work)| work.files.switch) {
+        let live = state.nodes.get(address).map_or(0, |stored| stored.generation) + 1;
+        if live > u64::from(KEPT_GENERATIONS) + 1 {
+            let operation = Operation::PruneGenerations { live, keep: KEPT_GENERATIONS };
+            let undo = irreversible("old generations are removed for good");
+            let needs = cleaned.get(&work.node.spec.address).cloned().unwrap_or_default();
+            sequence.push(address, address, Step { phase: Phase::CleanUp, operation, undo }, needs);
+        }
+    }
+    for (address, stored) in retired {
+        let operation = Operation::RemoveRoot { path: stored.spec.root.clone() };
+        let undo = irreversible("the node's own directory is removed for good");
+        let needs = cleaned.get(address).cloned().unwrap_or_default();
+        sequence.push(address, address, Step { phase: Phase::CleanUp, operation, undo }, needs);
+    }
+}
+
+/// Puts each resource after those that it depends on; else in the order of the addresses.
+fn sort_by_dependency(works: &mut Vec<Work>) {
+    let index: HashMap<Address, usize> =
+        works.iter().enumerate().map(|(index, work)| (work.address.clone(), index)).collect();
+    let mut order = Vec::with_capacity(works.len());
+    let mut seen = vec![false; works.len()];
+    for start in 0..works.len() {
+        // A stack of its own: a chain of resources can be longer than the program's stack is deep.
+        let mut stack = vec![(start, false)];
+        while let Some((at, entered)) = stack.pop() {
+            if entered {
+                order.push(at);
+            } else if !std::mem::replace(&mut seen[at], true) {
+                stack.push((at, true));
+                let needs = works[at].depends_on.iter().filter_map(|address| index.get(address));
+                stack.extend(needs.map(|need| (*need, false)));
+            }
+        }
+    }
+    let mut slots: Vec<Option<Work>> = std::mem::take(works).into_iter().map(Some).collect();
+    works.extend(order.into_iter().filter_map(|at| slots[at].take()));
+}

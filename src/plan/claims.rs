@@ -1,0 +1,53 @@
+//! Names that only one resource may hold.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::resource::{Path, Resource};
+
+use super::kind::{ClaimScope, Kind};
+
+/// Reports every name that two resources hold, with both places.
+pub(super) fn check<'a>(
+    resources: impl Iterator<Item = (&'a dyn Kind, &'a Resource, &'a Address)>,
+    diagnostics: &mut Diagnostics,
+) {
+    let mut holders: HashMap<(ClaimScope, &'static str, Arc<str>), (&Resource, Path)> = HashMap::new();
+    for (kind, resource, node) in resources {
+        for claim in kind.claims(resource, node) {
+            let name = claim.name.clone();
+            let key = (claim.scope, claim.what, claim.name);
+            match holders.get(&key) {
+                None => {
+                    holders.insert(key, (resource, claim.path));
+                }
+                Some((holder, path)) => {
+                    diagnostics.push(conflict(resource, &claim.path, holder, path, claim.what, &name));
+                }
+            }
+        }
+    }
+}
+
+fn conflict(
+    resource: &Resource,
+    path: &Path,
+    holder: &Resource,
+    held: &Path,
+    what: &str,
+    name: &str,
+) -> Diagnostic {
+    let summary = if resource.address == holder.address {
+        format!("the {what} `{name}` stands twice in `{}`", resource.address)
+    } else {
+        format!("the {what} `{name}` is held by `{}` and `{}`", holder.address, resource.address)
+    };
+    Diagnostic::error(summary)
+        .code("duplicate_claim")
+        .label(resource.span(path), "claimed again here")
+        .also(holder.span(held), "first claimed here")
+        .help(format!("only one resource may hold a {what}; remove or rename one of the two"))
+        .on(&resource.address)
+}

@@ -1,0 +1,241 @@
+//! The files of a node's next generation, and how they differ from the live one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::address::Address;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::state::{Key, StoredFile, StoredNode, hex};
+
+use super::change::{FileChange, FileChangeKind};
+use super::file::{File, FileBody};
+use super::kind::{Drift, Kind, Subject};
+use super::node::NodeSpec;
+use super::observation::{Answer, Query};
+
+/// How much of a fingerprint stands in a sealed text, in hexadecimal digits.
+const SEAL: usize = 16;
+
+/// A file of the next generation.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The resource that it is of.
+    pub resource: Address,
+    /// The file.
+    pub file: File,
+    /// SHA-256 of its bytes or `link:` and the target; unknown until an apply where it holds secrets.
+    pub digest: Option<String>,
+    /// For a file with secrets, its sealed text.
+    pub sealed: Option<String>,
+}
+
+/// The files of a node's next generation.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFiles {
+    /// By path; without the marker.
+    pub files: BTreeMap<Arc<str>, Rendered>,
+    /// What differs from the state's.
+    pub changed: Vec<(Arc<str>, FileChangeKind)>,
+    /// Whether an apply switches to a new generation.
+    pub switch: bool,
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// The digest of a file without secrets, as [`StoredFile::digest`] keeps it.
+pub fn text_digest(file: &File) -> Option<String> {
+    match &file.body {
+        FileBody::Text(content) => content.as_text().map(|text| sha256(text.as_bytes())),
+        FileBody::Link { target, .. } => Some(format!("link:{target}")),
+    }
+}
+
+fn sealed_text(file: &File, resource: &Address, key: Option<&Key>) -> Option<String> {
+    let FileBody::Text(content) = &file.body else { return None };
+    if content.as_text().is_some() {
+        return None;
+    }
+    Some(content.sealed(|secret| {
+        key.map_or_else(
+            || UNCOMPARED.to_owned(),
+            |key| key.fingerprint(resource, &file.path, secret).chars().take(SEAL).collect(),
+        )
+    }))
+}
+
+/// Stands in a sealed text where there is no key to make a fingerprint with.
+const UNCOMPARED: &str = "not compared";
+
+/// A sealed text without its fingerprints.
+fn unsealed(text: &str) -> String {
+    let mut parts = text.split("fingerprint ");
+    let mut bare = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        bare.push_str(part.split_once(')').map_or("", |(_, rest)| rest));
+    }
+    bare
+}
+
+/// Makes the files of all resources on a node.
+pub(super) fn render(
+    subjects: &[(&dyn Kind, Subject<'_>)],
+    key: Option<&Key>,
+) -> Result<NodeFiles, Diagnostics> {
+    let made: Vec<_> = subjects
+        .par_iter()
+        .map(|(kind, subject)| {
+            let files = kind.files(*subject, false)?;
+            Ok::<_, Diagnostics>(
+                files
+                    .into_iter()
+                    .map(|file| Rendered {
+                        resource: subject.address.clone(),
+                        digest: text_digest(&file),
+                        sealed: sealed_text(&file, subject.address, key),
+                        file,
+                    })
+                    .collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    let mut files = BTreeMap::new();
+    let mut diagnostics = Diagnostics::new();
+    for made in made {
+        match made {
+            Ok(made) => {
+                for rendered in made {
+                    let path = Arc::clone(&rendered.file.path);
+                    if let Some(former) = files.insert(Arc::clone(&path), rendered) {
+                        diagnostics.push(
+                            Diagnostic::error(format!("two resources write `{path}`")).on(&former.resource),
+                        );
+                    }
+                }
+            }
+            Err(errors) => diagnostics.extend(errors),
+        }
+    }
+    diagnostics.into_result(NodeFiles { files, ..NodeFiles::default() }).map(|(files, _)| files)
+}
+
+impl NodeFiles {
+    /// Fills `changed`.
+    pub(super) fn compare(&mut self, stored: Option<&StoredNode>) {
+        let none = BTreeMap::new();
+        let before = stored.map_or(&none, |stored| &stored.files);
+        let new = self.files.iter().filter_map(|(path, rendered)| match before.get(path) {
+            None => Some((path, FileChangeKind::Create)),
+            Some(stored) if same(stored, rendered) => None,
+            Some(_) => Some((path, FileChangeKind::Update)),
+        });
+        let gone = before.keys().filter(|path| !self.files.contains_key(*path));
+        let mut changed: Vec<_> = new.map(|(path, kind)| (Arc::clone(path), kind)).collect();
+        changed.extend(gone.map(|path| (Arc::clone(path), FileChangeKind::Delete)));
+        changed.sort_by(|a, b| a.0.cmp(&b.0));
+        self.changed = changed;
+    }
+}
+
+fn same(stored: &StoredFile, rendered: &Rendered) -> bool {
+    match (&stored.sealed, &rendered.sealed) {
+        (Some(before), Some(after)) if after.contains(UNCOMPARED) => unsealed(before) == unsealed(after),
+        (Some(before), Some(after)) => before == after,
+        (None, None) => Some(&stored.digest) == rendered.digest.as_ref(),
+        _ => false,
+    }
+}
+
+/// The text of a file as a plan shows it.
+fn shown(rendered: &Rendered) -> String {
+    match (&rendered.sealed, &rendered.file.body) {
+        (Some(sealed), _) => sealed.clone(),
+        (None, FileBody::Text(content)) => content.as_text().unwrap_or_default().to_owned(),
+        (None, FileBody::Link { target, .. }) => link_text(target),
+    }
+}
+
+fn link_text(target: &str) -> String {
+    format!("link to {target}\n")
+}
+
+/// A unified diff without header.
+pub fn unified(before: &str, after: &str) -> String {
+    if before.is_empty() {
+        return after.lines().fold(String::with_capacity(after.len() + 64), |mut diff, line| {
+            diff.push('+');
+            diff.push_str(line);
+            diff.push('\n');
+            diff
+        });
+    }
+    similar::TextDiff::from_lines(before, after)
+        .unified_diff()
+        .context_radius(3)
+        .missing_newline_hint(false)
+        .to_string()
+}
+
+/// The diffs of all files that change, and of those that were edited by hand into `drift`.
+pub(super) fn diffs(
+    node: &Address,
+    spec: &NodeSpec,
+    made: &NodeFiles,
+    stored: Option<&StoredNode>,
+    drift: &mut [Drift],
+    read: &mut dyn FnMut(&[Query]) -> Vec<Answer>,
+) -> Vec<FileChange> {
+    let live = spec.generation(stored.map_or(0, |stored| stored.generation));
+    let former = |path: &str| stored.and_then(|stored| stored.files.get(path));
+    let plain = |path: &str| {
+        former(path).is_some_and(|file| file.sealed.is_none() && !file.digest.starts_with("link:"))
+    };
+    let edited = drift.iter().filter(|drift| plain(&drift.subject)).map(|drift| drift.subject.clone());
+    let changed = made.changed.iter().filter(|(path, _)| plain(path)).map(|(path, _)| path.to_string());
+    let mut paths: Vec<String> = edited.chain(changed).collect();
+    paths.sort();
+    paths.dedup();
+    let queries: Vec<Query> = paths.iter().map(|path| Query::Read(live.join(path))).collect();
+    let answers = if queries.is_empty() { Vec::new() } else { read(&queries) };
+    let texts: HashMap<String, String> = paths
+        .into_iter()
+        .zip(answers)
+        .filter_map(|(path, answer)| match answer {
+            Answer::Bytes(bytes) => Some((path, String::from_utf8_lossy(&bytes).into_owned())),
+            _ => None,
+        })
+        .collect();
+    for drift in drift.iter_mut().filter(|drift| plain(&drift.subject)) {
+        if let (Some(live), Some(wanted)) =
+            (texts.get(&drift.subject), made.files.get(drift.subject.as_str()))
+        {
+            drift.diff = Some(unified(live, &shown(wanted)));
+        }
+    }
+    made.changed
+        .par_iter()
+        .map(|(path, kind)| {
+            let before = former(path).map(|file| match (&file.sealed, file.digest.strip_prefix("link:")) {
+                (Some(sealed), _) => sealed.clone(),
+                (None, Some(target)) => link_text(target),
+                (None, None) => texts.get(&**path).cloned().unwrap_or_default(),
+            });
+            let rendered = made.files.get(path);
+            let resource = rendered
+                .map(|rendered| &rendered.resource)
+                .or_else(|| former(path).map(|file| &file.resource));
+            FileChange {
+                node: node.clone(),
+                path: Arc::clone(path),
+                resource: resource.unwrap_or(node).clone(),
+                kind: *kind,
+                diff: unified(&before.unwrap_or_default(), &rendered.map(shown).unwrap_or_default()),
+            }
+        })
+        .collect()
+}

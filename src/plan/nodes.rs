@@ -1,0 +1,188 @@
+//! Nodes in a plan: which there are, what they answer, where they differ from the state.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use semver::Version;
+
+use crate::address::Address;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::nginx;
+use crate::resource::Resource;
+use crate::state::StoredNode;
+
+use super::build::Inputs;
+use super::kind::Drift;
+use super::node::{Nginx, Node, NodeSpec};
+use super::observation::{Answer, FileType, Leaf, Observations, Query};
+
+/// The nodes that the configuration has. An implied node that nothing lives on is none.
+pub(super) fn specs(
+    resources: &BTreeMap<Address, Resource>,
+    inputs: &Inputs<'_>,
+    findings: &mut Diagnostics,
+) -> BTreeMap<Address, NodeSpec> {
+    let mut specs = BTreeMap::new();
+    for (address, resource) in resources {
+        let Some(spec) = inputs.kinds.kind(address.kind()).and_then(|kind| kind.node(resource, inputs.base))
+        else {
+            continue;
+        };
+        if let Some(stored) = inputs.state.nodes.get(address)
+            && (stored.spec.root != spec.root || stored.spec.mode != spec.mode)
+        {
+            findings.push(
+                Diagnostic::error(format!(
+                    "the mode and the root of `{address}` cannot change while it serves sites"
+                ))
+                .at(resource.span(&crate::resource::Path::root()))
+                .detail(format!("it is in {} now", stored.spec.root.display()))
+                .help("declare a node of another name beside it, move the sites there, then remove this one"),
+            );
+        }
+        specs.insert(address.clone(), spec);
+    }
+    specs
+}
+
+/// The node that a resource lives on.
+pub(super) fn placement(resource: &Resource, specs: &BTreeMap<Address, NodeSpec>) -> Option<Address> {
+    if specs.contains_key(&resource.address) {
+        return Some(resource.address.clone());
+    }
+    resource.reference("node").cloned().or_else(|| specs.keys().next().cloned())
+}
+
+fn owner_file(spec: &NodeSpec) -> PathBuf {
+    spec.root.join("owner.json")
+}
+
+fn marker_query(spec: &NodeSpec) -> Query {
+    Query::Marker { port: spec.http_port, host: spec.marker_host() }
+}
+
+/// What the engine has to know of a node.
+pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query> {
+    let mut queries = vec![Query::NginxVersion(spec.nginx.clone()), Query::Read(owner_file(spec))];
+    if let Some(stored) = stored.filter(|stored| stored.generation > 0) {
+        queries.extend([
+            Query::Stat(stored.spec.current()),
+            Query::Tree(stored.spec.generation(stored.generation)),
+            Query::Master(stored.spec.pid_file.clone()),
+            marker_query(&stored.spec),
+        ]);
+    }
+    queries
+}
+
+/// The nginx of a node: as it says itself, else as the state last knew it, else that of Debian 12.
+pub(super) fn nginx(spec: &NodeSpec, stored: Option<&StoredNode>, observed: &Observations) -> Nginx {
+    let said = match observed.get(&Query::NginxVersion(spec.nginx.clone())) {
+        Some(Answer::Text(text)) => Nginx::parse(text),
+        _ => None,
+    };
+    said.or_else(|| stored.and_then(|stored| stored.nginx.clone())).unwrap_or_else(|| Nginx {
+        version: Version::new(1, 22, 1),
+        openssl: Some(Version::new(3, 0, 0)),
+        modules: Vec::new(),
+    })
+}
+
+/// Refuses a node that another state owns.
+pub(super) fn owner(node: &Node, lineage: &str, observed: &Observations, findings: &mut Diagnostics) {
+    let Some(Answer::Bytes(bytes)) = observed.get(&Query::Read(owner_file(&node.spec))) else { return };
+    let owner = serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
+    let owner = owner.get("lineage").and_then(serde_json::Value::as_str).unwrap_or("unreadable");
+    if owner != lineage {
+        findings.push(
+            Diagnostic::error(format!("`{}` belongs to another configuration", node.spec.address))
+                .code("foreign_node")
+                .detail(format!(
+                    "{} names the state with lineage `{owner}` as the owner of {}, this state's lineage is `{lineage}`",
+                    owner_file(&node.spec).display(),
+                    node.spec.root.display(),
+                ))
+                .help("give the node another `root`, or destroy the other configuration first")
+                .on(&node.spec.address),
+        );
+    }
+}
+
+/// Where a node's live generation differs from the state.
+pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> {
+    let spec = &stored.spec;
+    let mut drift = Vec::new();
+    let mut report = |address: &Address, subject: String, what: String| {
+        drift.push(Drift { address: address.clone(), subject, what, repaired: true, diff: None });
+    };
+    if let Some(Answer::Tree(tree)) = observed.get(&Query::Tree(spec.generation(stored.generation))) {
+        for (path, file) in &stored.files {
+            match (tree.get(&**path), &*file.digest) {
+                (None, _) => report(&file.resource, path.to_string(), "was deleted".to_owned()),
+                (Some(Leaf::File { digest, .. }), expected) if digest == expected => {}
+                (Some(Leaf::Link(target)), expected)
+                    if expected.strip_prefix("link:").is_some_and(|link| target.as_os_str() == link) => {}
+                (Some(_), _) => report(&file.resource, path.to_string(), "was edited".to_owned()),
+            }
+        }
+        let marker = nginx::marker_file(spec, stored.generation, &stored.marker);
+        match tree.get(&*marker.path) {
+            Some(Leaf::File { digest, .. })
+                if Some(digest) == super::files::text_digest(&marker).as_ref() => {}
+            Some(_) => report(&spec.address, marker.path.to_string(), "was edited".to_owned()),
+            None => report(&spec.address, marker.path.to_string(), "was deleted".to_owned()),
+        }
+        let own = [&*marker.path, nginx::MANIFEST];
+        for path in tree.keys() {
+            let known =
+                stored.files.contains_key(path.as_str()) || stored.retained.contains_key(path.as_str());
+            if !known && !own.contains(&path.as_str()) {
+                report(&spec.address, path.clone(), "was added by somebody else".to_owned());
+            }
+        }
+    } else if observed.get(&Query::Tree(spec.generation(stored.generation))).is_some() {
+        let subject = format!("generation {}", stored.generation);
+        report(&spec.address, subject, "was deleted".to_owned());
+    }
+    let live = PathBuf::from("generations").join(stored.generation.to_string());
+    match observed.get(&Query::Stat(spec.current())) {
+        Some(Answer::Stat(stat)) if stat.file_type == FileType::Link(live) => {}
+        Some(Answer::Stat(stat)) => {
+            let what = match &stat.file_type {
+                FileType::Link(target) => {
+                    format!("points to `{}`, not generation {}", target.display(), stored.generation)
+                }
+                _ => "is not a link".to_owned(),
+            };
+            report(&spec.address, "the `current` link".to_owned(), what);
+        }
+        Some(_) => report(&spec.address, "the `current` link".to_owned(), "was deleted".to_owned()),
+        None => {}
+    }
+    match observed.get(&Query::Master(spec.pid_file.clone())) {
+        Some(Answer::Absent) => report(&spec.address, "nginx".to_owned(), "is not running".to_owned()),
+        Some(Answer::Process(_)) => {
+            let expected = format!("{} {}", stored.generation, stored.marker);
+            match observed.get(&marker_query(spec)) {
+                Some(Answer::Text(marker)) if marker.trim() == expected => {}
+                Some(Answer::Text(marker)) => {
+                    let live = marker.split_whitespace().next().unwrap_or("unknown");
+                    let what = format!("serves generation {live}, not {}", stored.generation);
+                    report(&spec.address, "nginx".to_owned(), what);
+                }
+                Some(_) => {
+                    let what = format!("does not say that it serves generation {}", stored.generation);
+                    report(&spec.address, "nginx".to_owned(), what);
+                }
+                None => {}
+            }
+        }
+        _ => {}
+    }
+    drift
+}
+
+/// Whether a drift is of a node's generation and so repaired by a switch.
+pub(super) fn concerns(drift: &Drift, node: &Address, stored: Option<&StoredNode>) -> bool {
+    drift.address == *node || stored.is_some_and(|stored| stored.files.contains_key(drift.subject.as_str()))
+}
