@@ -103,9 +103,57 @@ macro_rules! text_type {
     };
 }
 
+mod account;
+mod credential;
+mod header;
 mod host;
+mod network;
+mod path;
+mod policy;
+mod quantity;
+mod redirect;
 mod slug;
+mod words;
 
+pub use account::Account;
+pub use credential::{Realm, UserName};
+pub use header::{HeaderName, HeaderValue, VARIABLES};
 pub use host::HostName;
+pub use network::{AddressRange, ResolverAddress, UpstreamAddress, UpstreamScheme};
+pub use path::{FileName, FilePath, UriPath};
+pub use policy::Policy;
+pub use quantity::{Duration, Rate, Size};
+pub use redirect::RedirectTarget;
 pub use slug::Slug;
 pub(crate) use text_type;
+pub use words::{DisplayName, Snippet};
+
+/// The rules that all one-line texts share: not empty, `most` bytes at most, no control characters.
+fn one_line(text: &str, most: usize) -> Result<(), Invalid> {
+    if text.is_empty() {
+        return Err(Invalid::new("is empty"));
+    }
+    bounded(text, most)?;
+    match text.chars().find(|char| char.is_control()) {
+        Some(bad) => Err(Invalid::new(format!("contains the control character {bad:?}"))),
+        None => Ok(()),
+    }
+}
+
+fn bounded(text: &str, most: usize) -> Result<(), Invalid> {
+    if text.len() > most {
+        return Err(Invalid::new(format!("has {} bytes, {most} at most", text.len())));
+    }
+    Ok(())
+}
+
+/// Refuses the first character that `allowed` does not take.
+fn only(text: &str, allowed: impl Fn(char) -> bool, what: &str) -> Result<(), Invalid> {
+    match text.chars().find(|char| !allowed(*char)) {
+        Some(bad) => Err(Invalid::new(format!("contains {bad:?}; only {what} may stand in it"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
