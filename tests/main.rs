@@ -6,4 +6,5 @@
 )]
 
 mod layers;
+mod store;
 mod support;
