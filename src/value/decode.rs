@@ -4,6 +4,7 @@
 //! take a secret for a plain text by accident.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
@@ -51,16 +52,13 @@ impl<'a> IntoDeserializer<'a, DecodeError> for &'a Value {
     }
 }
 
-type Entries<'a> = std::iter::Map<
-    std::collections::btree_map::Iter<'a, std::sync::Arc<str>, Value>,
-    fn((&'a std::sync::Arc<str>, &'a Value)) -> (&'a str, &'a Value),
->;
+type Entry<'a> = fn((&'a Arc<str>, &'a Value)) -> (&'a str, &'a Value);
+type Entries<'a> = std::iter::Map<std::collections::btree_map::Iter<'a, Arc<str>, Value>, Entry<'a>>;
 
 impl<'a> IntoDeserializer<'a, DecodeError> for &'a Object {
     type Deserializer = MapDeserializer<'a, Entries<'a>, DecodeError>;
     fn into_deserializer(self) -> Self::Deserializer {
-        let entry: fn((&'a std::sync::Arc<str>, &'a Value)) -> (&'a str, &'a Value) =
-            |(name, value)| (name, value);
+        let entry: Entry<'a> = |(name, value)| (name, value);
         MapDeserializer::new(self.iter().map(entry))
     }
 }

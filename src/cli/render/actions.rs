@@ -1,0 +1,79 @@
+//! Actions as text, by phase.
+
+use std::fmt::Write as _;
+
+use crate::plan::{Action, Operation, Phase, Plan, Undo};
+
+use super::paint::Paint;
+
+/// How many actions of a phase are shown before the rest is summed up.
+const SHOWN: usize = 12;
+
+/// What an operation does, in one line.
+pub fn describe(operation: &Operation) -> String {
+    match operation {
+        Operation::EnsureDirectory { path, access, .. } => {
+            let owner = match (&access.owner, &access.group) {
+                (None, None) => String::new(),
+                (owner, group) => format!(
+                    ", {}:{}",
+                    owner.as_deref().unwrap_or("(unchanged)"),
+                    group.as_deref().unwrap_or("(unchanged)")
+                ),
+            };
+            format!("make directory {} (mode {:04o}{owner})", path.display(), access.mode)
+        }
+        Operation::RemoveEmptyDirectory { path } => {
+            format!("remove directory {} if it is empty", path.display())
+        }
+        Operation::IssueSelfSigned { names, key_type, days, .. } => {
+            format!("make a self-signed certificate for {} ({key_type}, {days} days)", names.join(", "))
+        }
+        Operation::CopyCertificate { certificate, .. } => {
+            format!("copy the certificate {}", certificate.display())
+        }
+        Operation::RemoveCertificate { directory } => {
+            format!("remove the certificate in {}", directory.display())
+        }
+        Operation::SwitchGeneration { number, changed, files } => {
+            format!(
+                "switch nginx to generation {number} ({changed} of {files} files change), test, reload, prove"
+            )
+        }
+        Operation::RetireProxy { number } => format!("take generation {number} out of nginx"),
+        Operation::PruneGenerations { live, keep } => {
+            format!("remove generations before {}", live.saturating_sub(u64::from(*keep)))
+        }
+        Operation::RemoveRoot { path } => format!("remove {}", path.display()),
+    }
+}
+
+/// Writes a plan's actions in order.
+pub(super) fn render(out: &mut String, plan: &Plan, paint: Paint, full: bool) {
+    if plan.actions.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{}", paint.bold("Actions, in order:"));
+    for (phase, title) in
+        [(Phase::Prepare, "prepare"), (Phase::Switch, "switch"), (Phase::CleanUp, "clean up")]
+    {
+        let actions: Vec<&Action> = plan.actions.iter().filter(|action| action.phase == phase).collect();
+        if actions.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "  {title}");
+        let shown = if full { actions.len() } else { SHOWN };
+        for action in actions.iter().take(shown) {
+            let _ =
+                write!(out, "    {:>3}. {}: {}", action.id + 1, action.resource, describe(&action.operation));
+            if let Undo::Irreversible { reason } = &action.undo {
+                let _ = write!(out, " {}", paint.yellow(&format!("(irreversible: {reason})")));
+            }
+            out.push('\n');
+        }
+        if actions.len() > shown {
+            let _ = writeln!(out, "         … and {} more (`-full` shows them all)", actions.len() - shown);
+        }
+    }
+    out.push('\n');
+}
