@@ -1,9 +1,13 @@
 //! The integration tests: one program, a module each capability, `support` shared by all.
 #![expect(
     clippy::disallowed_methods,
+    clippy::panic,
+    clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "tests touch the world and end at the first surprise"
+    unreachable_pub,
+    reason = "tests touch the world, end at the first surprise, and share `support` like a library"
 )]
+#![expect(dead_code, unused_imports, reason = "the stories to come use the rest of `support`")]
 
 mod layers;
 mod store;

@@ -1,1 +1,56 @@
-//! What the tests share.
+//! What the tests share: a hermetic workspace around the real binary, clients, loads, backends, and judges.
+
+pub mod backend;
+pub mod canary;
+pub mod client;
+pub mod judges;
+pub mod load;
+pub mod ports;
+pub mod processes;
+pub mod random;
+pub mod system;
+pub mod workspace;
+
+pub use backend::Backend;
+pub use client::{Request, Response, fetch};
+pub use load::{Connections, Load};
+pub use random::Random;
+pub use system::System;
+pub use workspace::{Run, Workspace};
+
+use std::path::PathBuf;
+
+/// Whether the long counts are asked for: `make soak`.
+pub fn soaking() -> bool {
+    std::env::var_os("VSA_SOAK").is_some_and(|value| value == "1")
+}
+
+/// `small` by default, `full` under `make soak`.
+pub fn count(small: u32, full: u32) -> u32 {
+    if soaking() { full } else { small }
+}
+
+/// The nginx program, or `None` with a line that says the test is skipped.
+pub fn nginx() -> Option<PathBuf> {
+    let found = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"].map(PathBuf::from);
+    let found = found.into_iter().find(|path| path.exists());
+    if found.is_none() {
+        skipped("nginx is not installed; run `make setup`");
+    }
+    found
+}
+
+/// Whether the test runs as root; says that the test is skipped where not.
+pub fn root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skipped("needs root");
+    }
+    root
+}
+
+/// Says that a test is skipped, and why.
+pub fn skipped(why: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    eprintln!("skipped: {test}: {why}");
+}

@@ -1,0 +1,232 @@
+//! A directory with a configuration, and the real `vsa` run in it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::ports::Port;
+use super::processes;
+use super::system::System;
+
+/// How long a command may take before the test fails.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+/// A hermetic directory with a configuration. Its nginx, where one was started, ends with it.
+pub struct Workspace {
+    // Dropped first: it finds its nginx by a file in the directory.
+    system: Option<System>,
+    directory: tempfile::TempDir,
+    /// The port for HTTP.
+    pub http: Port,
+    /// The port for HTTPS.
+    pub https: Port,
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Workspace {
+    /// An empty one, for a managed nginx on free ports.
+    pub fn new() -> Self {
+        // nginx's workers run as another user where vsa runs as root: they must get in.
+        let directory = tempfile::Builder::new().prefix("vsa-test-").tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let this = Self {
+            directory,
+            http: Port::reserve(),
+            https: Port::reserve(),
+            environment: Vec::new(),
+            system: None,
+        };
+        fs::create_dir(this.configuration()).unwrap();
+        this
+    }
+
+    /// An empty one inside a machine of its own: the system's nginx, on ports 80 and 443. `None` where there is no
+    /// root, or no nginx, with a line that says so.
+    pub fn on_host() -> Option<Self> {
+        let mut this = Self::new();
+        this.system = Some(System::new(this.path())?);
+        Some(this)
+    }
+
+    /// The directory that holds everything of the test.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The directory of the configuration.
+    pub fn configuration(&self) -> PathBuf {
+        self.path().join("site")
+    }
+
+    /// The machine that the commands run in, where it is not this one.
+    pub fn system(&self) -> Option<&System> {
+        self.system.as_ref()
+    }
+
+    /// Writes a file of the configuration.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> &Self {
+        let path = self.configuration().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    /// Reads a file of the configuration's directory.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.configuration().join(name)).unwrap()
+    }
+
+    /// Writes `node.hcl` with these lines in its `proxy` block, beside mode and ports.
+    pub fn write_node(&self, proxy: &str) -> &Self {
+        let head = if self.system.is_some() {
+            "mode = \"host\"".to_owned()
+        } else {
+            format!("http_port = {}\n    https_port = {}", self.http.number, self.https.number)
+        };
+        self.write("node.hcl", format!("node \"local\" {{\n  proxy {{\n    {head}\n    {proxy}\n  }}\n}}\n"))
+    }
+
+    /// The port that HTTP is served on.
+    pub fn http_port(&self) -> u16 {
+        if self.system.is_some() { 80 } else { self.http.number }
+    }
+
+    /// The port that HTTPS is served on.
+    pub fn https_port(&self) -> u16 {
+        if self.system.is_some() { 443 } else { self.https.number }
+    }
+
+    /// Sets an environment variable of every later command.
+    pub fn env(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> &mut Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// A command on `vsa`, not yet started, with nothing of the test's own environment.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let program = env!("CARGO_BIN_EXE_vsa");
+        let mut command = match &self.system {
+            Some(system) => system.command(program, &self.configuration()),
+            None => Command::new(program),
+        };
+        command
+            .args(arguments)
+            .current_dir(self.configuration())
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", self.path())
+            .env("LANG", "C.UTF-8")
+            .env("RUST_BACKTRACE", "1")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `vsa` with these arguments.
+    pub fn vsa<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Run {
+        Run::of(self.command(arguments))
+    }
+
+    /// Starts `vsa` with these arguments; for those who kill it.
+    pub fn start<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Applies the configuration; the test ends where that fails.
+    pub fn apply(&self) -> Run {
+        self.vsa(["apply", "-auto-approve"]).code(0)
+    }
+
+    /// Checks that there is nothing to do.
+    pub fn assert_nothing_to_do(&self) -> Run {
+        self.vsa(["plan", "-detailed-exitcode"]).code(0)
+    }
+
+    /// Runs `work` where the sites can be reached: in the machine of its own, or here.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.system {
+            Some(system) => system.within(work),
+            None => work(),
+        }
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        for master in processes::nginx_masters(self.path()) {
+            processes::end(master.pid);
+        }
+        if std::thread::panicking() && std::env::var_os("VSA_TEST_KEEP").is_some() {
+            self.directory.disable_cleanup(true);
+            eprintln!("kept: {}", self.path().display());
+        }
+    }
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; `None` where a signal ended it.
+    pub exit: Option<i32>,
+    /// Standard out.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    line: String,
+}
+
+impl Run {
+    /// Runs a command to its end, with patience.
+    pub fn of(mut command: Command) -> Self {
+        let line = format!("{command:?}");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let read = |mut pipe: Box<dyn std::io::Read + Send>| {
+            let (sender, receiver) = mpsc::channel();
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                let _ = pipe.read_to_end(&mut bytes);
+                let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+            });
+            receiver
+        };
+        let stdout = read(Box::new(child.stdout.take().unwrap()));
+        let stderr = read(Box::new(child.stderr.take().unwrap()));
+        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(PATIENCE), stderr.recv_timeout(PATIENCE)) else {
+            let _ = child.kill();
+            panic!("{line}\nheld its output open for more than {PATIENCE:?}");
+        };
+        let exit = child.wait().unwrap().code();
+        Self { exit, stdout, stderr, line }
+    }
+
+    /// Checks the exit code.
+    #[must_use = "the run can be looked at further, or dropped with `drop`"]
+    pub fn code(self, expected: i32) -> Self {
+        assert_eq!(self.exit, Some(expected), "{self}");
+        self
+    }
+
+    /// Checks that the output, or the diagnostics, hold this text.
+    #[must_use = "the run can be looked at further, or dropped with `drop`"]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text) || self.stderr.contains(text), "{text:?} is not said\n{self}");
+        self
+    }
+
+    /// Standard out as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { exit, stdout, stderr, line } = self;
+        write!(f, "{line}\nexit code {exit:?}\n--- standard out\n{stdout}\n--- standard error\n{stderr}")
+    }
+}
