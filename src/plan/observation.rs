@@ -12,6 +12,13 @@ pub enum Query {
     Digest(PathBuf),
     /// A file's bytes.
     Read(PathBuf),
+    /// A file's bytes from an offset on, and its size: answered with [`Answer::Tail`].
+    Tail {
+        /// The file.
+        path: PathBuf,
+        /// Where to begin; beyond the end for its size alone.
+        offset: u64,
+    },
     /// Everything below a directory: answered with [`Answer::Tree`].
     Tree(PathBuf),
     /// The files that a glob pattern matches, with their bytes: answered with [`Answer::Files`].
@@ -27,6 +34,10 @@ pub enum Query {
     },
     /// The master process that a pid file names, if it is alive and an nginx.
     Master(PathBuf),
+    /// What a process shows as its command line.
+    CommandLine(u32),
+    /// The children of a process: answered with [`Answer::Processes`].
+    Children(u32),
     /// What an nginx binary says of itself (`nginx -V`).
     NginxVersion(PathBuf),
     /// Whether a user exists, and its group.
@@ -108,16 +119,25 @@ pub enum Answer {
     Digest(String),
     /// To [`Query::Read`].
     Bytes(Vec<u8>),
+    /// To [`Query::Tail`].
+    Tail {
+        /// The bytes from the offset on.
+        bytes: Vec<u8>,
+        /// The file's size.
+        end: u64,
+    },
     /// To [`Query::Tree`]: leaves by their path below the directory.
     Tree(BTreeMap<String, Leaf>),
     /// To [`Query::Glob`].
     Files(BTreeMap<PathBuf, Vec<u8>>),
     /// To [`Query::Certificate`].
     Certificate(CertificateFacts),
-    /// To [`Query::Marker`], [`Query::NginxVersion`]: the text.
+    /// To [`Query::Marker`], [`Query::NginxVersion`], [`Query::CommandLine`]: the text.
     Text(String),
     /// To [`Query::Master`]: the process id.
     Process(u32),
+    /// To [`Query::Children`]: process ids with what each shows as its command line.
+    Processes(BTreeMap<u32, String>),
     /// To [`Query::User`]: ids.
     User {
         /// The user's id.

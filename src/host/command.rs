@@ -1,0 +1,100 @@
+//! Programs to run, as data.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A file or directory that stands over another one, for one program's eyes only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// What is shown.
+    pub from: PathBuf,
+    /// Where; what is there need not exist.
+    pub to: PathBuf,
+}
+
+/// A program to run: an argument vector, never a shell line. Its environment is empty but for `PATH` and `LANG=C`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The program: a path, or a name to look up in `PATH`.
+    pub program: PathBuf,
+    /// Its arguments. Never a secret: every user of the host can read them.
+    pub arguments: Vec<OsString>,
+    /// Variables beside `PATH` and `LANG`.
+    pub environment: Vec<(OsString, OsString)>,
+    /// What it reads from standard input.
+    pub stdin: Vec<u8>,
+    /// When it is killed.
+    pub timeout: Duration,
+    /// Mounts of its own (root only).
+    pub binds: Vec<Bind>,
+}
+
+impl Command {
+    /// A program without arguments, killed after a minute.
+    pub fn new(program: impl AsRef<Path>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            stdin: Vec::new(),
+            timeout: Duration::from_mins(1),
+            binds: Vec::new(),
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets when it is killed.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Shows `from` to the program where it looks for `to`.
+    #[must_use]
+    pub fn bind(mut self, from: impl Into<PathBuf>, to: impl Into<PathBuf>) -> Self {
+        self.binds.push(Bind { from: from.into(), to: to.into() });
+        self
+    }
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// With this exit code.
+    Exited(i32),
+    /// By a signal.
+    Killed,
+    /// It was killed because its time was up.
+    TimedOut,
+}
+
+/// What a program left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub status: Status,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Whether it ended with exit code 0.
+    pub fn success(&self) -> bool {
+        self.status == Status::Exited(0)
+    }
+
+    /// Its standard error as text.
+    pub fn errors(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}

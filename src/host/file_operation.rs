@@ -1,0 +1,94 @@
+//! Changes of files, as data.
+
+use std::path::PathBuf;
+
+use crate::plan::action::Access;
+
+/// A change of files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileOperation {
+    /// Makes a directory whose parent exists; one that is there stays as it is.
+    MakeDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its access.
+        access: Access,
+    },
+    /// Gives what is there this access.
+    SetAccess {
+        /// The path.
+        path: PathBuf,
+        /// Its access.
+        access: Access,
+    },
+    /// Writes a file where none is; it has its access before its content. Not synced.
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// Its access.
+        access: Access,
+        /// Its content.
+        bytes: Vec<u8>,
+    },
+    /// Writes a file, or replaces one, in one step: nobody ever sees half of it, and it lasts.
+    Replace {
+        /// The file.
+        path: PathBuf,
+        /// Its access.
+        access: Access,
+        /// Its content.
+        bytes: Vec<u8>,
+    },
+    /// Gives a file another name.
+    HardLink {
+        /// The file.
+        from: PathBuf,
+        /// Its other name, where nothing is.
+        to: PathBuf,
+    },
+    /// Makes a symbolic link where nothing is. Not synced.
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// What it points to, as written.
+        target: PathBuf,
+    },
+    /// Makes a symbolic link, or points one elsewhere, in one step that lasts.
+    Repoint {
+        /// The link.
+        path: PathBuf,
+        /// What it points to, as written.
+        target: PathBuf,
+    },
+    /// Moves a file or directory on its file system, in one step that lasts; a file at `to` is replaced.
+    Rename {
+        /// Where it is.
+        from: PathBuf,
+        /// Where it shall be.
+        to: PathBuf,
+    },
+    /// Removes a file or link, if there is one, in a step that lasts.
+    Remove {
+        /// The file or link.
+        path: PathBuf,
+    },
+    /// Removes an empty directory, if there is one.
+    RemoveDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Removes a directory and all below it, if there is one; links are not followed.
+    RemoveTree {
+        /// What it must be below: never anything outside.
+        root: PathBuf,
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Makes all that was written to the file system of a path last.
+    SyncFilesystem {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Operations that do not depend on each other, done in any order and at once.
+    Unordered(Vec<Self>),
+}

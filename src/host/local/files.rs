@@ -1,0 +1,140 @@
+//! Changes of files on this machine.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{fchown, syncfs};
+use rayon::prelude::*;
+
+use super::access::Ids;
+use crate::host::{FileOperation, HostError, pause};
+use crate::plan::action::Access;
+
+/// Does the operations in their order.
+pub(super) fn all(operations: &[FileOperation]) -> Result<(), HostError> {
+    let ids = Ids::default();
+    operations.iter().try_for_each(|operation| one(operation, &ids))
+}
+
+fn one(operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
+    match operation {
+        FileOperation::Unordered(operations) => {
+            operations.par_iter().with_min_len(16).try_for_each(|operation| one(operation, ids))
+        }
+        other => pause::around(|| change(other, ids)),
+    }
+}
+
+fn change(operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
+    match operation {
+        FileOperation::MakeDirectory { path, access } => make_directory(path, access, ids),
+        FileOperation::SetAccess { path, access } => {
+            let opened = File::open(path).map_err(failed("set the access of", path))?;
+            set_access(&opened, path, access, ids)
+        }
+        FileOperation::Create { path, access, bytes } => create(path, access, bytes, ids).map(drop),
+        FileOperation::Replace { path, access, bytes } => replace(path, access, bytes, ids),
+        FileOperation::HardLink { from, to } => fs::hard_link(from, to).map_err(failed("link", to)),
+        FileOperation::Link { path, target } => symlink(target, path).map_err(failed("link", path)),
+        FileOperation::Repoint { path, target } => {
+            let new = beside(path);
+            absent_is_fine(fs::remove_file(&new)).map_err(failed("remove", &new))?;
+            symlink(target, &new).map_err(failed("link", &new))?;
+            fs::rename(&new, path).map_err(failed("replace", path))?;
+            sync_parent(path)
+        }
+        FileOperation::Rename { from, to } => {
+            fs::rename(from, to).map_err(failed("rename", from))?;
+            sync_parent(from)?;
+            if from.parent() == to.parent() { Ok(()) } else { sync_parent(to) }
+        }
+        FileOperation::Remove { path } => match fs::remove_file(path) {
+            Ok(()) => sync_parent(path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(HostError::new("remove", path, error)),
+        },
+        FileOperation::RemoveDirectory { path } => {
+            absent_is_fine(fs::remove_dir(path)).map_err(failed("remove", path))
+        }
+        FileOperation::RemoveTree { root, path } => {
+            let inside = path.strip_prefix(root).is_ok_and(|rest| {
+                rest.components().next().is_some()
+                    && rest.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+            });
+            if !inside {
+                let reason = format!("it is not below `{}`", root.display());
+                return Err(HostError::because("remove", path, reason));
+            }
+            absent_is_fine(fs::remove_dir_all(path)).map_err(failed("remove", path))
+        }
+        FileOperation::SyncFilesystem { path } => {
+            let opened = File::open(path).map_err(failed("sync", path))?;
+            syncfs(&opened).map_err(|error| HostError::new("sync", path, error))
+        }
+        FileOperation::Unordered(operations) => {
+            operations.iter().try_for_each(|operation| one(operation, ids))
+        }
+    }
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HostError {
+    let path = path.to_owned();
+    move |error| HostError::new(what, path, error)
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// A name beside a path that no `*.conf` matches.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.new"))
+}
+
+fn sync_parent(path: &Path) -> Result<(), HostError> {
+    let parent = path.parent().unwrap_or(path);
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("sync", parent))
+}
+
+fn make_directory(path: &Path, access: &Access, ids: &Ids) -> Result<(), HostError> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        Err(error) => return Err(HostError::new("make the directory", path, error)),
+    }
+    let opened = File::open(path).map_err(failed("open", path))?;
+    set_access(&opened, path, access, ids)
+}
+
+fn set_access(opened: &File, path: &Path, access: &Access, ids: &Ids) -> Result<(), HostError> {
+    let (owner, group) = ids.of(access, path)?;
+    if owner.is_some() || group.is_some() {
+        fchown(opened, owner, group).map_err(|error| HostError::new("set the owner of", path, error))?;
+    }
+    // After the owner: a change of owner takes set-id bits away.
+    opened.set_permissions(Permissions::from_mode(access.mode)).map_err(failed("set the mode of", path))
+}
+
+fn create(path: &Path, access: &Access, bytes: &[u8], ids: &Ids) -> Result<File, HostError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(path).map_err(failed("write", path))?;
+    set_access(&file, path, access, ids)?;
+    file.write_all(bytes).map_err(failed("write", path))?;
+    Ok(file)
+}
+
+fn replace(path: &Path, access: &Access, bytes: &[u8], ids: &Ids) -> Result<(), HostError> {
+    let new = beside(path);
+    absent_is_fine(fs::remove_file(&new)).map_err(failed("remove", &new))?;
+    let file = create(&new, access, bytes, ids)?;
+    file.sync_all().map_err(failed("sync", &new))?;
+    fs::rename(&new, path).map_err(failed("replace", path))?;
+    sync_parent(path)
+}

@@ -1,0 +1,118 @@
+//! This machine.
+
+mod access;
+mod files;
+mod observe;
+mod probe;
+mod process;
+
+use std::fs::OpenOptions;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{Signal as Number, kill};
+use nix::unistd::{Pid, Uid};
+
+use super::{Command, FileOperation, Host, HostError, Lock, Output, Signal, pause};
+use crate::plan::{Answer, Query};
+
+/// This machine.
+#[derive(Clone, Debug)]
+pub struct LocalHost {
+    program: PathBuf,
+    started: Instant,
+}
+
+impl LocalHost {
+    /// `program` is vsa itself, started again for [`super::private_mounts`].
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into(), started: Instant::now() }
+    }
+}
+
+#[derive(Debug)]
+struct FileLock {
+    _held: Flock<std::fs::File>,
+}
+
+impl Lock for FileLock {}
+
+/// Runs what blocks where it may.
+async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
+) -> Result<T, HostError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(HostError::because(what, "/", "the work was given up")))
+}
+
+#[async_trait]
+impl Host for LocalHost {
+    async fn observe(&self, queries: &[Query]) -> Vec<Answer> {
+        let queries = queries.to_vec();
+        let count = queries.len();
+        let answers = blocking("observe", move || Ok(observe::all(&queries))).await;
+        answers.unwrap_or_else(|error| vec![Answer::Failed(error.to_string()); count])
+    }
+
+    async fn files(&self, operations: Vec<FileOperation>) -> Result<(), HostError> {
+        blocking("change", move || files::all(&operations)).await
+    }
+
+    async fn run(&self, command: Command) -> Result<Output, HostError> {
+        process::run(&self.program, command).await
+    }
+
+    async fn signal(&self, process: u32, signal: Signal) -> Result<(), HostError> {
+        let number = match signal {
+            Signal::Hangup => Number::SIGHUP,
+            Signal::Quit => Number::SIGQUIT,
+            Signal::Terminate => Number::SIGTERM,
+        };
+        let target = format!("process {process}");
+        let id = i32::try_from(process).ok().filter(|id| *id > 1);
+        let id = id.ok_or_else(|| HostError::because("signal", &target, "that is no process of nginx"))?;
+        pause::around(|| kill(Pid::from_raw(id), number))
+            .map_err(|error| HostError::new("signal", &target, error))
+    }
+
+    async fn accepts(&self, address: SocketAddr) -> bool {
+        let connect = tokio::net::TcpStream::connect(address);
+        matches!(tokio::time::timeout(Duration::from_secs(1), connect).await, Ok(Ok(_)))
+    }
+
+    async fn lock(&self, path: &Path) -> Result<Option<Box<dyn Lock>>, HostError> {
+        let failed = |error| HostError::new("lock", path, error);
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600);
+        let file = pause::around(|| options.open(path)).map_err(failed)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => Ok(Some(Box::new(FileLock { _held: held }))),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, error)) => Err(HostError::new("lock", path, error)),
+        }
+    }
+
+    async fn now(&self) -> i64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn privileged(&self) -> bool {
+        Uid::effective().is_root()
+    }
+}

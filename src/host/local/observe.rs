@@ -1,0 +1,190 @@
+//! Answers of this machine.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::{access, probe, process};
+use crate::host::first_certificate;
+use crate::plan::observation::{FileType, Leaf, Stat};
+use crate::plan::{Answer, Query};
+
+/// Answers all questions, at once.
+pub(super) fn all(queries: &[Query]) -> Vec<Answer> {
+    queries.par_iter().map(one).collect()
+}
+
+fn one(query: &Query) -> Answer {
+    match query {
+        Query::Stat(path) => answer(stat(path).map(Answer::Stat)),
+        Query::Digest(path) => answer(digest(path).map(Answer::Digest)),
+        Query::Read(path) => answer(fs::read(path).map(Answer::Bytes)),
+        Query::Tail { path, offset } => answer(tail(path, *offset)),
+        Query::Tree(path) => answer(tree(path).map(Answer::Tree)),
+        Query::Glob(pattern) => glob(pattern),
+        Query::Certificate(path) => match fs::read(path) {
+            Ok(bytes) => first_certificate(&bytes).map_or_else(Answer::Failed, Answer::Certificate),
+            Err(error) => answer(Err(error)),
+        },
+        Query::Marker { port, host } => probe::marker(*port, host),
+        Query::Master(pid_file) => process::master(pid_file),
+        Query::CommandLine(process) => process::command_line(*process),
+        Query::Children(process) => process::children(*process),
+        Query::NginxVersion(program) => process::version(program),
+        Query::User(name) => access::user(name),
+        Query::Readable { user, path } => access::readable(user, path),
+    }
+}
+
+/// What is not there is an answer, not an error.
+pub(super) fn answer(result: io::Result<Answer>) -> Answer {
+    result.unwrap_or_else(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Answer::Absent,
+        _ => Answer::Failed(error.to_string()),
+    })
+}
+
+fn stat(path: &Path) -> io::Result<Stat> {
+    let metadata = fs::symlink_metadata(path)?;
+    let kind = metadata.file_type();
+    let mut empty = false;
+    let file_type = if kind.is_symlink() {
+        FileType::Link(fs::read_link(path)?)
+    } else if kind.is_dir() {
+        empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        FileType::Directory
+    } else if kind.is_file() {
+        FileType::File
+    } else {
+        FileType::Other
+    };
+    let mode = metadata.permissions().mode() & 0o7777;
+    Ok(Stat { file_type, mode, uid: metadata.uid(), gid: metadata.gid(), empty })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+fn digest_of(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    buffer.resize(1 << 16, 0);
+    loop {
+        match file.read(buffer)? {
+            0 => return Ok(hexadecimal(&hash.finalize())),
+            count => hash.update(&buffer[..count]),
+        }
+    }
+}
+
+fn digest(path: &Path) -> io::Result<String> {
+    digest_of(&mut File::open(path)?, &mut Vec::new())
+}
+
+fn tail(path: &Path, offset: u64) -> io::Result<Answer> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    if offset < size {
+        file.seek(SeekFrom::Start(offset))?;
+        file.take(size - offset).read_to_end(&mut bytes)?;
+    }
+    Ok(Answer::Tail { bytes, end: size })
+}
+
+fn tree(directory: &Path) -> io::Result<BTreeMap<String, Leaf>> {
+    let mut names = Vec::new();
+    list(directory, "", &mut names)?;
+    let leaves: Vec<_> = names
+        .into_par_iter()
+        .map_init(Vec::new, |buffer, (name, is_link)| {
+            let path = directory.join(&name);
+            let leaf = if is_link {
+                Leaf::Link(fs::read_link(&path)?)
+            } else {
+                let mut file = File::open(&path)?;
+                let mode = file.metadata()?.permissions().mode() & 0o7777;
+                Leaf::File { digest: digest_of(&mut file, buffer)?, mode }
+            };
+            Ok((name, leaf))
+        })
+        .collect::<io::Result<_>>()?;
+    Ok(leaves.into_iter().collect())
+}
+
+/// Leaves below a directory, and whether each is a link. What is neither a file nor a link is left out: opening a
+/// pipe would wait for its writer.
+fn list(directory: &Path, prefix: &str, names: &mut Vec<(String, bool)>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if kind.is_dir() {
+            list(&entry.path(), &format!("{name}/"), names)?;
+        } else if kind.is_file() || kind.is_symlink() {
+            names.push((name, kind.is_symlink()));
+        }
+    }
+    Ok(())
+}
+
+/// As `glob(3)`, which nginx uses: a leading dot is matched only by a dot.
+fn glob(pattern: &str) -> Answer {
+    let options = glob::MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    let paths = match glob::glob_with(pattern, options) {
+        Ok(paths) => paths,
+        Err(error) => return Answer::Failed(error.msg.to_owned()),
+    };
+    let mut files = BTreeMap::new();
+    for path in paths {
+        let read = path.map_err(io::Error::from).and_then(|path| {
+            if path.is_dir() { Ok(None) } else { fs::read(&path).map(|bytes| Some((path, bytes))) }
+        });
+        match read {
+            Ok(file) => files.extend(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Answer::Failed(error.to_string()),
+        }
+    }
+    Answer::Files(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_has_digests_modes_and_targets() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("sites")).unwrap();
+        fs::write(directory.path().join("sites/a.conf"), "abc").unwrap();
+        fs::set_permissions(directory.path().join("sites/a.conf"), fs::Permissions::from_mode(0o640))
+            .unwrap();
+        std::os::unix::fs::symlink("/dev/null", directory.path().join("log")).unwrap();
+        let Answer::Tree(tree) = one(&Query::Tree(directory.path().to_owned())) else { panic!("no tree") };
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
+        assert_eq!(tree["sites/a.conf"], Leaf::File { digest, mode: 0o640 });
+        assert_eq!(tree["log"], Leaf::Link("/dev/null".into()));
+        assert_eq!(one(&Query::Tree(directory.path().join("none"))), Answer::Absent);
+    }
+
+    #[test]
+    fn a_tail_begins_where_it_is_told_and_survives_a_shorter_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "one\ntwo\n").unwrap();
+        let tail = |offset| one(&Query::Tail { path: file.path().to_owned(), offset });
+        assert_eq!(tail(4), Answer::Tail { bytes: b"two\n".to_vec(), end: 8 });
+        assert_eq!(tail(u64::MAX), Answer::Tail { bytes: Vec::new(), end: 8 });
+    }
+}

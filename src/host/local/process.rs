@@ -1,0 +1,152 @@
+//! Processes of this machine.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+
+use super::observe::answer;
+use crate::host::{Command, HostError, Output, Status, pause, private_mounts};
+use crate::plan::Answer;
+
+/// Where programs are looked up, and where they look.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long output is still read after a program has ended: a daemon that it left may hold the pipe for ever.
+const LEFT_OPEN: Duration = Duration::from_millis(200);
+
+/// Runs a program to its end. `vsa` starts it where it needs mounts of its own.
+pub(super) async fn run(vsa: &Path, command: Command) -> Result<Output, HostError> {
+    let Command { program, arguments, environment, stdin, timeout, binds } = command;
+    let failed = |error: io::Error| HostError::new("run", &program, error);
+    let mut process = if binds.is_empty() {
+        let mut process = tokio::process::Command::new(&program);
+        process.args(&arguments);
+        process
+    } else {
+        let mut process = tokio::process::Command::new(vsa);
+        process.args(private_mounts::arguments(&binds, &resolve(&program), &arguments));
+        process
+    };
+    process
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LANG", "C")
+        .envs(environment)
+        .current_dir("/")
+        // A Ctrl-C is vsa's to handle: it lets the program end and takes back what was done.
+        .process_group(0)
+        .kill_on_drop(true)
+        .stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = pause::around(|| process.spawn()).map_err(failed)?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that does not want all of it closes the pipe; its exit code says what it made of that.
+        tokio::spawn(async move {
+            let _ = pipe.write_all(&stdin).await;
+        });
+    }
+    let (ended, end) = watch::channel(false);
+    let stdout = tokio::spawn(read(child.stdout.take(), end.clone()));
+    let stderr = tokio::spawn(read(child.stderr.take(), end));
+    let status = if let Ok(status) = tokio::time::timeout(timeout, child.wait()).await {
+        status.map_err(failed)?.code().map_or(Status::Killed, Status::Exited)
+    } else {
+        child.kill().await.map_err(failed)?;
+        Status::TimedOut
+    };
+    // The readers may have ended already.
+    let _ = ended.send(true);
+    Ok(Output { status, stdout: stdout.await.unwrap_or_default(), stderr: stderr.await.unwrap_or_default() })
+}
+
+/// Reads until the end, or until the program has ended and no more comes.
+async fn read(pipe: Option<impl tokio::io::AsyncRead + Unpin>, mut end: watch::Receiver<bool>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let Some(mut pipe) = pipe else { return bytes };
+    let mut buffer = vec![0; 1 << 14];
+    loop {
+        let count = tokio::select! {
+            biased;
+            count = pipe.read(&mut buffer) => count,
+            () = async { let _ = end.wait_for(|ended| *ended).await; tokio::time::sleep(LEFT_OPEN).await; } => Ok(0),
+        };
+        match count {
+            Ok(count) if count > 0 => bytes.extend_from_slice(&buffer[..count]),
+            _ => return bytes,
+        }
+    }
+}
+
+/// The path of a program that is named without one.
+fn resolve(program: &Path) -> std::path::PathBuf {
+    if program.components().count() > 1 {
+        return program.to_owned();
+    }
+    let candidates = PATH.split(':').map(|directory| Path::new(directory).join(program));
+    candidates.into_iter().find(|path| path.is_file()).unwrap_or_else(|| program.to_owned())
+}
+
+/// What `nginx -V` says; it writes to standard error.
+pub(super) fn version(program: &Path) -> Answer {
+    let output = std::process::Command::new(program)
+        .arg("-V")
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LANG", "C")
+        .stdin(Stdio::null())
+        .output();
+    answer(output.map(|output| Answer::Text(String::from_utf8_lossy(&output.stderr).into_owned())))
+}
+
+/// The master that a pid file names, where it is alive, an nginx and a master. A pid file outlives its process, and
+/// process ids are used again.
+pub(super) fn master(pid_file: &Path) -> Answer {
+    let text = match fs::read_to_string(pid_file) {
+        Ok(text) => text,
+        Err(error) => return answer(Err(error)),
+    };
+    let Some(process) = text.trim().parse::<u32>().ok().filter(|process| *process > 1) else {
+        return Answer::Absent;
+    };
+    let is_master = title(process).is_some_and(|title| title.starts_with("nginx: master process"));
+    let is_nginx = match fs::read_link(format!("/proc/{process}/exe")) {
+        Ok(program) => program.file_name().is_some_and(|name| name.as_bytes().starts_with(b"nginx")),
+        // Another user's process: its title must do.
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    };
+    if is_master && is_nginx { Answer::Process(process) } else { Answer::Absent }
+}
+
+fn title(process: u32) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{process}/cmdline")).ok()?;
+    let text = String::from_utf8_lossy(&bytes).replace('\0', " ");
+    Some(text.trim_end().to_owned())
+}
+
+/// What a process shows as its command line.
+pub(super) fn command_line(process: u32) -> Answer {
+    title(process).map_or(Answer::Absent, Answer::Text)
+}
+
+/// The children of a process with their command lines.
+pub(super) fn children(process: u32) -> Answer {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Answer::Failed("/proc cannot be read".to_owned());
+    };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let children = ids.filter(|id| parent(*id) == Some(process));
+    Answer::Processes(children.map(|id| (id, title(id).unwrap_or_default())).collect())
+}
+
+fn parent(process: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name in parentheses may hold anything; what follows the last one is `state ppid …`.
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
