@@ -1,17 +1,20 @@
 //! Values of the language: cheap to clone, with unknown and sensitive marks.
 
+mod convert;
 mod decode;
 mod json;
 mod number;
 mod object;
+mod order;
 mod secret;
 mod types;
 
+pub use convert::{ConvertError, convert, unify};
 pub use decode::DecodeError;
 pub use number::Number;
 pub use object::Object;
 pub use secret::Secret;
-pub use types::Type;
+pub use types::{Field, Type};
 
 use std::fmt;
 use std::sync::Arc;
@@ -166,6 +169,50 @@ impl Value {
     /// The value of an attribute or entry.
     pub fn get(&self, name: &str) -> Option<&Self> {
         self.as_object().and_then(|object| object.get(name))
+    }
+
+    /// Its type; `any` for `null`.
+    pub fn ty(&self) -> Type {
+        match &self.repr {
+            Repr::Null => Type::Any,
+            Repr::Unknown(ty) => ty.clone(),
+            Repr::Bool(_) => Type::Bool,
+            Repr::Number(_) => Type::Number,
+            Repr::String(_) => Type::String,
+            Repr::List(element, _) => Type::List(Arc::new(element.clone())),
+            Repr::Set(element, _) => Type::Set(Arc::new(element.clone())),
+            Repr::Map(element, _) => Type::Map(Arc::new(element.clone())),
+            Repr::Tuple(elements) => Type::Tuple(elements.iter().map(Self::ty).collect()),
+            Repr::Object(object) => Type::Object(Arc::new(
+                object.iter().map(|(name, value)| (Arc::clone(name), Field::required(value.ty()))).collect(),
+            )),
+        }
+    }
+
+    /// The same value without any sensitive mark, on itself or inside.
+    #[must_use]
+    pub fn without_sensitive(self) -> Self {
+        if !self.contains_sensitive() {
+            return self;
+        }
+        let elements = |elements: &[Self]| elements.iter().cloned().map(Self::without_sensitive).collect();
+        let object = |object: &Object| {
+            let entries =
+                object.iter().map(|(name, value)| (Arc::clone(name), value.clone().without_sensitive()));
+            let plain: Object = entries.collect();
+            Arc::new(match object.resource() {
+                Some(resource) => plain.of_resource(resource.clone()),
+                None => plain,
+            })
+        };
+        Self::new(match &self.repr {
+            Repr::List(ty, parts) => Repr::List(ty.clone(), elements(parts)),
+            Repr::Set(ty, parts) => Repr::Set(ty.clone(), elements(parts)),
+            Repr::Tuple(parts) => Repr::Tuple(elements(parts)),
+            Repr::Map(ty, entries) => Repr::Map(ty.clone(), object(entries)),
+            Repr::Object(attributes) => Repr::Object(object(attributes)),
+            scalar => scalar.clone(),
+        })
     }
 
     fn children(&self) -> impl Iterator<Item = &Self> {

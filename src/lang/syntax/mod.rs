@@ -1,0 +1,10 @@
+//! From text to structures with exact places.
+
+mod parse;
+mod read;
+mod source;
+mod split;
+
+pub use parse::{Parsed, TopLevel, expression, parse, template};
+pub use read::read;
+pub use source::Source;
