@@ -67,7 +67,7 @@ pub enum FileOperation {
         /// Where it shall be.
         to: PathBuf,
     },
-    /// Removes a file or link, if there is one, in a step that lasts.
+    /// Removes a file or link, if there is one. Not synced.
     Remove {
         /// The file or link.
         path: PathBuf,
@@ -82,6 +82,11 @@ pub enum FileOperation {
         /// What it must be below: never anything outside.
         root: PathBuf,
         /// The directory.
+        path: PathBuf,
+    },
+    /// Makes the content of a file, or the names in a directory, last.
+    Sync {
+        /// The file or directory.
         path: PathBuf,
     },
     /// Makes all that was written to the file system of a path last.

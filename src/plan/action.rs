@@ -21,9 +21,9 @@ pub enum Phase {
 /// Owner, group and permission bits of a path; `None` leaves what the creating process gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
-    /// The owner's name.
+    /// The owner's name, or its id in decimal.
     pub owner: Option<String>,
-    /// The group's name.
+    /// The group's name, or its id in decimal.
     pub group: Option<String>,
     /// Permission bits.
     pub mode: u32,

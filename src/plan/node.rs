@@ -64,6 +64,24 @@ impl NodeSpec {
         self.root.join("generations").join(number.to_string())
     }
 
+    /// The generation's file that nginx reads first: its main configuration (managed), or what the one include file
+    /// of vsa's includes, inside `http {}` (host).
+    pub fn entry(&self) -> &'static str {
+        match self.mode {
+            ProxyMode::Managed => "nginx.conf",
+            ProxyMode::Host => "vsa.conf",
+        }
+    }
+
+    /// The text of the one file of vsa's in nginx's own directory (mode `host`).
+    pub fn include_text(&self) -> String {
+        format!(
+            "# Written by vsa; changes here are lost. The sites are in {root}.\ninclude {root}/{entry};\n",
+            root = self.current().display(),
+            entry = self.entry(),
+        )
+    }
+
     /// How a file of the generation is named inside nginx files: relative where nginx's prefix is the generation
     /// itself (managed), else through the `current` link.
     pub fn inside(&self, path: &str) -> String {

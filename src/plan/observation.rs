@@ -19,6 +19,8 @@ pub enum Query {
         /// Where to begin; beyond the end for its size alone.
         offset: u64,
     },
+    /// What stands directly in a directory: answered with [`Answer::Entries`].
+    Entries(PathBuf),
     /// Everything below a directory: answered with [`Answer::Tree`].
     Tree(PathBuf),
     /// The files that a glob pattern matches, with their bytes: answered with [`Answer::Files`].
@@ -119,6 +121,8 @@ pub enum Answer {
     Digest(String),
     /// To [`Query::Read`].
     Bytes(Vec<u8>),
+    /// To [`Query::Entries`]: names with what each is.
+    Entries(BTreeMap<String, FileType>),
     /// To [`Query::Tail`].
     Tail {
         /// The bytes from the offset on.

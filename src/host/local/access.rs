@@ -17,7 +17,11 @@ use crate::plan::action::Access;
 pub(super) struct Ids(Mutex<HashMap<(bool, String), u32>>);
 
 impl Ids {
+    /// The id of a name; a number is an id itself.
     fn id(&self, is_user: bool, name: &str, path: &Path) -> Result<u32, HostError> {
+        if let Ok(id) = name.parse() {
+            return Ok(id);
+        }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = known.get(&(is_user, name.to_owned())) {
             return Ok(*id);

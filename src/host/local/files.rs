@@ -50,11 +50,9 @@ fn change(operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
             sync_parent(from)?;
             if from.parent() == to.parent() { Ok(()) } else { sync_parent(to) }
         }
-        FileOperation::Remove { path } => match fs::remove_file(path) {
-            Ok(()) => sync_parent(path),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(HostError::new("remove", path, error)),
-        },
+        FileOperation::Remove { path } => {
+            absent_is_fine(fs::remove_file(path)).map_err(failed("remove", path))
+        }
         FileOperation::RemoveDirectory { path } => {
             absent_is_fine(fs::remove_dir(path)).map_err(failed("remove", path))
         }
@@ -68,6 +66,9 @@ fn change(operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
                 return Err(HostError::because("remove", path, reason));
             }
             absent_is_fine(fs::remove_dir_all(path)).map_err(failed("remove", path))
+        }
+        FileOperation::Sync { path } => {
+            File::open(path).and_then(|opened| opened.sync_all()).map_err(failed("sync", path))
         }
         FileOperation::SyncFilesystem { path } => {
             let opened = File::open(path).map_err(failed("sync", path))?;

@@ -13,6 +13,7 @@ use super::{access, probe, process};
 use crate::host::first_certificate;
 use crate::plan::observation::{FileType, Leaf, Stat};
 use crate::plan::{Answer, Query};
+use crate::state::hex;
 
 /// Answers all questions, at once.
 pub(super) fn all(queries: &[Query]) -> Vec<Answer> {
@@ -25,6 +26,7 @@ fn one(query: &Query) -> Answer {
         Query::Digest(path) => answer(digest(path).map(Answer::Digest)),
         Query::Read(path) => answer(fs::read(path).map(Answer::Bytes)),
         Query::Tail { path, offset } => answer(tail(path, *offset)),
+        Query::Entries(path) => answer(entries(path).map(Answer::Entries)),
         Query::Tree(path) => answer(tree(path).map(Answer::Tree)),
         Query::Glob(pattern) => glob(pattern),
         Query::Certificate(path) => match fs::read(path) {
@@ -67,10 +69,14 @@ fn stat(path: &Path) -> io::Result<Stat> {
     Ok(Stat { file_type, mode, uid: metadata.uid(), gid: metadata.gid(), empty })
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+fn entries(directory: &Path) -> io::Result<BTreeMap<String, FileType>> {
+    let mut entries = BTreeMap::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        entries.insert(name, stat(&entry.path())?.file_type);
+    }
+    Ok(entries)
 }
 
 fn digest_of(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<String> {
@@ -78,7 +84,7 @@ fn digest_of(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<String> {
     buffer.resize(1 << 16, 0);
     loop {
         match file.read(buffer)? {
-            0 => return Ok(hexadecimal(&hash.finalize())),
+            0 => return Ok(hex(&hash.finalize())),
             count => hash.update(&buffer[..count]),
         }
     }
