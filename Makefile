@@ -35,7 +35,6 @@ fmt: ## Formats the sources
 .PHONY: bench
 bench: ## Measures plan and apply at 100, 1,000 and 10,000 domains against the stated limits
 	@scripts/setup quickstart
-	cargo build --release --locked --bin vsa
 	cargo bench --locked --bench scale
 
 .PHONY: docs
