@@ -1,0 +1,4 @@
+output "urls" {
+  value       = [domain["bakery.localhost"].url, domain["notes.localhost"].url]
+  description = "The sites, for a browser."
+}
