@@ -1,1 +1,157 @@
-//! (to be written)
+//! The configuration: from the files of a directory to the resources that they declare.
+//!
+//! [`load`] is pure: it gets bytes, values and an environment for functions, and gives resources or diagnostics. What
+//! kinds there are it knows from a [`Vocabulary`] alone.
+
+mod builtin;
+mod declarations;
+mod decode;
+mod evaluate;
+mod graph;
+mod implied;
+mod input;
+mod instances;
+mod scope;
+mod secrets;
+mod settings;
+mod values;
+mod variable;
+mod written;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::diag::{Diagnostics, Sources};
+use crate::lang::{Environment, syntax};
+use crate::resource::Resource;
+use crate::schema::Vocabulary;
+use crate::value::Value;
+
+pub use input::{Argument, File, Input, VARIABLE_PREFIX, is_source};
+pub use settings::{AuditSettings, Settings};
+
+use declarations::{Kind, declarations};
+use decode::Shape;
+use evaluate::{Evaluation, Outcome};
+use graph::{Graph, Item};
+use input::{Role, role};
+
+/// What a configuration declares.
+#[derive(Debug)]
+pub struct Declared {
+    /// The resources, implied ones too.
+    pub resources: BTreeMap<Address, Resource>,
+    /// The outputs of the root module.
+    pub outputs: BTreeMap<Arc<str>, Output>,
+    /// The variables of the root module with the values that they have.
+    pub variables: BTreeMap<Arc<str>, Value>,
+    /// What the `vsa` block says.
+    pub settings: Settings,
+}
+
+/// An output of the root module.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its value, marked sensitive where it must not be seen.
+    pub value: Value,
+    /// What it is.
+    pub description: Option<Arc<str>>,
+    /// Whether its value must not be seen.
+    pub sensitive: bool,
+}
+
+/// What became of a configuration.
+pub struct Loaded {
+    /// Its files, for diagnostics; the values of secrets are masked in their texts.
+    pub sources: Sources,
+    /// What was remarked, in the order of the files.
+    pub diagnostics: Diagnostics,
+    /// What it declares; `None` where one of the diagnostics is an error.
+    pub declared: Option<Declared>,
+}
+
+/// Loads a configuration. Everything that is wrong with it is among the diagnostics, not the first thing alone.
+pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environment) -> Loaded {
+    let mut sources = Sources::new();
+    let mut diagnostics = Diagnostics::new();
+    let Input { mut files, environment: from_environment, arguments, working_directory } = input;
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let (mut parsed, mut automatic) = (Vec::new(), Vec::new());
+    for file in files {
+        match role(&file.path) {
+            Some(Role::Configuration) => parsed.extend(parse(file, &mut sources, &mut diagnostics)),
+            Some(role) => automatic.push((role, file)),
+            None => {}
+        }
+    }
+    // `vsa.vsavars.hcl` goes before the others.
+    automatic.sort_by_key(|(role, _)| *role);
+    let automatic = automatic.into_iter().map(|(_, file)| file).collect();
+
+    let schemas = vocabulary.schemas().into_iter();
+    let kinds: BTreeMap<&str, Kind<'_>> =
+        schemas.map(|schema| (schema.kind, Kind { schema, shape: Shape::new(&schema.body) })).collect();
+    let declared = declarations(&parsed, &kinds, vocabulary, &mut diagnostics);
+    let values = values::values(
+        &declared.variables,
+        &from_environment,
+        automatic,
+        arguments,
+        &mut sources,
+        &mut diagnostics,
+    );
+    let graph = Graph::new(&declared, &kinds, &mut diagnostics);
+    let evaluation = Evaluation::run(&graph, &values, vocabulary, environment, &working_directory);
+    let implied = implied::implied(&evaluation, &kinds, vocabulary, &mut diagnostics);
+    let (outcomes, errors) = evaluation.finish();
+    diagnostics.extend(errors);
+
+    let mut result = Declared {
+        resources: implied,
+        outputs: BTreeMap::new(),
+        variables: BTreeMap::new(),
+        settings: declared.settings.clone(),
+    };
+    for (item, outcome) in graph.items.iter().zip(outcomes) {
+        match (item, outcome) {
+            (Item::Variable(variable), Outcome::Value(value)) => {
+                result.variables.insert(variable.name.into(), value);
+            }
+            (Item::Output(output), Outcome::Value(value)) => {
+                let description = output.description.clone();
+                let output_value = Output { value, description, sensitive: output.sensitive };
+                result.outputs.insert(output.name.into(), output_value);
+            }
+            (_, Outcome::Resources(instances)) => {
+                let resources = instances.by_key.into_values();
+                result.resources.extend(resources.map(|resource| (resource.address.clone(), resource)));
+            }
+            _ => {}
+        }
+    }
+    let secret = secrets::secrets(&declared, values.secret);
+    sources.redact(secret);
+    diagnostics.sort();
+    let declared = (!diagnostics.has_errors()).then_some(result);
+    Loaded { sources, diagnostics, declared }
+}
+
+fn parse(
+    file: File,
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> Option<Arc<Vec<syntax::TopLevel>>> {
+    match syntax::read(sources, file.path, file.bytes) {
+        Ok(file) => {
+            let text = sources.get(file).map(|file| Arc::clone(&file.text)).unwrap_or_default();
+            let parsed = syntax::parse(file, &text);
+            diagnostics.extend(parsed.diagnostics);
+            Some(Arc::new(parsed.structures))
+        }
+        Err(error) => {
+            diagnostics.push(error);
+            None
+        }
+    }
+}

@@ -157,6 +157,12 @@ impl Diagnostics {
         self.0.push(diagnostic);
     }
 
+    /// Puts them into the order of the files, those without a place last.
+    pub fn sort(&mut self) {
+        let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| label.span);
+        self.0.sort_by_key(|diagnostic| (place(diagnostic).is_none(), place(diagnostic)));
+    }
+
     /// Whether any of them stops the command.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(Diagnostic::is_error)

@@ -1,0 +1,404 @@
+//! Evaluation: each item after those that it depends on, as many at once as there are cores.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path as FilePath;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::address::{Address, Key};
+use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::lang::{Environment, Reference, Scope as _, eval};
+use crate::resource::{Locate, Path, Resource};
+use crate::schema::Vocabulary;
+use crate::value::{Object, Value};
+
+use super::declarations::{Kind, OutputBlock, Repeat, ResourceBlock};
+use super::decode::{Decoder, Given, Only, Surroundings, Trail, quoted};
+use super::graph::{Graph, Item, block_address};
+use super::instances::{Instances, Sort, exports, instances};
+use super::scope::ModuleScope;
+use super::values::Values;
+use super::variable::Variable;
+
+/// What became of an item.
+pub(super) enum Outcome {
+    /// It is wrong, or depends on something that is.
+    Failed,
+    /// Its value.
+    Value(Value),
+    /// Its resources.
+    Resources(Instances),
+    /// The only resource of a kind, if there is one.
+    Only(Only),
+}
+
+/// The items of a module and what became of those that have been evaluated.
+pub(super) struct Evaluation<'a> {
+    /// The items.
+    pub(super) graph: &'a Graph<'a>,
+    /// For `path.cwd`.
+    pub(super) working_directory: &'a FilePath,
+    /// What functions may know of the outside.
+    pub(super) environment: &'a dyn Environment,
+    vocabulary: &'a dyn Vocabulary,
+    values: &'a Values,
+    outcomes: Vec<OnceLock<Outcome>>,
+    diagnostics: Mutex<Diagnostics>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Evaluates everything.
+    pub(super) fn run(
+        graph: &'a Graph<'a>,
+        values: &'a Values,
+        vocabulary: &'a dyn Vocabulary,
+        environment: &'a dyn Environment,
+        working_directory: &'a FilePath,
+    ) -> Self {
+        let outcomes = graph.items.iter().map(|_| OnceLock::new()).collect();
+        let diagnostics = Mutex::default();
+        let run = Self { graph, working_directory, environment, vocabulary, values, outcomes, diagnostics };
+        for level in &graph.levels {
+            level.par_iter().with_min_len(16).for_each(|index| run.item(*index));
+        }
+        run
+    }
+
+    /// What became of an item; `None` where it has not been evaluated yet.
+    pub(super) fn outcome(&self, index: usize) -> Option<&Outcome> {
+        self.outcomes.get(index)?.get()
+    }
+
+    /// What became of each item, and what was wrong.
+    pub(super) fn finish(self) -> (Vec<Outcome>, Diagnostics) {
+        let outcomes =
+            self.outcomes.into_iter().map(|outcome| outcome.into_inner().unwrap_or(Outcome::Failed));
+        (outcomes.collect(), self.diagnostics.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn item(&self, index: usize) {
+        let failed = |index: usize| matches!(self.outcome(index), Some(Outcome::Failed) | None);
+        let skipped =
+            self.graph.failed[index] || self.graph.dependencies[index].iter().any(|before| failed(*before));
+        let mut diagnostics = Diagnostics::new();
+        let outcome = if skipped {
+            None
+        } else {
+            match self.graph.items[index] {
+                Item::Variable(variable) => self.variable(variable, &mut diagnostics),
+                Item::Local(local) => {
+                    let scope = ModuleScope::new(self);
+                    value_or(eval(local.value.expr, local.value.source, &scope), &mut diagnostics)
+                }
+                Item::Output(output) => self.output(output, &mut diagnostics),
+                Item::All(kind) => Some(Outcome::Only(self.only_of(kind))),
+                Item::Standing(kind, label) => {
+                    let address = Address::new(kind.schema.kind, label);
+                    let made = Object::new();
+                    let resource = self.made(address.clone(), kind, &made, None, &mut diagnostics);
+                    resource.map(|resource| {
+                        let by_key = BTreeMap::from([(None, resource)]);
+                        Outcome::Resources(Instances::new(address, Sort::Single, by_key))
+                    })
+                }
+                Item::Resource(block) => self.resources(block, &mut diagnostics).map(Outcome::Resources),
+            }
+        };
+        if !diagnostics.is_empty() {
+            self.diagnostics.lock().unwrap_or_else(PoisonError::into_inner).extend(diagnostics);
+        }
+        // Each item is evaluated once.
+        let _ = self.outcomes[index].set(outcome.unwrap_or(Outcome::Failed));
+    }
+
+    fn variable(&self, variable: &Variable<'a>, diagnostics: &mut Diagnostics) -> Option<Outcome> {
+        if self.values.failed.contains(variable.name) {
+            return None;
+        }
+        let assigned = self.values.assigned.get(variable.name);
+        match variable.value(assigned) {
+            Ok(value) => {
+                let scope = ModuleScope::of_variable(self, variable.name, value.clone());
+                let refused = variable.validate(&scope, assigned.and_then(|assigned| assigned.span));
+                let valid = refused.is_empty();
+                diagnostics.extend(refused);
+                valid.then_some(Outcome::Value(value))
+            }
+            Err(diagnostic) => {
+                diagnostics.push(diagnostic);
+                None
+            }
+        }
+    }
+
+    fn output(&self, output: &OutputBlock<'a>, diagnostics: &mut Diagnostics) -> Option<Outcome> {
+        let located = output.value?;
+        let scope = ModuleScope::new(self);
+        match eval(located.expr, located.source, &scope) {
+            Ok(value) if value.contains_sensitive() && !output.sensitive => {
+                diagnostics.push(
+                    Diagnostic::error(format!("output `{}` would show a sensitive value", output.name))
+                        .label(located.span(), "this comes from a sensitive value")
+                        .help("add `sensitive = true` to the output, or say with `nonsensitive(…)` that it may be seen"),
+                );
+                None
+            }
+            Ok(value) => {
+                let sensitive = output.sensitive || value.is_sensitive();
+                Some(Outcome::Value(value.with_sensitive(sensitive)))
+            }
+            Err(errors) => {
+                diagnostics.extend(errors);
+                None
+            }
+        }
+    }
+
+    fn resources(&self, block: &ResourceBlock<'a>, diagnostics: &mut Diagnostics) -> Option<Instances> {
+        let address = block_address(block);
+        let depends_on = self.depends_on(&block.depends_on, diagnostics)?;
+        let (sort, keys) = match block.repeat {
+            None => {
+                let scope = ModuleScope::new(self);
+                let (resource, errors) = self.instance(block, address.clone(), scope, &depends_on);
+                diagnostics.extend(errors);
+                let by_key = BTreeMap::from([(None, resource?)]);
+                return Some(Instances::new(address, Sort::Single, by_key));
+            }
+            Some(repeat) => {
+                let sort = match repeat {
+                    Repeat::ForEach(_) => Sort::ForEach,
+                    Repeat::Count(_) => Sort::Count,
+                };
+                match instances(repeat, &ModuleScope::new(self)) {
+                    Ok(keys) => (sort, keys),
+                    Err(errors) => {
+                        diagnostics.extend(errors);
+                        return None;
+                    }
+                }
+            }
+        };
+        let made: Vec<_> = keys
+            .into_par_iter()
+            .with_min_len(16)
+            .map(|(key, value)| {
+                let address = address.with_key(Some(key.clone()));
+                let scope = ModuleScope::of_instance(self, key.clone(), value);
+                (key, self.instance(block, address, scope, &depends_on))
+            })
+            .collect();
+        let mut by_key = BTreeMap::new();
+        let mut complete = true;
+        let mut errors = Diagnostics::new();
+        for (key, (resource, found)) in made {
+            errors.extend(found);
+            match resource {
+                Some(resource) => {
+                    by_key.insert(Some(key), resource);
+                }
+                None => complete = false,
+            }
+        }
+        diagnostics.extend(once_each(errors));
+        complete.then(|| Instances::new(address, sort, by_key))
+    }
+
+    fn depends_on(&self, named: &[Reference], diagnostics: &mut Diagnostics) -> Option<BTreeSet<Address>> {
+        let scope = ModuleScope::new(self);
+        let mut known = true;
+        for reference in named {
+            if let Some(Err(errors)) = scope.resolve(reference) {
+                diagnostics.extend(errors);
+                known = false;
+            }
+        }
+        known.then(|| scope.seen.into_inner())
+    }
+
+    fn instance(
+        &self,
+        block: &ResourceBlock<'a>,
+        address: Address,
+        scope: ModuleScope<'_>,
+        depends_on: &BTreeSet<Address>,
+    ) -> (Option<Resource>, Diagnostics) {
+        let kind = block.kind;
+        let mut decoder = Decoder::new(&address, Some(&block.written), self);
+        let given = Given::Written(&block.bound, &scope);
+        let attributes = decoder.block(&kind.shape, given, kind.schema.kind, &Trail::Root);
+        let Decoder { mut diagnostics, depends_on: referred, .. } = decoder;
+        let Some(attributes) = attributes else { return (None, diagnostics) };
+        let name = match self.name(kind, &address, &attributes) {
+            Ok(name) => name,
+            Err(problem) => {
+                let named = kind.schema.instance_name.and_then(|name| block.bound.get(name));
+                let place = match named {
+                    Some(_) => block
+                        .written
+                        .locate(&Path::root().name(kind.schema.instance_name.unwrap_or_default())),
+                    None => block.repeat.map(|repeat| repeat.located().span()),
+                };
+                diagnostics.push(problem.at(place).on(&address));
+                return (None, diagnostics);
+            }
+        };
+        let mut all = referred;
+        all.extend(scope.seen.into_inner());
+        all.extend(depends_on.iter().cloned());
+        let resource = Resource {
+            address,
+            name,
+            attributes,
+            depends_on: all,
+            source: Some(Arc::new(block.written.clone())),
+            implied_by: None,
+            exports: Arc::default(),
+        };
+        (Some(self.with_exports(resource)), diagnostics)
+    }
+
+    /// What a kind knows a resource by.
+    fn name(&self, kind: &Kind<'_>, address: &Address, attributes: &Object) -> Result<Arc<str>, Diagnostic> {
+        let given = kind.schema.instance_name.and_then(|name| attributes.get(name)).and_then(Value::as_str);
+        let name = match (address.key(), given) {
+            (None, _) => return Ok(address.name().into()),
+            (Some(_), Some(name)) => name.to_owned(),
+            (Some(Key::Name(key)), None) => key.to_string(),
+            (Some(Key::Index(index)), None) => match kind.schema.instance_name {
+                None => format!("{}-{index}", address.name()),
+                Some(attribute) => {
+                    let summary = format!("each `{}` of a `count` needs a `{attribute}`", address.kind());
+                    return Err(Diagnostic::error(summary)
+                        .help(format!("add `{attribute} = \"….${{count.index}}…\"`")));
+                }
+            },
+        };
+        (kind.schema.label.canonical)(&name).map(Arc::from).map_err(|invalid| {
+            let summary = format!("invalid name for `{address}`");
+            let mut diagnostic =
+                Diagnostic::error(summary).detail(format!("{} {}", quoted(&name), invalid.reason));
+            diagnostic.help.extend(invalid.help);
+            diagnostic
+        })
+    }
+
+    /// A resource that is not written, made of these values and the defaults.
+    pub(super) fn made(
+        &self,
+        address: Address,
+        kind: &Kind<'_>,
+        values: &Object,
+        implied_by: Option<&Resource>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Resource> {
+        let source = implied_by.and_then(|resource| resource.source.as_deref());
+        let place = source.map(Header);
+        let place = place.as_ref().map(|header| header as &dyn Locate);
+        let mut decoder = Decoder::new(&address, place, self);
+        let attributes = decoder.block(&kind.shape, Given::Made(values), kind.schema.kind, &Trail::Root);
+        let Decoder { diagnostics: errors, mut depends_on, .. } = decoder;
+        diagnostics.extend(errors);
+        depends_on.remove(&address);
+        let resource = Resource {
+            name: address.name().into(),
+            attributes: attributes?,
+            depends_on,
+            source: None,
+            implied_by: implied_by.map(|resource| resource.address.clone()),
+            exports: Arc::default(),
+            address,
+        };
+        Some(self.with_exports(resource))
+    }
+
+    fn with_exports(&self, mut resource: Resource) -> Resource {
+        let mut exports = self.vocabulary.exports(&resource);
+        if !exports.contains("name") {
+            exports.insert("name", Value::string(Arc::clone(&resource.name)));
+        }
+        resource.exports = Arc::new(exports.of_resource(resource.address.clone()));
+        resource
+    }
+
+    fn only_of(&self, kind: &str) -> Only {
+        let mut only = None;
+        let mut several = Vec::new();
+        for index in self.graph.of_kind(kind) {
+            match self.outcome(index) {
+                Some(Outcome::Resources(instances)) => {
+                    for resource in instances.by_key.values() {
+                        if let Some(first) = only.replace(resource) {
+                            several.push(first.address.clone());
+                        }
+                    }
+                }
+                _ => return Only::Failed,
+            }
+        }
+        match only {
+            None => Only::None,
+            Some(resource) if several.is_empty() => Only::One(exports(resource)),
+            Some(last) => {
+                several.push(last.address.clone());
+                Only::Several(several)
+            }
+        }
+    }
+}
+
+/// Where an implied resource is said to stand: at the header of the block that brings it along.
+struct Header<'a>(&'a dyn Locate);
+
+impl Locate for Header<'_> {
+    fn locate(&self, _: &Path) -> Option<Span> {
+        self.0.locate(&Path::root())
+    }
+}
+
+impl Surroundings for Evaluation<'_> {
+    fn only(&self, kind: &str) -> Only {
+        match self.graph.all(kind).and_then(|all| self.outcome(all)) {
+            Some(Outcome::Only(only)) => only.clone(),
+            Some(_) => Only::Failed,
+            None => self.only_of(kind),
+        }
+    }
+
+    fn resembling(&self, kind: &str, label: &str) -> Option<Address> {
+        self.graph.resembling(kind, label)
+    }
+}
+
+fn value_or(result: Result<Value, Diagnostics>, diagnostics: &mut Diagnostics) -> Option<Outcome> {
+    match result {
+        Ok(value) => Some(Outcome::Value(value)),
+        Err(errors) => {
+            diagnostics.extend(errors);
+            None
+        }
+    }
+}
+
+/// Each problem once, though many instances have it.
+fn once_each(diagnostics: Diagnostics) -> Diagnostics {
+    let mut first: HashMap<(String, Option<Span>), usize> = HashMap::new();
+    let mut kept: Vec<(Diagnostic, usize)> = Vec::new();
+    for diagnostic in diagnostics {
+        let place = diagnostic.primary.as_ref().map(|label| label.span);
+        match first.get(&(diagnostic.summary.clone(), place)) {
+            Some(index) => kept[*index].1 += 1,
+            None => {
+                first.insert((diagnostic.summary.clone(), place), kept.len());
+                kept.push((diagnostic, 0));
+            }
+        }
+    }
+    let counted = kept.into_iter().map(|(diagnostic, more)| match more {
+        0 => diagnostic,
+        1 => diagnostic.help("one more instance has the same problem"),
+        more => diagnostic.help(format!("{more} more instances have the same problem")),
+    });
+    counted.collect()
+}
