@@ -171,7 +171,7 @@ impl Tree {
         write!(
             text,
             "domain \"site-{number}.example.com\" {{\n  tenant = tenant.acme\n\n  upstream {{\n    address = \
-             \"127.0.0.1:{}\"\n    read_timeout = \"{timeout}s\"\n  }}\n{tls}}}\n\n",
+             \"127.0.0.1:{}\"\n  }}\n\n  timeouts {{\n    read = \"{timeout}s\"\n  }}\n{tls}}}\n\n",
             9_000 + number % 1_000
         )
         .unwrap();

@@ -31,8 +31,11 @@ domain "bakery.localhost" {
 
 # A name that has moved.
 domain "old-bakery.localhost" {
-  tenant   = tenant.bakery
-  redirect = domain["bakery.localhost"].url
+  tenant = tenant.bakery
+
+  redirect {
+    to = domain["bakery.localhost"].url
+  }
 
   tls {
     certificate = certificate.quickstart

@@ -20,6 +20,28 @@ pub use workspace::{Run, Workspace};
 
 use std::path::PathBuf;
 
+/// Makes two tests of each function: one on an nginx of vsa's own, one on the system's, with Debian's files, running.
+macro_rules! in_both_modes {
+    ($($name:ident),+ $(,)?) => {
+        mod managed {
+            $(#[test] fn $name() {
+                if let Some(mut workspace) = $crate::support::Workspace::managed() {
+                    super::$name(&mut workspace);
+                }
+            })+
+        }
+        mod host {
+            $(#[test] fn $name() {
+                if let Some(mut workspace) = $crate::support::Workspace::on_host() {
+                    workspace.system().unwrap().start_nginx();
+                    super::$name(&mut workspace);
+                }
+            })+
+        }
+    };
+}
+pub(crate) use in_both_modes;
+
 /// Whether the long counts are asked for: `make soak`.
 pub fn soaking() -> bool {
     std::env::var_os("VSA_SOAK").is_some_and(|value| value == "1")

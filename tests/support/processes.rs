@@ -54,6 +54,12 @@ pub fn alive(pid: i32) -> bool {
     read(pid).is_some()
 }
 
+/// Whether a process has stopped itself (`SIGSTOP`) and waits.
+pub fn stopped(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+}
+
 /// Ends a process, softly at first, and waits until it has gone.
 pub fn end(pid: i32) {
     for (signal, patience) in [(Signal::SIGTERM, 5), (Signal::SIGKILL, 5)] {

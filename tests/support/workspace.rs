@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::client::{Request, Response};
 use super::ports::Port;
 use super::processes;
 use super::system::System;
@@ -29,7 +30,12 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// An empty one, for a managed nginx on free ports.
+    /// An empty one, for a managed nginx on free ports. `None` where there is no nginx, with a line that says so.
+    pub fn managed() -> Option<Self> {
+        super::nginx().map(|_| Self::new())
+    }
+
+    /// An empty one, for what needs no nginx.
     pub fn new() -> Self {
         // nginx's workers run as another user where vsa runs as root: they must get in.
         let directory = tempfile::Builder::new().prefix("vsa-test-").tempdir().unwrap();
@@ -81,14 +87,21 @@ impl Workspace {
         fs::read_to_string(self.configuration().join(name)).unwrap()
     }
 
-    /// Writes `node.hcl` with these lines in its `proxy` block, beside mode and ports.
+    /// Writes `node.hcl` with these lines in its `proxy` block, beside mode and ports. With the system's nginx the
+    /// default server stays Debian's.
     pub fn write_node(&self, proxy: &str) -> &Self {
-        let head = if self.system.is_some() {
-            "mode = \"host\"".to_owned()
-        } else {
-            format!("http_port = {}\n    https_port = {}", self.http.number, self.https.number)
+        self.write_node_with_https(self.https_port(), proxy)
+    }
+
+    /// As [`Workspace::write_node`], with another port for HTTPS.
+    pub fn write_node_with_https(&self, https: u16, proxy: &str) -> &Self {
+        let mode = match self.system {
+            Some(_) => "mode = \"host\"\n    default_server = false",
+            None => "mode = \"managed\"",
         };
-        self.write("node.hcl", format!("node \"local\" {{\n  proxy {{\n    {head}\n    {proxy}\n  }}\n}}\n"))
+        let http = self.http_port();
+        let lines = format!("{mode}\n    http_port = {http}\n    https_port = {https}\n    {proxy}");
+        self.write("node.hcl", format!("node \"local\" {{\n  proxy {{\n    {lines}\n  }}\n}}\n"))
     }
 
     /// The port that HTTP is served on.
@@ -127,6 +140,38 @@ impl Workspace {
         command
     }
 
+    /// What standard out of `vsa plan -json` holds.
+    pub fn plan(&self) -> serde_json::Value {
+        self.vsa(["plan", "-json"]).code(0).json()
+    }
+
+    /// The node's own directory, seen from outside.
+    pub fn node_root(&self) -> PathBuf {
+        match &self.system {
+            Some(system) => system.path("/var/lib/vsa/local"),
+            None => self.configuration().join(".vsa/nodes/local"),
+        }
+    }
+
+    /// The number of the live generation, as the link says.
+    pub fn live_generation(&self) -> u64 {
+        let link = fs::read_link(self.node_root().join("current")).unwrap();
+        link.file_name().unwrap().to_str().unwrap().parse().unwrap()
+    }
+
+    /// The directory of a generation, seen from outside.
+    pub fn generation(&self, number: u64) -> PathBuf {
+        self.node_root().join("generations").join(number.to_string())
+    }
+
+    /// The process id of the node's nginx, where it runs.
+    pub fn nginx_pid(&self) -> Option<i32> {
+        match &self.system {
+            Some(system) => system.nginx_pid(),
+            None => processes::nginx_masters(self.path()).first().map(|master| master.pid),
+        }
+    }
+
     /// Runs `vsa` with these arguments.
     pub fn vsa<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Run {
         Run::of(self.command(arguments))
@@ -145,6 +190,22 @@ impl Workspace {
     /// Checks that there is nothing to do.
     pub fn assert_nothing_to_do(&self) -> Run {
         self.vsa(["plan", "-detailed-exitcode"]).code(0)
+    }
+
+    /// What a site answers over plain HTTP.
+    pub fn http(&self, host: &str, path: &str) -> Response {
+        self.fetch(&Request::http(self.http_port(), host, path))
+    }
+
+    /// What a site answers over TLS.
+    pub fn https(&self, host: &str, path: &str) -> Response {
+        self.fetch(&Request::https(self.https_port(), host, path))
+    }
+
+    /// The answer to a request; the test ends where there is none.
+    pub fn fetch(&self, request: &Request) -> Response {
+        let answer = self.within(|| super::fetch(request));
+        answer.unwrap_or_else(|failure| panic!("{request:?}: {failure}"))
     }
 
     /// Runs `work` where the sites can be reached: in the machine of its own, or here.
