@@ -1,5 +1,8 @@
 //! The kinds of things that vsa manages, and their registry.
 
+pub mod domain;
+pub mod node;
+
 use std::sync::LazyLock;
 
 use crate::plan::Kind;
@@ -50,10 +53,7 @@ impl Vocabulary for Registry {
 
 /// The registry of this vsa.
 pub fn registry() -> &'static Registry {
-    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry {
-        kinds: vec![
-            // One line a kind.
-        ],
-    });
+    static REGISTRY: LazyLock<Registry> =
+        LazyLock::new(|| Registry { kinds: vec![Box::new(node::Node::new())] });
     &REGISTRY
 }

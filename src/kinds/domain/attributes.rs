@@ -1,0 +1,227 @@
+//! What a `domain` block says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::Error as _;
+
+use crate::names::{
+    AddressRange, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy, Rate, Realm,
+    RedirectTarget, ResolverAddress, Size, Snippet, Text as _, UpstreamAddress, UriPath,
+};
+use crate::resource::Resource;
+use crate::value::DecodeError;
+
+/// The whole block.
+#[derive(Debug)]
+pub(super) struct Attributes {
+    pub(super) site: Site,
+    pub(super) place: Place,
+    pub(super) locations: Vec<Location>,
+}
+
+impl Attributes {
+    pub(super) fn of(resource: &Resource) -> Result<Self, DecodeError> {
+        let labelled = resource.get("location").as_object().into_iter().flatten();
+        let locations = labelled.map(|(label, value)| {
+            let path = UriPath::parse(label).map_err(DecodeError::custom)?;
+            Ok(Location { path, flags: value.decode()?, place: value.decode()? })
+        });
+        Ok(Self {
+            site: resource.decode()?,
+            place: resource.decode()?,
+            locations: locations.collect::<Result<_, DecodeError>>()?,
+        })
+    }
+}
+
+/// What only the whole site may say.
+#[derive(Debug, Deserialize)]
+pub(super) struct Site {
+    pub(super) tenant: Tenant,
+    pub(super) node: Node,
+    pub(super) aliases: Vec<HostName>,
+    pub(super) alias_mode: AliasMode,
+    pub(super) https_redirect: bool,
+    pub(super) maintenance: bool,
+    pub(super) gzip: bool,
+    pub(super) access_log: AccessLog,
+    pub(super) log_format: Option<String>,
+    pub(super) error_log: ErrorLog,
+    pub(super) error_log_level: String,
+    pub(super) tls: Tls,
+    pub(super) hsts: Hsts,
+    pub(super) csp: Csp,
+    pub(super) security_headers: SecurityHeaders,
+}
+
+/// What the whole site and each location may say.
+#[derive(Debug, Deserialize)]
+pub(super) struct Place {
+    pub(super) upstream: Option<Upstream>,
+    pub(super) root: Option<FilePath>,
+    pub(super) redirect: Option<Redirect>,
+    pub(super) index: Option<Vec<FileName>>,
+    pub(super) spa: Option<bool>,
+    pub(super) autoindex: Option<bool>,
+    pub(super) hidden_files: Option<bool>,
+    pub(super) expires: Option<Duration>,
+    pub(super) auth: Option<Auth>,
+    pub(super) allow: Option<Vec<AddressRange>>,
+    pub(super) deny: Option<Vec<AddressRange>>,
+    pub(super) satisfy: Option<Satisfy>,
+    pub(super) headers: Option<BTreeMap<HeaderName, HeaderValue>>,
+    pub(super) proxy_headers: Option<BTreeMap<HeaderName, HeaderValue>>,
+    pub(super) websocket: Option<bool>,
+    pub(super) body_size: Option<Size>,
+    pub(super) timeouts: Option<Timeouts>,
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) extra_config: Option<Snippet>,
+}
+
+/// A `location` block.
+#[derive(Debug)]
+pub(super) struct Location {
+    pub(super) path: UriPath,
+    pub(super) flags: Flags,
+    pub(super) place: Place,
+}
+
+/// What only a location may say.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(super) struct Flags {
+    pub(super) exact: bool,
+    pub(super) public: bool,
+    pub(super) strip_prefix: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Tenant {
+    pub(super) name: Arc<str>,
+    #[serde(default)]
+    pub(super) status: Option<Arc<str>>,
+}
+
+impl Tenant {
+    pub(super) fn is_suspended(&self) -> bool {
+        self.status.as_deref() == Some("suspended")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Node {
+    pub(super) ipv6: bool,
+    pub(super) http2: bool,
+    pub(super) resolver: Vec<ResolverAddress>,
+    pub(super) log_format: Arc<str>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Auth {
+    pub(super) name: Arc<str>,
+    pub(super) realm: Realm,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Certificate {
+    pub(super) name: Arc<str>,
+    #[serde(default)]
+    pub(super) trusted: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AliasMode {
+    Redirect,
+    Serve,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AccessLog {
+    Shared,
+    Own,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ErrorLog {
+    Shared,
+    Own,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Satisfy {
+    All,
+    Any,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Upstream {
+    pub(super) address: UpstreamAddress,
+    pub(super) host_header: Option<HeaderValue>,
+    pub(super) keepalive: Option<u32>,
+    pub(super) tls_name: Option<HostName>,
+    pub(super) ca: Option<FilePath>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Redirect {
+    pub(super) to: RedirectTarget,
+    pub(super) status: Option<u16>,
+    pub(super) preserve_path: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Timeouts {
+    pub(super) connect: Option<Duration>,
+    pub(super) read: Option<Duration>,
+    pub(super) send: Option<Duration>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RateLimit {
+    pub(super) enabled: bool,
+    pub(super) rate: Option<Rate>,
+    pub(super) burst: Option<u32>,
+    pub(super) key: RateKey,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RateKey {
+    Client,
+    Site,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Tls {
+    pub(super) enabled: bool,
+    pub(super) certificate: Option<Certificate>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Hsts {
+    pub(super) enabled: bool,
+    pub(super) max_age: Duration,
+    pub(super) include_subdomains: bool,
+    pub(super) preload: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Csp {
+    pub(super) enabled: bool,
+    pub(super) policy: Option<Policy>,
+    pub(super) report_only: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct SecurityHeaders {
+    pub(super) frame_options: Arc<str>,
+    pub(super) content_type_options: bool,
+    pub(super) referrer_policy: Arc<str>,
+    pub(super) permissions_policy: Option<Policy>,
+}

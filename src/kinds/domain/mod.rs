@@ -1,0 +1,114 @@
+//! `domain`: a site under a host name.
+
+mod attributes;
+mod check;
+mod files;
+mod headers;
+mod locations;
+mod place;
+mod schema;
+
+use std::sync::Arc;
+
+use attributes::Attributes;
+
+use crate::address::Address;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::plan::{Claim, ClaimScope, File, Kind, Subject};
+use crate::resource::{Implied, Path, Resource};
+use crate::schema::Schema;
+use crate::value::{Object, Value};
+
+/// The kind.
+#[derive(Debug)]
+pub struct Domain {
+    schema: Schema,
+}
+
+impl Domain {
+    /// With its schema.
+    #[expect(clippy::new_without_default, reason = "built once, by the registry")]
+    pub fn new() -> Self {
+        Self { schema: schema::schema() }
+    }
+}
+
+/// The texts of a list of names.
+fn aliases(resource: &Resource) -> impl Iterator<Item = &str> {
+    resource.get("aliases").as_elements().unwrap_or_default().iter().filter_map(Value::as_str)
+}
+
+fn speaks_tls(resource: &Resource) -> bool {
+    resource.get("tls").get("enabled").and_then(Value::as_bool).unwrap_or(true)
+}
+
+impl Kind for Domain {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn exports(&self, resource: &Resource) -> Object {
+        let (scheme, attribute, usual) =
+            if speaks_tls(resource) { ("https", "https_port", 443) } else { ("http", "http_port", 80) };
+        let port =
+            resource.get("node").get(attribute).and_then(Value::as_number).and_then(|port| port.as_i64());
+        let port = port.filter(|port| *port != usual).map_or_else(String::new, |port| format!(":{port}"));
+        let url = |name: &str| Value::from(format!("{scheme}://{name}{port}"));
+        let urls = std::iter::once(&*resource.name).chain(aliases(resource)).map(url);
+        let tenant = resource.get("tenant").get("name").cloned().unwrap_or(Value::NULL);
+        Object::from_iter([
+            ("name", Value::string(resource.name.clone())),
+            ("url", url(&resource.name)),
+            ("urls", Value::tuple(urls)),
+            ("aliases", Value::tuple(aliases(resource).map(Value::from))),
+            ("tenant", tenant),
+        ])
+    }
+
+    fn implied(&self, resource: &Resource) -> Vec<Implied> {
+        let own = resource.get("tls").get("certificate").is_none_or(Value::is_null);
+        if !speaks_tls(resource) || !own {
+            return Vec::new();
+        }
+        let names = std::iter::once(&*resource.name).chain(aliases(resource)).map(Value::from);
+        let mut attributes = Object::new();
+        attributes.insert("names", Value::tuple(names));
+        if let Some(node) = resource.attributes.get("node") {
+            attributes.insert("node", node.clone());
+        }
+        vec![Implied { kind: "certificate", name: resource.name.clone(), attributes }]
+    }
+
+    fn check(&self, resource: &Resource, diagnostics: &mut Diagnostics) {
+        if let Ok(attributes) = Attributes::of(resource) {
+            check::check(resource, &attributes, diagnostics);
+        }
+    }
+
+    fn claims(&self, resource: &Resource, node: &Address) -> Vec<Claim> {
+        let claim = |name: Arc<str>, path: Path| Claim {
+            scope: ClaimScope::Node(node.clone()),
+            what: "host name",
+            name,
+            path,
+        };
+        let aliases = aliases(resource)
+            .enumerate()
+            .map(|(index, alias)| claim(alias.into(), Path::root().name("aliases").index(index)));
+        std::iter::once(claim(resource.name.clone(), Path::root())).chain(aliases).collect()
+    }
+
+    fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {
+        let Some(resource) = subject.desired else { return Ok(Vec::new()) };
+        let failed = |reason: String| {
+            Diagnostic::error(format!("the file of `{}` cannot be written", resource.address))
+                .detail(reason)
+                .at(resource.span(&Path::root()))
+                .on(&resource.address)
+        };
+        let attributes = Attributes::of(resource).map_err(|error| failed(error.to_string()))?;
+        let file = files::site(&resource.name, &attributes, subject.node, trace)
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(vec![file])
+    }
+}

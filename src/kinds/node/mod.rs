@@ -1,0 +1,222 @@
+//! `node`: a server, and the nginx that answers on it.
+
+mod attributes;
+mod files;
+mod foreign;
+mod schema;
+
+use std::path::PathBuf;
+
+use attributes::{Attributes, Mode};
+
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::names::Text as _;
+use crate::plan::action::Access;
+use crate::plan::kind::Base;
+use crate::plan::{
+    Answer, File, Kind, Node as NodeView, NodeSpec, Operation, Phase, ProxyMode, Query, Refreshed, Step,
+    Subject, Undo,
+};
+use crate::resource::{Path, Resource};
+use crate::schema::Schema;
+use crate::value::{Object, Value};
+
+/// The kind.
+#[derive(Debug)]
+pub struct Node {
+    schema: Schema,
+}
+
+impl Node {
+    /// With its schema.
+    #[expect(clippy::new_without_default, reason = "built once, by the registry")]
+    pub fn new() -> Self {
+        Self { schema: schema::schema() }
+    }
+}
+
+/// Where `path` is: relative to the configuration, or below what all system paths are below.
+fn place(base: &Base, path: &str) -> PathBuf {
+    let path = std::path::Path::new(path);
+    match path.strip_prefix("/") {
+        Ok(below) if !path.starts_with(&base.system) => base.system.join(below),
+        Ok(_) => path.to_owned(),
+        Err(_) => base.configuration.join(path),
+    }
+}
+
+fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
+    let proxy = &attributes.proxy;
+    let name = &resource.name;
+    let mode = match proxy.mode {
+        Mode::Host => ProxyMode::Host,
+        Mode::Managed | Mode::Container => ProxyMode::Managed,
+    };
+    let managed = mode == ProxyMode::Managed;
+    let root = match &attributes.root {
+        Some(root) => place(base, root.as_str()),
+        None if managed => base.data.join("nodes").join(&**name),
+        None => place(base, "/var/lib/vsa").join(&**name),
+    };
+    let srv_root = match &attributes.srv_root {
+        Some(srv_root) => place(base, srv_root.as_str()),
+        None if managed => root.join("srv"),
+        None => place(base, "/srv"),
+    };
+    let pid_file = match &proxy.pid_file {
+        Some(path) if !managed => place(base, path.as_str()),
+        None if !managed => place(base, "/run/nginx.pid"),
+        _ => root.join("run/nginx.pid"),
+    };
+    NodeSpec {
+        address: resource.address.clone(),
+        name: name.clone(),
+        mode,
+        srv_root,
+        nginx: PathBuf::from(proxy.nginx.as_str()),
+        nginx_conf: place(base, proxy.nginx_conf.as_str()),
+        include_file: place(base, proxy.include_file.as_str()),
+        pid_file,
+        http_port: proxy.http_port(),
+        https_port: proxy.https_port(),
+        worker_user: (!managed || base.privileged).then(|| proxy.user.as_str().into()),
+        default_server: proxy.default_server,
+        drain_seconds: u32::try_from(proxy.drain.seconds()).unwrap_or(u32::MAX),
+        root,
+    }
+}
+
+impl Kind for Node {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn exports(&self, resource: &Resource) -> Object {
+        let Ok(attributes) = resource.decode::<Attributes>() else { return Object::new() };
+        let proxy = &attributes.proxy;
+        let resolver = proxy.resolver.iter().map(|resolver| Value::from(resolver.as_str()));
+        Object::from_iter([
+            ("name", Value::string(resource.name.clone())),
+            ("mode", Value::from(proxy.mode.as_str())),
+            ("http_port", Value::from(i64::from(proxy.http_port()))),
+            ("https_port", Value::from(i64::from(proxy.https_port()))),
+            ("ipv6", Value::from(proxy.ipv6())),
+            ("http2", Value::from(proxy.http2)),
+            ("resolver", Value::tuple(resolver)),
+            ("log_format", Value::from(proxy.log_format.as_str())),
+            ("has_acme", Value::from(false)),
+        ])
+    }
+
+    fn check(&self, resource: &Resource, diagnostics: &mut Diagnostics) {
+        let Ok(attributes) = resource.decode::<Attributes>() else { return };
+        let proxy = Path::root().name("proxy");
+        if attributes.proxy.mode == Mode::Container {
+            diagnostics.push(
+                Diagnostic::error("the proxy mode `container` is not supported yet")
+                    .at(resource.span(&proxy.name("mode")))
+                    .on(&resource.address)
+                    .help("use `managed` or `host`"),
+            );
+        }
+        if attributes.acme.is_some() {
+            diagnostics.push(
+                Diagnostic::error("certificates by ACME are not supported yet")
+                    .at(resource.span(&Path::root().name("acme")))
+                    .on(&resource.address)
+                    .help("leave `acme` away: certificates are self-signed, or come from `files`"),
+            );
+        }
+        if attributes.proxy.http_port() == attributes.proxy.https_port() {
+            diagnostics.push(
+                Diagnostic::error(format!(
+                    "`http_port` and `https_port` are both {}",
+                    attributes.proxy.http_port()
+                ))
+                .at(resource.span(&proxy.name("https_port")))
+                .on(&resource.address)
+                .help("give them different ports"),
+            );
+        }
+    }
+
+    fn node(&self, resource: &Resource, base: &Base) -> Option<NodeSpec> {
+        let attributes = resource.decode::<Attributes>().ok()?;
+        Some(spec(resource, &attributes, base))
+    }
+
+    fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
+        if subject.desired.is_none() {
+            return Vec::new();
+        }
+        let spec = &subject.node.spec;
+        let user = spec.worker_user.iter().map(|user| Query::User(user.to_string()));
+        let foreign = foreign::queries(spec, subject.observed);
+        user.chain(foreign).collect()
+    }
+
+    fn refresh(&self, subject: Subject<'_>) -> Refreshed {
+        let mut refreshed = Refreshed::default();
+        let Some(resource) = subject.desired else { return refreshed };
+        let NodeView { spec, nginx } = subject.node;
+        let proxy = Path::root().name("proxy");
+        if !nginx.has_reject_handshake() {
+            refreshed.findings.push(
+                Diagnostic::error(format!("nginx {} is too old", nginx.version))
+                    .code("nginx_too_old")
+                    .at(resource.span(&proxy.name("nginx")))
+                    .on(&resource.address)
+                    .help("vsa needs nginx 1.19.4 or later, which can refuse TLS for unknown names"),
+            );
+        }
+        if let Some(user) = &spec.worker_user
+            && subject.observed.get(&Query::User(user.to_string())) == Some(&Answer::Absent)
+        {
+            refreshed.findings.push(
+                Diagnostic::error(format!("there is no user `{user}` on the node"))
+                    .code("no_such_user")
+                    .at(resource.span(&proxy.name("user")))
+                    .on(&resource.address)
+                    .help("create it, or name the user of nginx's workers with `proxy { user }`"),
+            );
+        }
+        refreshed.findings.extend(foreign::findings(resource, spec, subject.observed));
+        refreshed
+    }
+
+    fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {
+        let Some(resource) = subject.desired else { return Ok(Vec::new()) };
+        let attributes = resource
+            .decode::<Attributes>()
+            .map_err(|error| Diagnostics::from(Diagnostic::error(error.to_string()).on(&resource.address)))?;
+        files::files(&attributes, subject.node, trace).map_err(|error| {
+            Diagnostic::error(format!("a file of `{}` cannot be written", resource.address))
+                .detail(error.to_string())
+                .at(resource.span(&Path::root()))
+                .on(&resource.address)
+                .into()
+        })
+    }
+
+    fn steps(&self, subject: Subject<'_>) -> Vec<Step> {
+        if subject.desired.is_none() {
+            return Vec::new();
+        }
+        let spec = &subject.node.spec;
+        let directory = |path: PathBuf| Step {
+            phase: Phase::Prepare,
+            operation: Operation::EnsureDirectory {
+                path,
+                access: Access {
+                    owner: None,
+                    group: spec.worker_user.as_ref().map(ToString::to_string),
+                    mode: 0o750,
+                },
+                owned: subject.prior.is_some(),
+            },
+            undo: Undo::RemoveMade,
+        };
+        let below = ["logs", "run", "acme"].map(|name| directory(spec.root.join(name)));
+        std::iter::once(directory(spec.root.clone())).chain(below).collect()
+    }
+}
