@@ -1,0 +1,65 @@
+//! Keys and certificates that vsa makes itself.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
+use zeroize::Zeroizing;
+
+use crate::diag::Diagnostic;
+use crate::host::{FileOperation, Host};
+use crate::plan::action::Access;
+
+/// The key's file, in the directory of an issue.
+pub(super) const KEY: &str = "privkey.pem";
+/// The certificate's file with its chain, in the directory of an issue.
+pub(super) const CHAIN: &str = "fullchain.pem";
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// A key and its certificate, both as PEM.
+pub(super) struct Pair {
+    pub(super) key: Zeroizing<String>,
+    pub(super) chain: String,
+}
+
+/// Makes a key and a self-signed certificate, valid from an hour ago (clocks differ).
+pub(super) fn self_signed(names: &[String], key_type: &str, days: u32, now: i64) -> Result<Pair, Diagnostic> {
+    let failed = |error: rcgen::Error| Diagnostic::error(format!("a certificate cannot be made: {error}"));
+    let algorithm = if key_type == "ecdsa-p384" {
+        &rcgen::PKCS_ECDSA_P384_SHA384
+    } else {
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    };
+    let key = KeyPair::generate_for(algorithm).map_err(failed)?;
+    let mut params = CertificateParams::new(names).map_err(failed)?;
+    params.distinguished_name = DistinguishedName::new();
+    // RFC 5280 allows 64 characters in a common name; the names that count are the alternative ones.
+    let common_name = names.first().map_or("vsa", |name| if name.len() > 64 { "vsa" } else { name });
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    let now = date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(now).unwrap_or_default());
+    params.not_before = now - Duration::from_hours(1);
+    params.not_after = now + Duration::from_secs(u64::from(days) * DAY);
+    let certificate = params.self_signed(&key).map_err(failed)?;
+    Ok(Pair { key: Zeroizing::new(key.serialize_pem()), chain: certificate.pem() })
+}
+
+/// The operations that write a pair into a directory that is there.
+pub(super) fn write(directory: &Path, pair: &Pair) -> Vec<FileOperation> {
+    let access = |mode| Access { owner: None, group: None, mode };
+    let file = |name, mode, bytes: &[u8]| FileOperation::Create {
+        path: directory.join(name),
+        access: access(mode),
+        bytes: bytes.to_vec(),
+    };
+    vec![file(KEY, 0o600, pair.key.as_bytes()), file(CHAIN, 0o644, pair.chain.as_bytes())]
+}
+
+/// Writes the pair that stands for certificates not issued yet; nginx does not compare names.
+pub(super) async fn write_placeholder(host: &dyn Host, directory: &Path) -> Result<(), Diagnostic> {
+    let pair = self_signed(&["placeholder.invalid".to_owned()], "ecdsa-p256", 1, host.now().await)?;
+    let mut operations: Vec<_> =
+        [KEY, CHAIN].map(|name| FileOperation::Remove { path: directory.join(name) }).into();
+    operations.extend(write(directory, &pair));
+    Ok(host.files(operations).await?)
+}

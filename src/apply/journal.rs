@@ -1,0 +1,393 @@
+//! The journal of an apply: what it is about to do and what came of it, on disk before the state knows.
+//!
+//! One JSON record a line, beside the state's lock. An intent is durable before its action begins. A result may be
+//! lost with the machine: its action is then done again, which changes nothing. [`fold`] makes the state from the
+//! records, at the commit, at the end, and after a kill: the same function, so that all three agree.
+#![expect(clippy::disallowed_methods, reason = "the journal is a file of its own beside the state's lock")]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::diag::Diagnostic;
+use crate::host::pause;
+use crate::plan::{Action, Nginx, NodeSpec, Operation, Phase};
+use crate::state::{State, Status, Stored, StoredNode, StoredOutput};
+
+/// The version of the records that this vsa writes.
+pub const VERSION: u32 = 1;
+
+/// What operations report.
+pub type Facts = serde_json::Map<String, serde_json::Value>;
+
+/// What a run sets out to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Header {
+    /// The version of the records.
+    pub version: u32,
+    /// The run's id.
+    pub run: String,
+    /// When it began, in seconds since 1970.
+    pub started: i64,
+    /// The state's lineage.
+    pub lineage: String,
+    /// The state's serial when the run began.
+    pub serial: u64,
+    /// Its actions.
+    pub actions: Vec<Action>,
+    /// What the state shall hold of each resource that changes; `None` of one that goes.
+    pub desired: BTreeMap<Address, Option<Stored>>,
+    /// What the nodes' configuration says.
+    pub nodes: BTreeMap<Address, NodeFacts>,
+    /// What the outputs shall be.
+    pub outputs: BTreeMap<String, StoredOutput>,
+}
+
+/// What the state keeps of a node whether it switches or not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeFacts {
+    /// What its configuration says.
+    pub spec: NodeSpec,
+    /// Its nginx.
+    pub nginx: Nginx,
+}
+
+/// What was there before an action, so that its undo takes back no more than it did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Whether what it makes was there.
+    pub existed: bool,
+    /// Permission bits and ids of owner and group, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<(u32, u32, u32)>,
+    /// Directories above it that were not there, from the top.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<PathBuf>,
+}
+
+/// A record of the journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// The run begins.
+    Begin(Box<Header>),
+    /// An action is about to be done.
+    Intent {
+        /// The action.
+        action: u32,
+        /// What was there before.
+        before: Before,
+    },
+    /// An action is done.
+    Done {
+        /// The action.
+        action: u32,
+        /// What it reported.
+        #[serde(default, skip_serializing_if = "Facts::is_empty")]
+        facts: Facts,
+    },
+    /// An action failed.
+    Failed {
+        /// The action.
+        action: u32,
+        /// Why.
+        reason: String,
+    },
+    /// An action is taken back.
+    Undone {
+        /// The action.
+        action: u32,
+    },
+    /// nginx has said that it serves a generation.
+    Live {
+        /// The node.
+        node: Address,
+        /// What the state shall know of it.
+        live: Box<StoredNode>,
+    },
+    /// All nodes have switched: there is no way back.
+    Commit,
+    /// The run has ended, and the state holds what came of it.
+    End,
+}
+
+/// What is left of a run that did not come to its end.
+#[derive(Clone, Debug)]
+pub struct Interrupted {
+    /// What it had set out to do.
+    pub header: Header,
+    records: Vec<Record>,
+}
+
+impl Interrupted {
+    /// Folds what it did into the state that it began with (or that it wrote at its commit).
+    pub fn fold(&self, state: &mut State) {
+        fold(state, &self.header, &self.records);
+    }
+
+    /// Whether it had committed.
+    pub fn committed(&self) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::Commit))
+    }
+
+    /// The highest generation that it may have made live on a node. The next one must be above it.
+    pub fn generation(&self, node: &Address) -> Option<u64> {
+        let numbers = self.header.actions.iter().filter(|action| action.node == *node);
+        numbers
+            .filter_map(|action| match action.operation {
+                Operation::SwitchGeneration { number, .. } => Some(number),
+                _ => None,
+            })
+            .max()
+    }
+
+    /// How far it came, for people.
+    pub fn summary(&self) -> String {
+        let count = |wanted: fn(&Record) -> bool| self.records.iter().filter(|record| wanted(record)).count();
+        format!(
+            "run {} was interrupted {} its commit, with {} of {} actions done",
+            self.header.run,
+            if self.committed() { "after" } else { "before" },
+            count(|record| matches!(record, Record::Done { .. })),
+            self.header.actions.len(),
+        )
+    }
+}
+
+/// Reads a journal: `None` where there is none, or where the last run came to its end. A torn last line is one that
+/// was never relied on.
+///
+/// # Errors
+/// A journal that cannot be read, or is of a later version.
+pub fn read(path: &Path) -> Result<Option<Interrupted>, Diagnostic> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("read", path, &error)),
+    };
+    let mut header = None;
+    let mut records = Vec::new();
+    let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).peekable();
+    while let Some(line) = lines.next() {
+        match serde_json::from_slice(line) {
+            Ok(Record::Begin(begin)) => {
+                if begin.version > VERSION {
+                    return Err(Diagnostic::error(format!("{} is of a later vsa", path.display()))
+                        .detail(format!("its version is {}, this vsa knows {VERSION}", begin.version))
+                        .help("use the vsa that began the run to finish it"));
+                }
+                header = Some(*begin);
+                records.clear();
+            }
+            Ok(Record::End) => header = None,
+            Ok(record) => records.push(record),
+            Err(_) if lines.peek().is_none() => {}
+            Err(error) => {
+                return Err(Diagnostic::error(format!("the journal {} is damaged", path.display()))
+                    .detail(error.to_string())
+                    .help(
+                        "restore it from a backup, or remove it; then see with `vsa plan` what is left to do",
+                    ));
+            }
+        }
+    }
+    Ok(header.map(|header| Interrupted { header, records }))
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::error(format!("cannot {what} the journal {}: {error}", path.display()))
+        .help("the journal is what makes an apply survive a crash; nothing is changed without it")
+}
+
+/// The journal of a run under way.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    records: Vec<Record>,
+}
+
+impl Journal {
+    /// Begins a journal in the place of a former run's, whose state must be folded and written already.
+    pub(super) fn begin(path: &Path, header: Header) -> Result<Self, Diagnostic> {
+        let new = path.with_extension("new");
+        let opened = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new);
+        let mut journal = Self {
+            path: path.to_owned(),
+            file: opened.map_err(|error| failed("write", path, &error))?,
+            header: header.clone(),
+            records: Vec::new(),
+        };
+        journal.append(&[Record::Begin(Box::new(header))], true)?;
+        journal.records.clear();
+        pause::around(|| std::fs::rename(&new, path).and_then(|()| sync_parent(path)))
+            .map_err(|error| failed("write", path, &error))?;
+        Ok(journal)
+    }
+
+    /// Appends records; with `sync`, they are on disk when this returns.
+    pub(super) fn append(&mut self, records: &[Record], sync: bool) -> Result<(), Diagnostic> {
+        let mut bytes = Vec::new();
+        for record in records {
+            serde_json::to_writer(&mut bytes, record)
+                .map_err(|error| failed("write", &self.path, &std::io::Error::from(error)))?;
+            bytes.push(b'\n');
+        }
+        let written = pause::around(|| {
+            self.file.write_all(&bytes)?;
+            if sync { self.file.sync_data() } else { Ok(()) }
+        });
+        written.map_err(|error| failed("write", &self.path, &error))?;
+        self.records.extend_from_slice(records);
+        Ok(())
+    }
+
+    /// Folds what has happened so far into the state that the run began with.
+    pub(super) fn fold(&self, state: &mut State) {
+        fold(state, &self.header, &self.records);
+    }
+}
+
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// What became of a run's actions.
+struct Progress<'a> {
+    begun: HashMap<u32, &'a Before>,
+    done: HashMap<u32, &'a Facts>,
+    live: BTreeMap<&'a Address, &'a StoredNode>,
+    committed: bool,
+}
+
+fn progress<'a>(header: &Header, records: &'a [Record]) -> Progress<'a> {
+    let mut progress =
+        Progress { begun: HashMap::new(), done: HashMap::new(), live: BTreeMap::new(), committed: false };
+    for record in records {
+        match record {
+            Record::Intent { action, before } => {
+                progress.begun.insert(*action, before);
+            }
+            Record::Done { action, facts } => {
+                progress.done.insert(*action, facts);
+            }
+            Record::Undone { action } => {
+                progress.begun.remove(action);
+                progress.done.remove(action);
+                let undone = header.actions.iter().find(|other| other.id == *action);
+                if let Some(undone) = undone.filter(|undone| undone.phase == Phase::Switch) {
+                    progress.live.remove(&undone.node);
+                }
+            }
+            Record::Live { node, live } => {
+                progress.live.insert(node, live);
+            }
+            Record::Commit => progress.committed = true,
+            Record::Begin(_) | Record::Failed { .. } | Record::End => {}
+        }
+    }
+    progress
+}
+
+/// Makes the state what it is after these records. Doing it twice is doing it once.
+fn fold(state: &mut State, header: &Header, records: &[Record]) {
+    let progress = progress(header, records);
+    let mut of: BTreeMap<&Address, Vec<&Action>> = BTreeMap::new();
+    for action in &header.actions {
+        of.entry(&action.resource).or_default().push(action);
+    }
+    let is_done = |action: &Action| progress.done.contains_key(&action.id);
+    let switches = header.actions.iter().filter(|action| action.phase == Phase::Switch);
+    let pending: BTreeSet<&Address> =
+        switches.clone().filter(|action| !is_done(action)).map(|action| &action.node).collect();
+    let switched: BTreeSet<&Address> =
+        switches.filter(|action| is_done(action)).map(|action| &action.node).collect();
+
+    for (address, desired) in &header.desired {
+        let own = of.get(address).map(Vec::as_slice).unwrap_or_default();
+        let Some(node) =
+            desired.as_ref().or_else(|| state.resources.get(address)).map(|stored| stored.node.clone())
+        else {
+            continue;
+        };
+        let own_done = own.iter().all(|action| is_done(action));
+        let served = progress.committed || switched.contains(&node);
+        let complete = own_done && !pending.contains(&node) && (served || !own.is_empty());
+        let begun = served || own.iter().any(|action| progress.begun.contains_key(&action.id));
+        match desired {
+            Some(desired) if begun => {
+                let mut stored = desired.clone();
+                if let Some(prior) = state.resources.get(address) {
+                    stored.facts.clone_from(&prior.facts);
+                }
+                for action in own {
+                    learn(&mut stored.facts, action, &progress);
+                }
+                stored.status = if complete { Status::Live } else { Status::Interrupted };
+                state.resources.insert(address.clone(), stored);
+            }
+            None if complete => {
+                state.resources.remove(address);
+            }
+            None if begun => {
+                if let Some(stored) = state.resources.get_mut(address) {
+                    stored.status = Status::Deleting;
+                }
+            }
+            _ => {}
+        }
+    }
+    fold_nodes(state, header, &progress);
+    if progress.committed {
+        state.outputs.clone_from(&header.outputs);
+    }
+}
+
+/// Facts of one action. An intent without a result means that it may have been done: what was not there before is
+/// then vsa's.
+fn learn(facts: &mut Facts, action: &Action, progress: &Progress<'_>) {
+    if let Some(reported) = progress.done.get(&action.id) {
+        facts.extend((*reported).clone());
+    } else if let Some(before) = progress.begun.get(&action.id)
+        && matches!(action.operation, Operation::EnsureDirectory { .. })
+        && !before.existed
+    {
+        facts.insert("owned".to_owned(), true.into());
+    }
+}
+
+fn fold_nodes(state: &mut State, header: &Header, progress: &Progress<'_>) {
+    for (node, live) in &progress.live {
+        state.nodes.insert((*node).clone(), (*live).clone());
+    }
+    if progress.committed {
+        for (node, facts) in &header.nodes {
+            if let Some(stored) = state.nodes.get_mut(node) {
+                stored.spec = facts.spec.clone();
+                stored.nginx = Some(facts.nginx.clone());
+            }
+        }
+    }
+    for action in header.actions.iter().filter(|action| progress.done.contains_key(&action.id)) {
+        match action.operation {
+            Operation::RetireProxy { .. } => {
+                if let Some(stored) = state.nodes.get_mut(&action.node) {
+                    stored.generation = 0;
+                    stored.marker.clear();
+                    stored.files.clear();
+                    stored.retained.clear();
+                }
+            }
+            Operation::RemoveRoot { .. } => {
+                state.nodes.remove(&action.node);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Issues of certificates: each in a directory of its own that is never changed, only made and removed.
+
+use std::path::{Path, PathBuf};
+
+use super::{Context, Facts, fact, missing};
+use crate::apply::certificate::{self, CHAIN, KEY, Pair};
+use crate::apply::generation::{Readers, read_manifest};
+use crate::apply::journal::Before;
+use crate::diag::Diagnostic;
+use crate::host::{FileOperation, first_certificate};
+use crate::plan::observation::CertificateFacts;
+use crate::plan::{Answer, Query, sha256};
+
+/// Makes a key and a self-signed certificate.
+pub(super) async fn issue(
+    context: Context<'_>,
+    directory: &Path,
+    names: &[String],
+    key_type: &str,
+    days: u32,
+) -> Result<Facts, Diagnostic> {
+    if let Some((facts, found)) = existing(context, directory).await
+        && found.names == names
+    {
+        return Ok(facts);
+    }
+    let pair = certificate::self_signed(names, key_type, days, context.host.now().await)?;
+    install(context, directory, pair).await
+}
+
+/// Copies a key and a certificate that somebody else keeps.
+pub(super) async fn copy(
+    context: Context<'_>,
+    directory: &Path,
+    chain: &Path,
+    key: &Path,
+) -> Result<Facts, Diagnostic> {
+    let answers = context.host.observe(&[Query::Read(chain.to_owned()), Query::Read(key.to_owned())]).await;
+    let mut texts = Vec::new();
+    for (path, answer) in [chain, key].into_iter().zip(answers) {
+        let text = match answer {
+            Answer::Bytes(bytes) => String::from_utf8(bytes).map_err(|_| "it is not a PEM file".to_owned()),
+            Answer::Failed(reason) => Err(reason),
+            _ => Err("there is no such file".to_owned()),
+        };
+        let text =
+            text.map_err(|reason| Diagnostic::error(format!("cannot read `{}`: {reason}", path.display())))?;
+        texts.push(text);
+    }
+    let (Some(key), Some(chain)) = (texts.pop(), texts.pop()) else { return Ok(Facts::new()) };
+    if let Some((facts, _)) = existing(context, directory).await
+        && facts.get("digest").and_then(serde_json::Value::as_str) == Some(&*sha256(chain.as_bytes()))
+    {
+        return Ok(facts);
+    }
+    install(context, directory, Pair { key: key.into(), chain }).await
+}
+
+/// What is in the directory of an issue, if it is whole: it is renamed to its name when it is.
+async fn existing(context: Context<'_>, directory: &Path) -> Option<(Facts, CertificateFacts)> {
+    match context.host.observe(&[Query::Read(directory.join(CHAIN))]).await.pop() {
+        Some(Answer::Bytes(bytes)) => {
+            let found = first_certificate(&bytes).ok()?;
+            Some((facts(&found, &bytes), found))
+        }
+        _ => None,
+    }
+}
+
+fn facts(found: &CertificateFacts, chain: &[u8]) -> Facts {
+    let mut facts = fact("not_after", found.not_after);
+    facts.insert("digest".to_owned(), sha256(chain).into());
+    facts
+}
+
+async fn install(context: Context<'_>, directory: &Path, pair: Pair) -> Result<Facts, Diagnostic> {
+    let Context { host, spec, .. } = context;
+    let found = first_certificate(pair.chain.as_bytes()).map_err(|reason| {
+        Diagnostic::error(format!("the certificate for {} cannot be used: {reason}", directory.display()))
+    })?;
+    let readers = Readers::of(host, spec).await?;
+    let parent = directory.parent().unwrap_or(directory);
+    let new = new_name(directory);
+    let make = |path| FileOperation::MakeDirectory { path, access: readers.directory() };
+    let mut operations: Vec<_> = missing(host, parent).await.into_iter().map(make).collect();
+    operations.push(FileOperation::RemoveTree { root: spec.root.clone(), path: new.clone() });
+    operations.push(make(new.clone()));
+    operations.extend(certificate::write(&new, &pair));
+    operations.extend([KEY, CHAIN].map(|name| FileOperation::Sync { path: new.join(name) }));
+    operations.push(FileOperation::Sync { path: new.clone() });
+    operations.push(FileOperation::RemoveTree { root: spec.root.clone(), path: directory.to_owned() });
+    operations.push(FileOperation::Rename { from: new, to: directory.to_owned() });
+    host.files(operations).await?;
+    Ok(facts(&found, pair.chain.as_bytes()))
+}
+
+fn new_name(directory: &Path) -> PathBuf {
+    directory.with_extension("new")
+}
+
+/// Removes an issue, unless a generation that is kept still names it: it goes with that generation then.
+pub(super) async fn remove(context: Context<'_>, directory: &Path) -> Result<Facts, Diagnostic> {
+    let Context { host, spec, .. } = context;
+    let generations = spec.root.join("generations");
+    let wanted = format!("link:{}", directory.display());
+    if let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(generations.clone())]).await.pop() {
+        for name in entries.keys() {
+            let manifest = read_manifest(host, &generations.join(name)).await;
+            if manifest.is_some_and(|manifest| manifest.files.values().any(|digest| *digest == wanted)) {
+                return Ok(fact("kept", true));
+            }
+        }
+    }
+    remove_issue(context, directory).await?;
+    Ok(Facts::new())
+}
+
+/// Removes an issue's directory, and the one above it when it was the last.
+pub(super) async fn remove_issue(context: Context<'_>, directory: &Path) -> Result<(), Diagnostic> {
+    let Context { host, spec, .. } = context;
+    let trees = [new_name(directory), directory.to_owned()];
+    host.files(trees.map(|path| FileOperation::RemoveTree { root: spec.root.clone(), path }).into()).await?;
+    let certificates = spec.root.join("certificates");
+    for above in directory.ancestors().skip(1).take_while(|above| above.starts_with(&certificates)) {
+        let found = host.observe(&[Query::Stat(above.to_owned())]).await.pop();
+        if !matches!(found, Some(Answer::Stat(stat)) if stat.empty) {
+            break;
+        }
+        host.files(vec![FileOperation::RemoveDirectory { path: above.to_owned() }]).await?;
+    }
+    Ok(())
+}
+
+/// Takes back an issue that this run made.
+pub(super) async fn undo(context: Context<'_>, directory: &Path, before: &Before) -> Result<(), Diagnostic> {
+    if before.existed { Ok(()) } else { remove_issue(context, directory).await }
+}

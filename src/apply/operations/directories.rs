@@ -1,0 +1,97 @@
+//! Directories of resources.
+
+use std::path::Path;
+
+use super::{Context, Facts, fact, missing};
+use crate::apply::journal::Before;
+use crate::apply::lock;
+use crate::diag::Diagnostic;
+use crate::host::FileOperation;
+use crate::plan::action::Access;
+use crate::plan::observation::FileType;
+use crate::plan::{Answer, Query};
+
+/// Makes a directory, or mends the access of one that is vsa's. The node's own directory is vsa's where its owner
+/// file says so: it is made with the node's lock, before any action.
+pub(super) async fn ensure(
+    context: Context<'_>,
+    path: &Path,
+    access: &Access,
+    owned: bool,
+    before: &Before,
+) -> Result<Facts, Diagnostic> {
+    let Context { host, spec, .. } = context;
+    let there = match host.observe(&[Query::Stat(path.to_owned())]).await.pop() {
+        Some(Answer::Stat(stat)) if stat.file_type == FileType::Directory => true,
+        Some(Answer::Stat(_)) => {
+            // A link to a directory is used as one.
+            let below = host.observe(&[Query::Entries(path.to_owned())]).await.pop();
+            if !matches!(below, Some(Answer::Entries(_))) {
+                return Err(Diagnostic::error(format!("{} is there and is not a directory", path.display()))
+                    .help("move it away, or give the resource another name"));
+            }
+            true
+        }
+        _ => false,
+    };
+    if there {
+        let root = *path == spec.root && lock::owner(host, spec).await.is_some_and(|owner| owner.made);
+        // Somebody else in this run, or this action before a kill, may have made it since.
+        let owned = owned || root || !before.existed;
+        if owned {
+            let operation = FileOperation::SetAccess { path: path.to_owned(), access: access.clone() };
+            host.files(vec![operation]).await?;
+        }
+        return Ok(fact("owned", owned));
+    }
+    let parents = missing(host, path).await;
+    let make = parents.into_iter().map(|parent| FileOperation::MakeDirectory {
+        access: if parent == path {
+            access.clone()
+        } else {
+            Access { owner: None, group: None, mode: 0o755 }
+        },
+        path: parent,
+    });
+    let mut operations: Vec<_> = make.collect();
+    operations.extend(path.parent().map(|parent| FileOperation::Sync { path: parent.to_owned() }));
+    host.files(operations).await?;
+    Ok(fact("owned", true))
+}
+
+/// Takes back what [`ensure`] did: what it made goes if it is empty, what it mended is as it was.
+pub(super) async fn undo(
+    context: Context<'_>,
+    path: &Path,
+    owned: bool,
+    before: &Before,
+) -> Result<(), Diagnostic> {
+    if let Some((mode, uid, gid)) = before.access {
+        if owned {
+            let access = Access { owner: Some(uid.to_string()), group: Some(gid.to_string()), mode };
+            context.host.files(vec![FileOperation::SetAccess { path: path.to_owned(), access }]).await?;
+        }
+        return Ok(());
+    }
+    context.host.files(vec![FileOperation::RemoveDirectory { path: path.to_owned() }]).await?;
+    for parent in before.parents.iter().rev() {
+        let operation = FileOperation::RemoveDirectory { path: parent.clone() };
+        if context.host.files(vec![operation]).await.is_err() {
+            // Another action made something below it; its own undo comes to it again.
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a directory if it is empty, else says that it stays.
+pub(super) async fn remove_empty(context: Context<'_>, path: &Path) -> Result<Facts, Diagnostic> {
+    match context.host.observe(&[Query::Stat(path.to_owned())]).await.pop() {
+        Some(Answer::Stat(stat)) if stat.file_type == FileType::Directory && stat.empty => {
+            context.host.files(vec![FileOperation::RemoveDirectory { path: path.to_owned() }]).await?;
+            Ok(Facts::new())
+        }
+        Some(Answer::Stat(_)) => Ok(fact("kept", path.to_string_lossy().into_owned())),
+        _ => Ok(Facts::new()),
+    }
+}

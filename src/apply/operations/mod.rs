@@ -1,0 +1,124 @@
+//! What each operation does on a node, and how it is taken back. Doing an operation twice is doing it once.
+
+mod certificates;
+mod directories;
+mod prune;
+mod root;
+
+use std::path::{Path, PathBuf};
+
+use super::journal::{Before, Facts};
+use crate::diag::Diagnostic;
+use crate::host::Host;
+use crate::plan::{Action, Answer, NodeSpec, Operation, Query, Undo};
+use crate::state::State;
+
+/// What an operation may use.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) host: &'a dyn Host,
+    /// The node's configuration.
+    pub(super) spec: &'a NodeSpec,
+    /// The state as it is now.
+    pub(super) state: &'a State,
+}
+
+/// What an operation makes.
+fn made_path(operation: &Operation) -> Option<&Path> {
+    match operation {
+        Operation::EnsureDirectory { path, .. } => Some(path),
+        Operation::IssueSelfSigned { directory, .. } | Operation::CopyCertificate { directory, .. } => {
+            Some(directory)
+        }
+        _ => None,
+    }
+}
+
+/// What is there before operations, so that their undo takes back no more than they did. One question for all.
+pub(super) async fn before(host: &dyn Host, actions: &[&Action]) -> Vec<Before> {
+    let mut queries = Vec::new();
+    for action in actions {
+        let path = made_path(&action.operation).unwrap_or(Path::new("/"));
+        queries.extend(path.ancestors().map(|path| Query::Stat(path.to_owned())));
+    }
+    let mut answers = host.observe(&queries).await.into_iter();
+    actions
+        .iter()
+        .map(|action| {
+            let path = made_path(&action.operation).unwrap_or(Path::new("/"));
+            let mut before = Before::default();
+            for (depth, (ancestor, answer)) in path.ancestors().zip(answers.by_ref()).enumerate() {
+                match answer {
+                    Answer::Stat(stat) if depth == 0 => {
+                        before.existed = true;
+                        before.access = Some((stat.mode, stat.uid, stat.gid));
+                    }
+                    Answer::Absent if depth > 0 => before.parents.insert(0, ancestor.to_owned()),
+                    _ => {}
+                }
+            }
+            before
+        })
+        .collect()
+}
+
+/// The directories on the way to a path, itself included, that are not there, from the top.
+pub(super) async fn missing(host: &dyn Host, path: &Path) -> Vec<PathBuf> {
+    let queries: Vec<Query> = path.ancestors().map(|path| Query::Stat(path.to_owned())).collect();
+    let answers = host.observe(&queries).await;
+    let absent = path.ancestors().zip(answers).filter(|(_, answer)| *answer == Answer::Absent);
+    let mut missing: Vec<PathBuf> = absent.map(|(path, _)| path.to_owned()).collect();
+    missing.reverse();
+    missing
+}
+
+/// Does an operation of prepare or clean up; those of a switch are the run's own.
+pub(super) async fn perform(
+    context: Context<'_>,
+    operation: &Operation,
+    before: &Before,
+) -> Result<Facts, Diagnostic> {
+    match operation {
+        Operation::EnsureDirectory { path, access, owned } => {
+            directories::ensure(context, path, access, *owned, before).await
+        }
+        Operation::RemoveEmptyDirectory { path } => directories::remove_empty(context, path).await,
+        Operation::IssueSelfSigned { directory, names, key_type, days } => {
+            certificates::issue(context, directory, names, key_type, *days).await
+        }
+        Operation::CopyCertificate { directory, certificate, key } => {
+            certificates::copy(context, directory, certificate, key).await
+        }
+        Operation::RemoveCertificate { directory } => certificates::remove(context, directory).await,
+        Operation::PruneGenerations { live, keep } => prune::prune(context, *live, *keep).await,
+        Operation::RemoveRoot { path } => root::remove(context, path).await,
+        Operation::SwitchGeneration { .. } | Operation::RetireProxy { .. } => {
+            Err(Diagnostic::error("a switch is not an operation of prepare or clean up"))
+        }
+    }
+}
+
+/// Takes back what an operation of prepare did.
+pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before) -> Result<(), Diagnostic> {
+    match (&action.undo, &action.operation) {
+        (Undo::Nothing, _) => Ok(()),
+        (Undo::RemoveMade, Operation::EnsureDirectory { path, owned, .. }) => {
+            directories::undo(context, path, *owned, before).await
+        }
+        (
+            Undo::RemoveMade,
+            Operation::IssueSelfSigned { directory, .. } | Operation::CopyCertificate { directory, .. },
+        ) => certificates::undo(context, directory, before).await,
+        (Undo::RemoveMade | Undo::SwitchBack { .. }, _) => Ok(()),
+        (Undo::Irreversible { reason }, _) => {
+            Err(Diagnostic::error(format!("an action of {} cannot be taken back", action.resource))
+                .detail(reason.clone())
+                .on(&action.resource))
+        }
+    }
+}
+
+/// A fact of one name.
+fn fact(name: &str, value: impl Into<serde_json::Value>) -> Facts {
+    Facts::from_iter([(name.to_owned(), value.into())])
+}

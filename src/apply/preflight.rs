@@ -1,0 +1,235 @@
+//! `nginx -t` of a candidate, aside: nothing live is touched.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::certificate;
+use super::generation::{Candidate, Place, prefix};
+use crate::diag::Diagnostic;
+use crate::host::{Command, FileOperation, Host, HostError, Output, private_mounts};
+use crate::plan::action::Access;
+use crate::plan::{Answer, NodeSpec, NodeWork, ProxyMode, Query};
+use crate::state::StoredNode;
+
+/// Longer than the largest configuration takes.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// What a test of a candidate came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tested {
+    /// nginx accepts it.
+    Passed {
+        /// nginx's remarks, a line each.
+        warnings: Vec<String>,
+    },
+    /// nginx refuses it, or would give one site's name to another.
+    Refused {
+        /// nginx's messages, a line each; vsa's files are named relative to the generation.
+        messages: Vec<String>,
+    },
+    /// nginx refuses its own configuration, vsa's files left out of it.
+    BrokenBefore {
+        /// nginx's messages, a line each.
+        messages: Vec<String>,
+    },
+    /// It could not be tested.
+    NotTested {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Tests the next generation of a node where nothing of the node's is touched: for `plan`.
+pub async fn preflight(
+    host: &dyn Host,
+    run: &str,
+    work: &NodeWork,
+    stored: Option<&StoredNode>,
+    number: u64,
+    marker: &str,
+) -> Result<Tested, Diagnostic> {
+    if let Some(why) = cannot_test(host, &work.node.spec).await {
+        return Ok(Tested::NotTested { why });
+    }
+    let place = Place::elsewhere(run);
+    let candidate = Candidate::make(host, work, stored, number, marker, place).await?;
+    let tested = test(host, work, &candidate).await;
+    candidate.discard(host).await?;
+    tested
+}
+
+/// Why a candidate cannot be tested on a host, if it cannot.
+async fn cannot_test(host: &dyn Host, spec: &NodeSpec) -> Option<String> {
+    let answer = host.observe(&[Query::NginxVersion(spec.nginx.clone())]).await.pop();
+    if !matches!(answer, Some(Answer::Text(_))) {
+        return Some(format!("there is no nginx at {}", spec.nginx.display()));
+    }
+    if spec.mode == ProxyMode::Host && !host.privileged() {
+        return Some("only root can test the system's nginx".to_owned());
+    }
+    None
+}
+
+/// Tests a candidate.
+pub(super) async fn test(
+    host: &dyn Host,
+    work: &NodeWork,
+    candidate: &Candidate,
+) -> Result<Tested, Diagnostic> {
+    let spec = &work.node.spec;
+    if let Some(directory) = candidate.placeholder() {
+        certificate::write_placeholder(host, &directory).await?;
+    }
+    let command = match spec.mode {
+        ProxyMode::Managed => managed(work, candidate),
+        ProxyMode::Host => aside(host, spec, &candidate.scratch(), Some(&candidate.directory())).await?,
+    };
+    let output = match host.run(command).await {
+        Ok(output) => output,
+        Err(error) => return Ok(Tested::NotTested { why: error.to_string() }),
+    };
+    if let Some(why) = mounts_failed(spec, &output) {
+        return Ok(Tested::NotTested { why });
+    }
+    let messages = messages(&output, &prefix(spec, candidate));
+    let conflicts = conflicts(&messages);
+    if output.success() && conflicts.is_empty() {
+        return Ok(Tested::Passed { warnings: messages });
+    }
+    if spec.mode == ProxyMode::Host {
+        let output = host.run(aside(host, spec, &candidate.scratch(), None).await?).await?;
+        let before = self::messages(&output, &prefix(spec, candidate));
+        if !output.success() {
+            return Ok(Tested::BrokenBefore { messages: before });
+        }
+        let known: BTreeSet<String> = self::conflicts(&before).into_iter().collect();
+        let own = own_hosts(work);
+        let is_new = |conflict: &String| {
+            !known.contains(conflict) || name_in(conflict).is_some_and(|name| own.contains(name))
+        };
+        if messages.iter().all(|message| !is_refusal(message)) && !conflicts.iter().any(is_new) {
+            return Ok(Tested::Passed { warnings: messages });
+        }
+    }
+    Ok(Tested::Refused { messages })
+}
+
+fn managed(work: &NodeWork, candidate: &Candidate) -> Command {
+    let spec = &work.node.spec;
+    let directory = candidate.directory();
+    let command = Command::new(&spec.nginx).timeout(PATIENCE).arg("-t");
+    // Where nginx writes what it has to say before it has read where: since 1.19.5 that can be told.
+    let early = work.node.nginx.version >= semver::Version::new(1, 19, 5);
+    let command = if early { command.arg("-e").arg("stderr") } else { command };
+    command.arg("-p").arg(format!("{}/", directory.display())).arg("-c").arg(directory.join(spec.entry()))
+}
+
+/// A test of the system's nginx with a candidate, or without any file of vsa's, in the place of what is live.
+async fn aside(
+    host: &dyn Host,
+    spec: &NodeSpec,
+    scratch: &Path,
+    candidate: Option<&Path>,
+) -> Result<Command, Diagnostic> {
+    let mut command =
+        Command::new(&spec.nginx).timeout(PATIENCE).arg("-t").arg("-c").arg(spec.nginx_conf.clone());
+    let access = Access { owner: None, group: None, mode: 0o640 };
+    let include = scratch.join("include.conf");
+    let text = if candidate.is_some() { spec.include_text() } else { String::new() };
+    let mut operations = vec![FileOperation::Replace {
+        path: include.clone(),
+        access: access.clone(),
+        bytes: text.into_bytes(),
+    }];
+    let found =
+        host.observe(&[Query::Stat(spec.pid_file.clone()), Query::Stat(spec.include_file.clone())]).await;
+    if let Some(candidate) = candidate {
+        command = command.bind(candidate, spec.current());
+    }
+    if candidate.is_some() || found.get(1) != Some(&Answer::Absent) {
+        command = command.bind(include, spec.include_file.clone());
+    }
+    // `nginx -t` makes the pid file where there is none.
+    if found.first() == Some(&Answer::Absent) {
+        let pid = scratch.join("nginx.pid");
+        operations.push(FileOperation::Replace { path: pid.clone(), access, bytes: Vec::new() });
+        command = command.bind(pid, spec.pid_file.clone());
+    }
+    host.files(operations).await?;
+    Ok(command)
+}
+
+fn mounts_failed(spec: &NodeSpec, output: &Output) -> Option<String> {
+    let failed = spec.mode == ProxyMode::Host
+        && output.status == crate::host::Status::Exited(i32::from(private_mounts::FAILED));
+    failed.then(|| output.errors().trim().to_owned())
+}
+
+/// nginx's messages with vsa's files named relative to the generation.
+fn messages(output: &Output, prefix: &str) -> Vec<String> {
+    let errors = output.errors();
+    let lines = errors.lines().map(|line| line.replace(prefix, ""));
+    lines.filter(|line| line.contains('[') && !line.trim().is_empty()).collect()
+}
+
+fn is_refusal(message: &str) -> bool {
+    ["[emerg]", "[alert]", "[crit]"].iter().any(|level| message.contains(level))
+}
+
+/// A second server of one name on one address: nginx ignores it, and says so in a warning only.
+fn conflicts(messages: &[String]) -> Vec<String> {
+    let found = messages.iter().filter(|message| message.contains("conflicting server name"));
+    found.filter_map(|message| Some(message.split_once("conflicting")?.1.to_owned())).collect()
+}
+
+fn name_in(conflict: &str) -> Option<&str> {
+    conflict.split('"').nth(1)
+}
+
+/// The names of vsa's sites, as they stand in its files.
+fn own_hosts(work: &NodeWork) -> BTreeSet<&str> {
+    let texts = work.files.files.values().filter_map(|rendered| match &rendered.file.body {
+        crate::plan::FileBody::Text(content) => content.as_text(),
+        crate::plan::FileBody::Link { .. } => None,
+    });
+    let lines = texts.flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("server_name "));
+    lines
+        .flat_map(|names| names.trim_end_matches(';').split_whitespace())
+        .map(|name| name.trim_matches('"'))
+        .collect()
+}
+
+/// What a test that was refused means for an apply.
+pub(super) fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
+    let detail = |messages: &[String]| messages.join("\n");
+    let diagnostic = match tested {
+        Tested::Passed { .. } => return None,
+        Tested::Refused { messages } => Diagnostic::error("nginx refuses the next generation")
+            .code("nginx_refused")
+            .detail(detail(messages)),
+        Tested::BrokenBefore { messages } => {
+            Diagnostic::error("nginx refuses its own configuration, without any file of vsa's")
+                .code("nginx_broken_before")
+                .detail(detail(messages))
+                .help("mend the file that it names, then apply again")
+        }
+        Tested::NotTested { why } => Diagnostic::error("the next generation cannot be tested on the node")
+            .code("nginx_not_tested")
+            .detail(why.clone()),
+    };
+    Some(diagnostic.on(&spec.address))
+}
+
+impl From<HostError> for Tested {
+    fn from(error: HostError) -> Self {
+        Self::NotTested { why: error.to_string() }
+    }
+}
+
+/// The files of vsa's that nginx's message names, for the mapping back to the configuration: path and line.
+pub fn place_in(message: &str) -> Option<(PathBuf, u32)> {
+    let (_, place) = message.rsplit_once(" in ")?;
+    let (path, line) = place.trim().rsplit_once(':')?;
+    Some((path.into(), line.parse().ok()?))
+}

@@ -1,0 +1,293 @@
+//! The nginx of a node: finding it, starting it, telling it to reload, asking it what it serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::diag::Diagnostic;
+use crate::host::{Command, Host, Signal};
+use crate::plan::observation::FileType;
+use crate::plan::{Answer, NodeSpec, ProxyMode, Query};
+
+/// The longest that nginx may take to start or to read its configuration again.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// The longest that nginx may take to stop when told to at once.
+const STOP: Duration = Duration::from_secs(10);
+/// How often nginx is asked.
+const OFTEN: Duration = Duration::from_millis(5);
+
+/// How an nginx is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyStatus {
+    /// Its master process.
+    pub master: Option<u32>,
+    /// What its marker answers: the generation's number and token.
+    pub serves: Option<String>,
+}
+
+/// A node's nginx.
+#[derive(Clone, Copy, Debug)]
+pub struct Proxy<'a> {
+    host: &'a dyn Host,
+    spec: &'a NodeSpec,
+}
+
+/// What must be known of a running nginx before it is told to reload.
+#[derive(Clone, Debug)]
+pub(super) struct Running {
+    master: u32,
+    workers: BTreeSet<u32>,
+    /// The error log and its size.
+    log: Option<(PathBuf, u64)>,
+}
+
+impl Running {
+    /// How many workers it had.
+    pub(super) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+}
+
+impl<'a> Proxy<'a> {
+    /// The nginx of this node.
+    pub fn new(host: &'a dyn Host, spec: &'a NodeSpec) -> Self {
+        Self { host, spec }
+    }
+
+    async fn ask(&self, query: Query) -> Answer {
+        self.host.observe(&[query]).await.pop().unwrap_or(Answer::Absent)
+    }
+
+    fn marker_query(&self) -> Query {
+        Query::Marker { port: self.spec.http_port, host: self.spec.marker_host() }
+    }
+
+    /// How it is.
+    pub async fn status(&self) -> ProxyStatus {
+        let serves = match self.ask(self.marker_query()).await {
+            Answer::Text(text) => Some(text),
+            _ => None,
+        };
+        ProxyStatus { master: self.master().await, serves }
+    }
+
+    /// The master process, if it is proven: the pid file names it, it is an nginx, and in managed mode its command
+    /// line names this node's root.
+    pub(super) async fn master(&self) -> Option<u32> {
+        let Answer::Process(master) = self.ask(Query::Master(self.spec.pid_file.clone())).await else {
+            return None;
+        };
+        if self.spec.mode == ProxyMode::Host {
+            return Some(master);
+        }
+        match self.ask(Query::CommandLine(master)).await {
+            Answer::Text(line) if line.contains(&self.prefix()) => Some(master),
+            _ => None,
+        }
+    }
+
+    /// nginx's prefix: what its configuration's relative names are relative to.
+    fn prefix(&self) -> String {
+        format!("{}/", self.spec.current().display())
+    }
+
+    /// What must be known of it before it is told to reload; `None` where it does not run.
+    pub(super) async fn running(&self) -> Option<Running> {
+        let master = self.master().await?;
+        let answers = self
+            .host
+            .observe(&[Query::Children(master), Query::Stat(format!("/proc/{master}/fd/2").into())])
+            .await;
+        let workers = match answers.first() {
+            Some(Answer::Processes(children)) => workers(children),
+            _ => BTreeSet::new(),
+        };
+        // nginx points its standard error at its error log: so the log is found whatever its configuration says.
+        let log = match answers.into_iter().nth(1) {
+            Some(Answer::Stat(stat)) => match stat.file_type {
+                FileType::Link(path) if path.is_absolute() => Some(path),
+                _ => None,
+            },
+            _ => None,
+        };
+        let log = match log {
+            Some(path) => match self.ask(Query::Tail { path: path.clone(), offset: u64::MAX }).await {
+                Answer::Tail { end, .. } => Some((path, end)),
+                _ => None,
+            },
+            None => None,
+        };
+        Some(Running { master, workers, log })
+    }
+
+    /// Starts the managed nginx on the current generation.
+    pub(super) async fn start(&self) -> Result<(), Diagnostic> {
+        let failed = |detail: String| {
+            Diagnostic::error("nginx does not start")
+                .code("nginx_start")
+                .detail(detail)
+                .on(&self.spec.address)
+        };
+        if self.spec.mode == ProxyMode::Host {
+            return Err(failed(format!("no master process is named by {}", self.spec.pid_file.display()))
+                .help("start the system's nginx first, for example with `systemctl start nginx`"));
+        }
+        let command = Command::new(&self.spec.nginx)
+            .timeout(PATIENCE)
+            .arg("-p")
+            .arg(self.prefix())
+            .arg("-c")
+            .arg(self.spec.current().join(self.spec.entry()));
+        let output = self.host.run(command).await?;
+        if output.success() { Ok(()) } else { Err(failed(output.errors().trim().to_owned())) }
+    }
+
+    /// Tells it to read its configuration again.
+    pub(super) async fn reload(&self, running: &Running) -> Result<(), Diagnostic> {
+        Ok(self.host.signal(running.master, Signal::Hangup).await?)
+    }
+
+    /// Waits until it says that it serves `expected` (`None`: until nobody answers for the marker), by workers that
+    /// were not there before a reload.
+    ///
+    /// # Errors
+    /// As soon as nginx says that it keeps the old configuration, or is gone; at the latest when its time is up.
+    pub(super) async fn prove(
+        &self,
+        expected: Option<&str>,
+        reloaded: Option<&Running>,
+        give_up: impl Fn() -> bool,
+    ) -> Result<(), Diagnostic> {
+        let since = self.host.elapsed();
+        let error = |detail: String| {
+            Diagnostic::error("nginx does not serve the next generation")
+                .code("nginx_not_live")
+                .detail(detail)
+                .on(&self.spec.address)
+        };
+        loop {
+            let mut queries = vec![self.marker_query()];
+            if let Some(running) = reloaded {
+                queries.extend([Query::CommandLine(running.master), Query::Children(running.master)]);
+                queries.extend(
+                    running
+                        .log
+                        .as_ref()
+                        .map(|(path, offset)| Query::Tail { path: path.clone(), offset: *offset }),
+                );
+            }
+            let answers = self.host.observe(&queries).await;
+            let answered = match (answers.first(), expected) {
+                (Some(Answer::Text(text)), Some(expected)) => text == expected,
+                (Some(Answer::Text(text)), None) => !is_marker(text),
+                (Some(_), None) => true,
+                _ => false,
+            };
+            let turned_over = match (answers.get(2), reloaded) {
+                (Some(Answer::Processes(children)), Some(running)) => {
+                    workers(children).iter().any(|worker| !running.workers.contains(worker))
+                }
+                _ => true,
+            };
+            if answered && turned_over {
+                return Ok(());
+            }
+            if let (Some(running), Some(Answer::Tail { bytes, .. })) = (reloaded, answers.get(3))
+                && let Some(lines) = refusals(&String::from_utf8_lossy(bytes), running.master)
+            {
+                return Err(error(lines));
+            }
+            if answers.get(1) == Some(&Answer::Absent) {
+                return Err(error("its master process has ended".to_owned()));
+            }
+            if give_up() {
+                return Err(error("the run was interrupted".to_owned()));
+            }
+            if self.host.elapsed().saturating_sub(since) > PATIENCE {
+                return Err(error(format!("it did not say so within {} s", PATIENCE.as_secs())));
+            }
+            self.host.sleep(OFTEN).await;
+        }
+    }
+
+    /// Waits until the workers from before a reload have gone, or the node's drain time has passed.
+    pub(super) async fn drain(&self, running: &Running) {
+        let since = self.host.elapsed();
+        let patience = Duration::from_secs(self.spec.drain_seconds.into());
+        let queries: Vec<Query> = running.workers.iter().copied().map(Query::CommandLine).collect();
+        while self.host.elapsed().saturating_sub(since) < patience {
+            let answers = self.host.observe(&queries).await;
+            let alive =
+                |answer: &Answer| matches!(answer, Answer::Text(line) if line.starts_with("nginx: worker"));
+            if !answers.iter().any(alive) {
+                return;
+            }
+            self.host.sleep(OFTEN).await;
+        }
+    }
+
+    /// Stops the managed nginx: gracefully within the node's drain time, then at once.
+    pub(super) async fn stop(&self) -> Result<bool, Diagnostic> {
+        let drain = Duration::from_secs(self.spec.drain_seconds.into());
+        for (signal, patience) in [(Signal::Quit, drain), (Signal::Terminate, STOP)] {
+            let Some(master) = self.master().await else { return Ok(signal == Signal::Terminate) };
+            // It may end by itself between the look and the signal.
+            if let Err(error) = self.host.signal(master, signal).await
+                && self.master().await.is_some()
+            {
+                return Err(error.into());
+            }
+            let since = self.host.elapsed();
+            while self.host.elapsed().saturating_sub(since) < patience {
+                if self.ask(Query::CommandLine(master)).await == Answer::Absent {
+                    return Ok(true);
+                }
+                self.host.sleep(OFTEN).await;
+            }
+        }
+        Err(Diagnostic::error("nginx does not stop").on(&self.spec.address))
+    }
+}
+
+/// Whether an answer is a marker's: a generation's number and a token. Another server answers something else.
+fn is_marker(text: &str) -> bool {
+    matches!(text.split_once(' '), Some((number, token))
+        if number.parse::<u64>().is_ok() && !token.contains(char::is_whitespace))
+}
+
+fn workers(children: &BTreeMap<u32, String>) -> BTreeSet<u32> {
+    let workers = children.iter().filter(|(_, line)| line.starts_with("nginx: worker process"));
+    workers.map(|(id, _)| *id).collect()
+}
+
+/// What the master has said since the reload that ends it. nginx tries five times to take a listen port; only when
+/// it gives up is the reload over.
+fn refusals(log: &str, master: u32) -> Option<String> {
+    let mark = format!("[emerg] {master}#");
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(&mark)).collect();
+    let is_attempt = |line: &&str| line.contains(" bind() to ") && line.contains(" failed ");
+    if lines.iter().all(is_attempt) {
+        return None;
+    }
+    let mut texts: Vec<&str> =
+        lines.iter().filter_map(|line| line.split_once(": ").map(|(_, text)| text)).collect();
+    texts.dedup();
+    Some(texts.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_is_over_when_nginx_gives_up() {
+        let attempt =
+            "2026/11/21 07:00:00 [emerg] 10#10: bind() to 0.0.0.0:80 failed (98: Address already in use)\n";
+        let end = "2026/11/21 07:00:02 [emerg] 10#10: still could not bind()\n";
+        assert_eq!(refusals(attempt, 10), None);
+        assert_eq!(refusals("", 10), None);
+        assert_eq!(refusals(&format!("{attempt}{end}"), 11), None, "another nginx's words do not count");
+        let said = refusals(&format!("{attempt}{attempt}{end}"), 10).unwrap();
+        assert_eq!(said, "bind() to 0.0.0.0:80 failed (98: Address already in use)\nstill could not bind()");
+    }
+}
