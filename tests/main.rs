@@ -13,3 +13,4 @@ mod audit;
 mod layers;
 mod store;
 mod support;
+mod switch;

@@ -57,7 +57,15 @@ pub async fn run(
             return report;
         }
     };
-    let work = Work { host, run, events, interrupt, journal: Mutex::new(journal), begun: Mutex::default(), not_put_back: AtomicBool::new(false) };
+    let work = Work {
+        host,
+        run,
+        events,
+        interrupt,
+        journal: Mutex::new(journal),
+        begun: Mutex::default(),
+        not_put_back: AtomicBool::new(false),
+    };
     work.all(&mut ready, states, &mut report).await;
     if report.outcome == Outcome::RolledBack {
         let left = ready.abandon(&*work.host).await;

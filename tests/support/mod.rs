@@ -5,6 +5,7 @@ pub mod canary;
 pub mod client;
 pub mod judges;
 pub mod load;
+pub mod node;
 pub mod ports;
 pub mod processes;
 pub mod random;
@@ -75,4 +76,10 @@ pub fn root() -> bool {
 pub fn skipped(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     eprintln!("skipped: {test}: {why}");
+}
+
+/// Lets nginx's workers, which run as another user, enter a test's directory.
+pub fn open_to_all(directory: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
