@@ -5,13 +5,14 @@
 
 mod environment;
 pub mod eval;
+pub mod functions;
 mod reference;
 mod scope;
 pub mod syntax;
 mod type_expr;
 
 pub use environment::{Environment, NoEnvironment};
-pub use eval::eval;
+pub use eval::{eval, eval_template};
 pub use reference::{Access, Reference, Step, references};
 pub use scope::{NoScope, Resolved, Scope};
 pub use syntax::Source;

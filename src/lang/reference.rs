@@ -210,7 +210,7 @@ impl<'a> Collector<'a> {
 fn literal(index: &Expression) -> Value {
     match index {
         Expression::String(text) => Value::from(text.as_str()),
-        Expression::Number(number) => super::eval::number(number).into(),
+        Expression::Number(literal) => super::eval::number(literal).into(),
         Expression::Parenthesis(inner) => literal(inner.inner()),
         _ => Value::unknown(Type::Any),
     }

@@ -11,6 +11,7 @@ mod types;
 
 pub use convert::{ConvertError, convert, unify};
 pub use decode::DecodeError;
+pub use json::JsonError;
 pub use number::Number;
 pub use object::Object;
 pub use secret::Secret;
@@ -105,6 +106,11 @@ impl Value {
     /// Whether this value itself is unknown.
     pub fn is_unknown(&self) -> bool {
         matches!(self.repr, Repr::Unknown(_))
+    }
+
+    /// Whether it is a boolean, a number or a string.
+    pub fn is_scalar(&self) -> bool {
+        matches!(self.repr, Repr::Bool(_) | Repr::Number(_) | Repr::String(_))
     }
 
     /// Whether nothing inside it is unknown.

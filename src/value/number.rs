@@ -181,6 +181,12 @@ impl Number {
         self.rounded(RoundingMode::Down)
     }
 
+    /// With a fixed number of places after the point, half to even.
+    pub fn to_places(&self, places: usize) -> String {
+        let places = i64::try_from(places).unwrap_or(PLACES).min(PLACES);
+        self.decimal().with_scale_round(places, RoundingMode::HalfEven).to_plain_string()
+    }
+
     fn rounded(&self, mode: RoundingMode) -> Self {
         match &self.0 {
             Repr::Small(_) => self.clone(),

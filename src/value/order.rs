@@ -21,10 +21,15 @@ impl Value {
         elements.dedup_by(|a, b| a.is_wholly_known() && compare(a, b) == Ordering::Equal);
         Self::new(Repr::Set(element, elements.into())).with_sensitive(sensitive)
     }
+
+    /// Where this value stands beside another one among the elements of a set: a total order, of strings by their
+    /// bytes, of numbers by their size, of all else by their parts.
+    pub fn set_order(&self, other: &Self) -> Ordering {
+        compare(self, other)
+    }
 }
 
-/// A total order: of strings by their bytes, of numbers by their size, of all else by their parts.
-pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
+fn compare(a: &Value, b: &Value) -> Ordering {
     match (a.repr(), b.repr()) {
         (Repr::Bool(a), Repr::Bool(b)) => a.cmp(b),
         (Repr::Number(a), Repr::Number(b)) => a.cmp(b),

@@ -1,0 +1,332 @@
+//! `format` and `formatlist`.
+
+use crate::value::{Number, Repr, Type, Value, convert};
+
+use super::function::{Arguments, Function, FunctionError, function, parameter};
+use super::sequence::list;
+
+type Outcome = Result<Value, FunctionError>;
+
+pub(super) fn functions() -> Vec<Function> {
+    vec![
+        function(
+            "format",
+            "A text with the arguments in the places that its verbs, such as `%s` and `%03d`, keep for them.",
+        )
+        .takes(parameter("format", Type::String))
+        .takes_more(parameter("args", Type::Any).nullable())
+        .gives(Type::String, |args| {
+            let rest = args.values().get(1..).unwrap_or_default();
+            format(args.text(0), rest, true).map(Value::from)
+        }),
+        function(
+            "formatlist",
+            "A list of texts, as `format` makes them of the first elements, the second, and so on.",
+        )
+        .takes(parameter("format", Type::String))
+        .takes_more(parameter("args", Type::Any).nullable())
+        .gives(Type::List(Type::String.into()), format_list),
+    ]
+}
+
+fn format_list(args: &Arguments<'_>) -> Outcome {
+    let arguments = args.values().get(1..).unwrap_or_default();
+    let mut length: Option<usize> = None;
+    for (index, argument) in arguments.iter().enumerate() {
+        let Some(elements) = argument.as_elements() else { continue };
+        match length {
+            Some(length) if length != elements.len() => {
+                return Err(FunctionError::argument(
+                    index + 1,
+                    format!(
+                        "all lists must be of one length: this one has {} elements, another {length}",
+                        elements.len()
+                    ),
+                ));
+            }
+            _ => length = Some(elements.len()),
+        }
+    }
+    let texts: Result<Vec<_>, _> = (0..length.unwrap_or(1))
+        .map(|row| {
+            let row: Vec<_> = arguments
+                .iter()
+                .map(|argument| match argument.as_elements() {
+                    Some(elements) => elements.get(row).cloned().unwrap_or(Value::NULL),
+                    None => argument.clone(),
+                })
+                .collect();
+            format(args.text(0), &row, true).map(Value::from)
+        })
+        .collect();
+    Ok(list(Type::String, texts?))
+}
+
+/// One verb: `%[2]+08.3f`.
+#[derive(Default)]
+struct Verb {
+    plus: bool,
+    minus: bool,
+    sharp: bool,
+    space: bool,
+    zero: bool,
+    width: Option<usize>,
+    precision: Option<usize>,
+    letter: char,
+}
+
+/// The widest that a verb may ask for.
+const WIDTH: usize = 4096;
+
+fn format(template: &str, arguments: &[Value], strict: bool) -> Result<String, FunctionError> {
+    let mut text = String::with_capacity(template.len());
+    let mut chars = template.chars().peekable();
+    let mut next = 0;
+    let mut highest = 0;
+    let mut explicit = false;
+    while let Some(char) = chars.next() {
+        if char != '%' {
+            text.push(char);
+            continue;
+        }
+        if chars.next_if_eq(&'%').is_some() {
+            text.push('%');
+            continue;
+        }
+        let mut verb = Verb::default();
+        loop {
+            match chars.peek() {
+                Some('+') => verb.plus = true,
+                Some('-') => verb.minus = true,
+                Some('#') => verb.sharp = true,
+                Some(' ') => verb.space = true,
+                Some('0') => verb.zero = true,
+                _ => break,
+            }
+            chars.next();
+        }
+        verb.width = digits(&mut chars)?;
+        if chars.next_if_eq(&'.').is_some() {
+            verb.precision = Some(digits(&mut chars)?.unwrap_or(0));
+        }
+        if chars.next_if_eq(&'[').is_some() {
+            let position = digits(&mut chars)?;
+            if chars.next() != Some(']') || position.is_none_or(|position| position == 0) {
+                return Err(FunctionError::argument(
+                    0,
+                    "`%[` needs the number of an argument, as in `%[1]s`",
+                ));
+            }
+            next = position.map_or(0, |position| position - 1);
+            explicit = true;
+        }
+        verb.letter =
+            chars.next().ok_or_else(|| FunctionError::argument(0, "the text ends within a verb"))?;
+        if verb.letter == '%' {
+            text.push('%');
+            continue;
+        }
+        let Some(argument) = arguments.get(next) else {
+            return Err(FunctionError::argument(
+                0,
+                format!("there is no argument {} for `%{}`", next + 1, verb.letter),
+            ));
+        };
+        text.push_str(&verb.format(argument, next + 1)?);
+        next += 1;
+        highest = highest.max(next);
+    }
+    if strict && !explicit && highest < arguments.len() {
+        return Err(FunctionError::argument(
+            highest + 1,
+            format!("the text has verbs for {highest} arguments only"),
+        ));
+    }
+    Ok(text)
+}
+
+fn digits(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Option<usize>, FunctionError> {
+    let mut number = None;
+    while let Some(digit) = chars.peek().and_then(|char| char.to_digit(10)) {
+        let total = number.unwrap_or(0) * 10 + digit as usize;
+        if total > WIDTH {
+            return Err(FunctionError::argument(0, format!("a width of more than {WIDTH} is not possible")));
+        }
+        number = Some(total);
+        chars.next();
+    }
+    Ok(number)
+}
+
+impl Verb {
+    fn format(&self, argument: &Value, index: usize) -> Result<String, FunctionError> {
+        let unfit = |reason: String| FunctionError::argument(index, reason);
+        let as_type = |ty: Type| {
+            let value = convert(argument, &ty).map_err(|error| unfit(error.to_string()))?;
+            if value.is_null() { Err(unfit("it must not be `null`".to_owned())) } else { Ok(value) }
+        };
+        let number = || {
+            as_type(Type::Number)
+                .map(|value| value.as_number().cloned().unwrap_or_else(|| Number::from(0i64)))
+        };
+        match self.letter {
+            'v' => self.any(argument),
+            't' => {
+                let value = as_type(Type::Bool)?;
+                Ok(self.pad(if value.as_bool() == Some(true) { "true" } else { "false" }.to_owned(), false))
+            }
+            'b' | 'd' | 'o' | 'x' | 'X' => {
+                let number = number()?;
+                self.integer(&number).ok_or_else(|| unfit("a whole number is required".to_owned()))
+            }
+            'e' | 'E' | 'f' | 'g' | 'G' => Ok(self.float(&number()?)),
+            's' => Ok(self.text(as_type(Type::String)?.as_str().unwrap_or_default())),
+            'q' => Ok(self
+                .pad(Value::from(as_type(Type::String)?.as_str().unwrap_or_default()).to_json_text(), false)),
+            other => Err(FunctionError::argument(0, format!("there is no verb `%{other}`"))),
+        }
+    }
+
+    fn any(&self, argument: &Value) -> Result<String, FunctionError> {
+        let plain = |letter| Self {
+            letter,
+            plus: self.plus,
+            minus: self.minus,
+            sharp: false,
+            space: self.space,
+            zero: self.zero,
+            ..*self
+        };
+        match argument.repr() {
+            Repr::String(text) if !self.sharp => Ok(self.text(text)),
+            Repr::Number(number) if !self.sharp => Ok(plain('g').float(number)),
+            Repr::Bool(bool) if !self.sharp => Ok(self.pad(bool.to_string(), false)),
+            _ => Ok(self.pad(argument.to_json_text(), false)),
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        use unicode_segmentation::UnicodeSegmentation as _;
+        let text = match self.precision {
+            Some(precision) => text.graphemes(true).take(precision).collect(),
+            None => text.to_owned(),
+        };
+        self.pad(text, false)
+    }
+
+    fn integer(&self, number: &Number) -> Option<String> {
+        if !number.is_integer() {
+            return None;
+        }
+        let digits = number.abs().to_string();
+        let big: bigdecimal::num_bigint::BigInt = digits.parse().ok()?;
+        let digits = match self.letter {
+            'b' => big.to_str_radix(2),
+            'o' => big.to_str_radix(8),
+            'x' => big.to_str_radix(16),
+            'X' => big.to_str_radix(16).to_uppercase(),
+            _ => digits,
+        };
+        let prefix = match self.letter {
+            'x' if self.sharp => "0x",
+            'X' if self.sharp => "0X",
+            'o' if self.sharp => "0",
+            _ => "",
+        };
+        let digits = match self.precision {
+            Some(precision) => format!("{digits:0>precision$}"),
+            None => digits,
+        };
+        Some(self.signed(*number < Number::from(0i64), &format!("{prefix}{digits}")))
+    }
+
+    fn float(&self, number: &Number) -> String {
+        let negative = *number < Number::from(0i64);
+        let number = number.abs();
+        let digits = match self.letter {
+            'f' => fixed(&number, self.precision.unwrap_or(6)),
+            'e' | 'E' => exponential(&number, Some(self.precision.unwrap_or(6))),
+            _ => general(&number, self.precision),
+        };
+        let digits = if self.letter.is_uppercase() { digits.to_uppercase() } else { digits };
+        self.signed(negative, &digits)
+    }
+
+    fn signed(&self, negative: bool, digits: &str) -> String {
+        let sign = match (negative, self.plus, self.space) {
+            (true, ..) => "-",
+            (_, true, _) => "+",
+            (_, _, true) => " ",
+            _ => "",
+        };
+        match self.width {
+            Some(width) if self.zero && !self.minus => {
+                let width = width.saturating_sub(sign.len());
+                format!("{sign}{digits:0>width$}")
+            }
+            _ => self.pad(format!("{sign}{digits}"), true),
+        }
+    }
+
+    fn pad(&self, text: String, numeric: bool) -> String {
+        use unicode_segmentation::UnicodeSegmentation as _;
+        let missing = self.width.unwrap_or(0).saturating_sub(text.graphemes(true).count());
+        if missing == 0 {
+            return text;
+        }
+        if self.minus {
+            return text + &" ".repeat(missing);
+        }
+        let filler = if self.zero && !numeric { "0" } else { " " };
+        filler.repeat(missing) + &text
+    }
+}
+
+/// With a fixed number of places after the point.
+fn fixed(number: &Number, places: usize) -> String {
+    number.to_places(places)
+}
+
+/// `1.5e+06`; the shortest mantissa where no precision is given.
+fn exponential(number: &Number, precision: Option<usize>) -> String {
+    let number = number.to_f64();
+    let text = match precision {
+        Some(precision) => format!("{number:.precision$e}"),
+        None => format!("{number:e}"),
+    };
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.abs())
+}
+
+/// The shorter of both: the exponent form below 1e-4 and from 1e21 (or as many digits as the precision) on.
+fn general(number: &Number, precision: Option<usize>) -> String {
+    let float = number.to_f64();
+    if float == 0.0 {
+        return "0".to_owned();
+    }
+    let digits = precision.map(|precision| precision.max(1));
+    let scientific = exponential(number, digits.map(|digits| digits - 1));
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    let limit = digits.map_or(21, |digits| i64::try_from(digits).unwrap_or(21));
+    let trimmed = |text: &str| {
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    if exponent < -4 || exponent >= limit {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs());
+    }
+    match digits {
+        Some(digits) => {
+            let places = (i64::try_from(digits).unwrap_or(0) - 1 - exponent).max(0);
+            trimmed(&fixed(number, usize::try_from(places).unwrap_or(0)))
+        }
+        None => number.to_string(),
+    }
+}
