@@ -10,6 +10,7 @@
 #![expect(dead_code, unused_imports, reason = "the stories to come use the rest of `support`")]
 
 mod audit;
+mod conformance;
 mod layers;
 mod store;
 mod support;

@@ -146,6 +146,9 @@ pub(in crate::lang) fn equal(a: &Value, b: &Value) -> Option<bool> {
     if a.is_unknown() || b.is_unknown() {
         return None;
     }
+    if a.is_null() || b.is_null() {
+        return Some(a.is_null() && b.is_null());
+    }
     if a.is_scalar() || b.is_scalar() || std::mem::discriminant(a.repr()) != std::mem::discriminant(b.repr())
     {
         return Some(a.repr() == b.repr());
