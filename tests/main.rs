@@ -12,6 +12,7 @@
 mod audit;
 mod conformance;
 mod layers;
+mod nginx_files;
 mod store;
 mod support;
 mod switch;

@@ -53,7 +53,10 @@ impl Vocabulary for Registry {
 
 /// The registry of this vsa.
 pub fn registry() -> &'static Registry {
-    static REGISTRY: LazyLock<Registry> =
-        LazyLock::new(|| Registry { kinds: vec![Box::new(node::Node::new())] });
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        // One line a kind.
+        let kinds: Vec<Box<dyn Kind>> = vec![Box::new(node::Node::new()), Box::new(domain::Domain::new())];
+        Registry { kinds }
+    });
     &REGISTRY
 }

@@ -133,7 +133,10 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
             observed.extend(answers(spec, questions, ask));
         }
         let nginx = nodes::nginx(spec, stored, &observed);
-        known.insert(address.clone(), (Node { spec: spec.clone(), nginx }, observed));
+        known.insert(
+            address.clone(),
+            (Node { spec: spec.clone(), configuration: inputs.base.configuration.clone(), nginx }, observed),
+        );
     }
     if inputs.refresh {
         observe(&items, &mut known, inputs.now, ask);

@@ -161,6 +161,8 @@ impl Nginx {
 pub struct Node {
     /// What its configuration says.
     pub spec: NodeSpec,
+    /// The configuration's directory, absolute: what relative paths are relative to.
+    pub configuration: PathBuf,
     /// Its nginx: as observed, else as the state last knew it, else that of the oldest supported system.
     pub nginx: Nginx,
 }

@@ -124,12 +124,8 @@ impl<'a> Writer<'a> {
 
     fn files_below(&mut self, place: &Resolved<'a>, root: &Said<'a, FilePath>) -> View {
         let at = self.trace.place(|| root.path("root"));
-        let directory = if root.value.is_absolute() {
-            root.value.to_string()
-        } else {
-            let tenant = self.node.spec.tenant(&self.attributes.site.tenant.name);
-            tenant.join(root.value.as_str()).to_string_lossy().into_owned()
-        };
+        let directory = self.node.configuration.join(root.value.as_str());
+        let directory = directory.to_string_lossy();
         let index: Vec<Param> = match place.index() {
             Some(said) => said.value.iter().map(Param::of).collect(),
             None => vec![Param::fixed("index.html")],

@@ -148,7 +148,8 @@ fn place() -> (Vec<Attribute>, Vec<Nested>) {
         attribute(
             "root",
             Ty::Text(&FilePath::TYPE),
-            "A directory of files to serve. A relative path is relative to the tenant's directory.",
+            "A directory of files to serve, which nginx's workers can read. A relative path is relative to the \
+             configuration.",
         ),
         attribute(
             "index",

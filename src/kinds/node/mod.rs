@@ -158,7 +158,7 @@ impl Kind for Node {
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
         let mut refreshed = Refreshed::default();
         let Some(resource) = subject.desired else { return refreshed };
-        let NodeView { spec, nginx } = subject.node;
+        let NodeView { spec, nginx, .. } = subject.node;
         let proxy = Path::root().name("proxy");
         if !nginx.has_reject_handshake() {
             refreshed.findings.push(
