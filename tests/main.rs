@@ -11,6 +11,7 @@
 
 mod audit;
 mod conformance;
+mod kinds;
 mod layers;
 mod nginx_files;
 mod store;

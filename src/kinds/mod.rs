@@ -1,7 +1,10 @@
 //! The kinds of things that vsa manages, and their registry.
 
+pub mod auth;
+pub mod certificate;
 pub mod domain;
 pub mod node;
+pub mod tenant;
 
 use std::sync::LazyLock;
 
@@ -53,10 +56,14 @@ impl Vocabulary for Registry {
 
 /// The registry of this vsa.
 pub fn registry() -> &'static Registry {
-    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-        // One line a kind.
-        let kinds: Vec<Box<dyn Kind>> = vec![Box::new(node::Node::new()), Box::new(domain::Domain::new())];
-        Registry { kinds }
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry {
+        kinds: vec![
+            Box::new(node::Node::new()),
+            Box::new(tenant::Tenant::new()),
+            Box::new(domain::Domain::new()),
+            Box::new(auth::Auth::new()),
+            Box::new(certificate::Certificate::new()),
+        ],
     });
     &REGISTRY
 }

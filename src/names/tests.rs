@@ -7,6 +7,7 @@ use super::*;
 const TYPES: &[&TextType] = &[
     &Account::TYPE,
     &AddressRange::TYPE,
+    &DirectoryMode::TYPE,
     &DisplayName::TYPE,
     &Duration::TYPE,
     &FileName::TYPE,
@@ -15,6 +16,8 @@ const TYPES: &[&TextType] = &[
     &HeaderValue::TYPE,
     &HostName::TYPE,
     &Policy::TYPE,
+    &password::PASSWORD,
+    &password::PASSWORD_HASH,
     &Rate::TYPE,
     &Realm::TYPE,
     &RedirectTarget::TYPE,

@@ -49,8 +49,13 @@ pub enum Operation {
         path: PathBuf,
     },
     /// Makes a key and a self-signed certificate: `privkey.pem` (0600) and `fullchain.pem`.
-    /// Result: `{ "not_after": seconds, "digest": "…" }`.
+    /// Result: `{ "issue": number, "request": "…", "not_after": seconds, "digest": "…" }`: issue and request as given,
+    /// the end of validity, and the SHA-256 of `fullchain.pem` in hexadecimal.
     IssueSelfSigned {
+        /// The number of this issue.
+        issue: u64,
+        /// What was asked for, as the kind compares it.
+        request: String,
         /// The directory of this issue.
         directory: PathBuf,
         /// Subject alternative names.
@@ -62,6 +67,10 @@ pub enum Operation {
     },
     /// Copies a key and a certificate that somebody else keeps. Result as of `IssueSelfSigned`.
     CopyCertificate {
+        /// The number of this issue.
+        issue: u64,
+        /// What was asked for, as the kind compares it.
+        request: String,
         /// The directory of this issue.
         directory: PathBuf,
         /// The certificate with its chain.
@@ -69,7 +78,7 @@ pub enum Operation {
         /// The key.
         key: PathBuf,
     },
-    /// Removes an issue of a certificate.
+    /// Removes an issue of a certificate; one that a kept generation names goes with that generation.
     RemoveCertificate {
         /// The directory of the issue.
         directory: PathBuf,

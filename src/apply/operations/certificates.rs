@@ -73,6 +73,13 @@ fn facts(found: &CertificateFacts, chain: &[u8]) -> Facts {
     facts
 }
 
+/// Adds what was asked for to what was made.
+pub(super) fn asked(mut facts: Facts, issue: u64, request: &str) -> Facts {
+    facts.insert("issue".to_owned(), issue.into());
+    facts.insert("request".to_owned(), request.into());
+    facts
+}
+
 async fn install(context: Context<'_>, directory: &Path, pair: Pair) -> Result<Facts, Diagnostic> {
     let Context { host, spec, .. } = context;
     let found = first_certificate(pair.chain.as_bytes()).map_err(|reason| {

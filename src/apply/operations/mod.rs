@@ -83,11 +83,13 @@ pub(super) async fn perform(
             directories::ensure(context, path, access, *owned, before).await
         }
         Operation::RemoveEmptyDirectory { path } => directories::remove_empty(context, path).await,
-        Operation::IssueSelfSigned { directory, names, key_type, days } => {
-            certificates::issue(context, directory, names, key_type, *days).await
+        Operation::IssueSelfSigned { issue, request, directory, names, key_type, days } => {
+            let issued = certificates::issue(context, directory, names, key_type, *days).await;
+            issued.map(|facts| certificates::asked(facts, *issue, request))
         }
-        Operation::CopyCertificate { directory, certificate, key } => {
-            certificates::copy(context, directory, certificate, key).await
+        Operation::CopyCertificate { issue, request, directory, certificate, key } => {
+            let copied = certificates::copy(context, directory, certificate, key).await;
+            copied.map(|facts| certificates::asked(facts, *issue, request))
         }
         Operation::RemoveCertificate { directory } => certificates::remove(context, directory).await,
         Operation::PruneGenerations { live, keep } => prune::prune(context, *live, *keep).await,

@@ -119,7 +119,7 @@ pub(super) struct Node {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Auth {
-    pub(super) name: Arc<str>,
+    pub(super) file: Arc<str>,
     pub(super) realm: Realm,
 }
 

@@ -61,7 +61,7 @@ impl<'a> Writer<'a> {
             let at = self.trace.place(|| auth.path("auth"));
             View::new()
                 .with("realm", Param::of(&auth.value.realm).at(at))
-                .with("file", self.inside(&format!("auth/{}.htpasswd", auth.value.name)).at(at))
+                .with("file", self.inside(&auth.value.file).at(at))
         });
         let mut ranges = |said: Option<Said<'a, [AddressRange]>>, attribute: &'static str| {
             let said =

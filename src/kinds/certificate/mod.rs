@@ -1,0 +1,401 @@
+//! `certificate`: a key and a certificate, self-signed or kept by somebody else.
+//!
+//! Each issue has a directory of its own, `certificates/<name>/<number>` below the node's root, that never changes;
+//! the generation has a link to the one that it uses. So a certificate is renewed by making another issue, and going
+//! back to a former generation goes back to its certificate.
+
+mod schema;
+mod source;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::address::Address;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::names::{Duration, FilePath, HostName, Text as _};
+use crate::plan::observation::Leaf;
+use crate::plan::{
+    Answer, Aside, Claim, ClaimScope, Drift, File, Kind, Operation, Phase, Query, Refreshed, Step, Subject,
+    Undo,
+};
+use crate::resource::{Path, Resource};
+use crate::schema::Schema;
+use crate::value::{Object, Value};
+
+const DAY: i64 = 86_400;
+
+/// The permission bits of a private key.
+const KEY_MODE: u32 = 0o600;
+
+/// The kind.
+#[derive(Debug)]
+pub struct Certificate {
+    schema: Schema,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Issuer {
+    SelfSigned,
+    Files,
+    Acme,
+}
+
+/// What a `certificate` block says.
+#[derive(Debug, Deserialize)]
+struct Attributes {
+    names: Option<Vec<HostName>>,
+    issuer: Option<Issuer>,
+    certificate: Option<FilePath>,
+    key: Option<FilePath>,
+    key_type: Arc<str>,
+    days: u32,
+    renew_before: Option<Duration>,
+}
+
+impl Attributes {
+    fn issuer(&self) -> Issuer {
+        self.issuer.unwrap_or(Issuer::SelfSigned)
+    }
+
+    /// The files that somebody else keeps.
+    fn source(&self) -> Option<(PathBuf, PathBuf)> {
+        let (certificate, key) = (self.certificate.as_ref()?, self.key.as_ref()?);
+        (self.issuer() == Issuer::Files).then(|| (certificate.as_str().into(), key.as_str().into()))
+    }
+
+    /// What makes a new issue necessary when it changes, as one line.
+    fn request(&self, resource: &Resource, node: &Address) -> String {
+        let names = names(resource, self).join(" ");
+        match self.source() {
+            Some((certificate, key)) => {
+                format!("{node} files {} {}", certificate.display(), key.display())
+            }
+            None => format!("{node} self_signed {} {} {names}", self.key_type, self.days),
+        }
+    }
+
+    /// How many seconds before its end a certificate of this lifetime is renewed: a third of it, half of a short one.
+    fn margin(&self, lifetime: i64) -> i64 {
+        let usual = if lifetime < 10 * DAY { lifetime / 2 } else { lifetime / 3 };
+        self.renew_before.as_ref().map_or(usual, |before| i64::try_from(before.seconds()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The names that it is for: its own where it says none.
+fn names(resource: &Resource, attributes: &Attributes) -> Vec<String> {
+    match &attributes.names {
+        Some(names) => names.iter().map(ToString::to_string).collect(),
+        None => vec![resource.name.to_string()],
+    }
+}
+
+/// A moment as a day, so that a plan says the same all day long.
+fn day(seconds: i64) -> String {
+    Timestamp::from_second(seconds)
+        .map_or_else(|_| seconds.to_string(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+/// What the state knows of the last issue.
+#[derive(Debug, Default, Deserialize)]
+struct Facts {
+    #[serde(default)]
+    issue: u64,
+    #[serde(default)]
+    request: String,
+    #[serde(default)]
+    not_after: i64,
+    #[serde(default)]
+    digest: String,
+}
+
+impl Facts {
+    fn of(subject: Subject<'_>) -> Self {
+        subject
+            .prior
+            .and_then(|prior| Self::deserialize(serde_json::Value::Object(prior.facts.clone())).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// The label names the directory; a host name, so it holds no `/`.
+fn name(subject: Subject<'_>) -> Option<Arc<str>> {
+    let desired = subject.desired.map(|resource| Arc::clone(&resource.name));
+    desired.or_else(|| subject.prior.map(|prior| Arc::clone(&prior.name)))
+}
+
+fn certificates(subject: Subject<'_>) -> PathBuf {
+    subject.node.spec.root.join("certificates")
+}
+
+/// What is to be done about a certificate.
+#[derive(Debug, Default)]
+struct Judgement {
+    /// What is wrong with the issue that there is.
+    drift: Option<(String, String)>,
+    /// Why another issue is due.
+    due: Option<String>,
+    /// Remarks.
+    findings: Diagnostics,
+    /// The number of the issue that is wanted.
+    issue: u64,
+    /// Whether it is to be made.
+    is_new: bool,
+}
+
+fn judge(subject: Subject<'_>, resource: &Resource, attributes: &Attributes) -> Judgement {
+    let facts = Facts::of(subject);
+    let last = if facts.issue == 0 { last_kept(subject) } else { facts.issue };
+    let mut judgement = Judgement { issue: last, ..Judgement::default() };
+    let asked_anew =
+        facts.issue == 0 || facts.request != attributes.request(resource, &subject.node.spec.address);
+    if !asked_anew {
+        judgement.drift = drift(subject, &facts);
+    }
+    if attributes.source().is_some() {
+        source::judge(subject, resource, attributes, &facts, asked_anew, &mut judgement);
+    } else if !asked_anew
+        && facts.not_after - subject.now < attributes.margin(i64::from(attributes.days) * DAY)
+    {
+        judgement.due = Some(format!("renewal is due: it ends on {}", day(facts.not_after)));
+    }
+    if asked_anew || judgement.drift.is_some() || judgement.due.is_some() {
+        judgement.issue += 1;
+        judgement.is_new = true;
+    }
+    judgement
+}
+
+/// The last issue of a former certificate of this name that old generations keep; 0 where there is none. Issues are
+/// never changed, so a new one needs a number of its own.
+fn last_kept(subject: Subject<'_>) -> u64 {
+    let Some(Answer::Tree(tree)) = subject.observed.get(&Query::Tree(certificates(subject))) else {
+        return 0;
+    };
+    let Some(prefix) = name(subject).map(|name| format!("{name}/")) else { return 0 };
+    let below = tree.range(prefix.clone()..).map_while(|(path, _)| path.strip_prefix(&prefix));
+    below.filter_map(|path| path.split_once('/')?.0.parse().ok()).max().unwrap_or(0)
+}
+
+/// What is wrong with the files of the last issue, with the file's name before it.
+fn drift(subject: Subject<'_>, facts: &Facts) -> Option<(String, String)> {
+    let name = name(subject)?;
+    let of = |file: &str| format!("{name}/{}/{file}", facts.issue);
+    let shown = |file: &str, what: &str| Some((format!("certificates/{}", of(file)), what.to_owned()));
+    let tree = match subject.observed.get(&Query::Tree(certificates(subject)))? {
+        Answer::Tree(tree) => tree,
+        Answer::Absent => return shown("fullchain.pem", "was deleted"),
+        _ => return None,
+    };
+    match tree.get(&of("fullchain.pem")) {
+        None => return shown("fullchain.pem", "was deleted"),
+        Some(Leaf::File { digest, .. }) if *digest == facts.digest => {}
+        Some(_) => return shown("fullchain.pem", "was edited"),
+    }
+    match tree.get(&of("privkey.pem")) {
+        None => shown("privkey.pem", "was deleted"),
+        Some(Leaf::File { mode, .. }) if *mode == KEY_MODE => None,
+        Some(Leaf::File { mode, .. }) => shown(
+            "privkey.pem",
+            &format!("may have been read by others: its mode is {mode:04o}, not {KEY_MODE:04o}"),
+        ),
+        Some(Leaf::Link(_)) => shown("privkey.pem", "was edited"),
+    }
+}
+
+impl Certificate {
+    /// With its schema.
+    #[expect(clippy::new_without_default, reason = "built once, by the registry")]
+    pub fn new() -> Self {
+        Self { schema: schema::schema() }
+    }
+}
+
+impl Kind for Certificate {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn exports(&self, resource: &Resource) -> Object {
+        let Ok(attributes) = resource.decode::<Attributes>() else { return Object::new() };
+        let names = names(resource, &attributes).into_iter().map(Value::from);
+        Object::from_iter([
+            ("name", Value::string(resource.name.clone())),
+            ("directory", Value::from(format!("certificates/{}", resource.name))),
+            ("trusted", Value::from(attributes.issuer() != Issuer::SelfSigned)),
+            ("names", Value::tuple(names)),
+        ])
+    }
+
+    fn check(&self, resource: &Resource, diagnostics: &mut Diagnostics) {
+        if let Ok(attributes) = resource.decode::<Attributes>() {
+            check(resource, &attributes, diagnostics);
+        }
+    }
+
+    fn claims(&self, resource: &Resource, node: &Address) -> Vec<Claim> {
+        vec![Claim {
+            scope: ClaimScope::Node(node.clone()),
+            what: "certificate's directory",
+            name: resource.name.clone(),
+            path: Path::root(),
+        }]
+    }
+
+    fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
+        let Some(resource) = subject.desired else { return Vec::new() };
+        // One question for all certificates of the node.
+        let mut queries = vec![Query::Tree(certificates(subject))];
+        // Most certificates have no source; theirs is found without decoding all attributes.
+        if resource.get("certificate").as_str().is_some()
+            && let Ok(attributes) = resource.decode::<Attributes>()
+        {
+            queries.extend(source::queries(&attributes));
+        }
+        queries
+    }
+
+    fn refresh(&self, subject: Subject<'_>) -> Refreshed {
+        let Some(resource) = subject.desired else { return Refreshed::default() };
+        let Ok(attributes) = resource.decode::<Attributes>() else { return Refreshed::default() };
+        let judgement = judge(subject, resource, &attributes);
+        let drift = judgement.drift.map(|(file, what)| Drift {
+            address: subject.address.clone(),
+            subject: file,
+            what,
+            repaired: true,
+            diff: None,
+        });
+        Refreshed { drift: drift.into_iter().collect(), due: judgement.due, findings: judgement.findings }
+    }
+
+    fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {
+        let Some(resource) = subject.desired else { return Ok(Vec::new()) };
+        let attributes = resource
+            .decode::<Attributes>()
+            .map_err(|error| Diagnostics::from(Diagnostic::error(error.to_string()).on(subject.address)))?;
+        let issue = judge(subject, resource, &attributes).issue;
+        let target = subject.node.spec.certificate(&resource.name, issue);
+        let path = format!("certificates/{}", resource.name);
+        let mut file = File::link(path, target.to_string_lossy().into_owned(), Aside::Certificate);
+        if trace {
+            file.origins.push((1, Path::root()));
+        }
+        Ok(vec![file])
+    }
+
+    fn steps(&self, subject: Subject<'_>) -> Vec<Step> {
+        let Some(resource) = subject.desired else {
+            let facts = Facts::of(subject);
+            let Some(name) = name(subject).filter(|_| facts.issue > 0) else { return Vec::new() };
+            let directory = subject.node.spec.certificate(&name, facts.issue);
+            let operation = Operation::RemoveCertificate { directory };
+            let undo = Undo::Irreversible { reason: "a private key is removed for good".to_owned() };
+            return vec![Step { phase: Phase::CleanUp, operation, undo }];
+        };
+        let Ok(attributes) = resource.decode::<Attributes>() else { return Vec::new() };
+        let judgement = judge(subject, resource, &attributes);
+        if !judgement.is_new {
+            return Vec::new();
+        }
+        let issue = judgement.issue;
+        let directory = subject.node.spec.certificate(&resource.name, issue);
+        let request = attributes.request(resource, &subject.node.spec.address);
+        let operation = match attributes.source() {
+            Some((certificate, key)) => {
+                Operation::CopyCertificate { issue, request, directory, certificate, key }
+            }
+            None => Operation::IssueSelfSigned {
+                issue,
+                request,
+                directory,
+                names: names(resource, &attributes),
+                key_type: attributes.key_type.to_string(),
+                days: attributes.days,
+            },
+        };
+        vec![Step { phase: Phase::Prepare, operation, undo: Undo::RemoveMade }]
+    }
+}
+
+/// Rules that the schema cannot say.
+fn check(resource: &Resource, attributes: &Attributes, diagnostics: &mut Diagnostics) {
+    let root = Path::root();
+    let mut report = |path: &Path, diagnostic: Diagnostic| {
+        diagnostics.push(diagnostic.at(resource.span(path)).on(&resource.address));
+    };
+    if let Err(invalid) = HostName::parse(&resource.name) {
+        let summary = format!("the name `{}` {invalid}", resource.name.escape_default());
+        report(
+            &root,
+            Diagnostic::error(summary).help("it names a directory: write it as a label or host name"),
+        );
+    }
+    match &attributes.names {
+        Some(names) if names.is_empty() => {
+            let diagnostic = Diagnostic::error("a certificate needs a name");
+            report(&root.name("names"), diagnostic.help("leave `names` away to use the label"));
+        }
+        None if !resource.name.contains('.') && &*resource.name != "localhost" => {
+            let diagnostic =
+                Diagnostic::error(format!("`names` is missing: `{}` is no name of a site", resource.name));
+            report(&root, diagnostic.help("add `names = [\"shop.example.com\"]`"));
+        }
+        _ => {}
+    }
+    match attributes.issuer() {
+        Issuer::Acme => report(
+            &root.name("issuer"),
+            Diagnostic::error("certificates by ACME are not supported yet")
+                .help("use `files` with a certificate that another client renews, or `self_signed`"),
+        ),
+        Issuer::Files => {
+            for (name, path) in [("certificate", &attributes.certificate), ("key", &attributes.key)] {
+                match path {
+                    None => report(
+                        &root.name("issuer"),
+                        Diagnostic::error(format!("issuer `files` needs `{name}`"))
+                            .help(format!("add `{name} = \"/etc/…\"`, a PEM file on the node")),
+                    ),
+                    Some(path) if !path.is_absolute() => report(
+                        &root.name(name),
+                        Diagnostic::error(format!("`{path}` does not begin at the root"))
+                            .help("name the file by its whole path on the node"),
+                    ),
+                    Some(_) => {}
+                }
+            }
+        }
+        Issuer::SelfSigned => {
+            for (name, path) in [("certificate", &attributes.certificate), ("key", &attributes.key)] {
+                if path.is_some() {
+                    let diagnostic =
+                        Diagnostic::error(format!("`{name}` is of no use to a self-signed certificate"));
+                    report(&root.name(name), diagnostic.help("add `issuer = \"files\"`, or leave it away"));
+                }
+            }
+            if attributes.issuer.is_none() {
+                report(
+                    &root,
+                    Diagnostic::warning("browsers do not trust a self-signed certificate")
+                        .code("self_signed")
+                        .help("`issuer = \"files\"` takes one that they trust; `issuer = \"self_signed\"` says that this is meant"),
+                );
+            }
+            let renew_before = attributes.renew_before.as_ref().map_or(0, Duration::seconds);
+            if renew_before >= u64::from(attributes.days) * DAY.unsigned_abs() {
+                let diagnostic = Diagnostic::error(format!(
+                    "with {} days and `renew_before` of that or more it would be renewed at every apply",
+                    attributes.days
+                ));
+                report(
+                    &root.name("renew_before"),
+                    diagnostic.help("make `renew_before` shorter than `days`"),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a `certificate` block may hold.
+
+use crate::names::{Duration, FilePath, HostName, Text as _};
+use crate::schema::{Block, Export, Schema, Ty, attribute};
+
+const ISSUERS: &[(&str, &str)] = &[
+    ("self_signed", "vsa itself; browsers do not trust it"),
+    (
+        "files",
+        "somebody else, who keeps certificate and key in files on the node; vsa copies them whenever they change",
+    ),
+    ("acme", "an authority, by ACME (RFC 8555); not supported yet"),
+];
+
+const KEY_TYPES: &[(&str, &str)] = &[
+    ("ecdsa-p256", "ECDSA on the curve P-256, which every client knows"),
+    ("ecdsa-p384", "ECDSA on the curve P-384"),
+];
+
+pub(super) fn schema() -> Schema {
+    Schema {
+        kind: "certificate",
+        doc: "A key and a certificate for TLS.\n\nA domain that names none brings one along, with its own name as the \
+              label and all its names in it; declaring one with that label takes its place.",
+        label: &HostName::TYPE,
+        instance_name: None,
+        implied_label: None,
+        body: Block {
+            attributes: vec![
+                attribute(
+                    "names",
+                    Ty::List(Box::new(Ty::Text(&HostName::TYPE))),
+                    "The host names that it is for: its label unless set.",
+                ),
+                attribute("issuer", Ty::Enum(ISSUERS), "Who makes it: `self_signed` unless set."),
+                attribute(
+                    "certificate",
+                    Ty::Text(&FilePath::TYPE),
+                    "The PEM file with the certificate and its chain, on the node (issuer `files`).",
+                ),
+                attribute(
+                    "key",
+                    Ty::Text(&FilePath::TYPE),
+                    "The PEM file with the private key, on the node (issuer `files`).",
+                ),
+                attribute("key_type", Ty::Enum(KEY_TYPES), "The type of the key (issuer `self_signed`).")
+                    .default("ecdsa-p256"),
+                attribute("days", Ty::Integer(1..=3650), "How long it is valid (issuer `self_signed`).")
+                    .default(365),
+                attribute(
+                    "renew_before",
+                    Ty::Text(&Duration::TYPE),
+                    "How long before its end it is renewed, or one from files reported: a third of its lifetime unless set, half \
+                     of one below ten days.",
+                ),
+                attribute("node", Ty::Ref("node"), "Where it is used.").only_one(),
+            ],
+            blocks: Vec::new(),
+        },
+        exports: vec![
+            Export {
+                name: "directory",
+                doc: "Its directory, relative to the generation's: `fullchain.pem` and `privkey.pem` are in it.",
+            },
+            Export { name: "trusted", doc: "Whether browsers can be expected to trust it." },
+            Export { name: "names", doc: "The host names that it is for." },
+        ],
+    }
+}

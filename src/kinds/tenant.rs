@@ -1,0 +1,265 @@
+//! `tenant`: whose sites and stacks they are, with a directory of its own.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::address::Address;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::names::{Account, DirectoryMode, DisplayName, Slug, Text as _};
+use crate::plan::action::Access;
+use crate::plan::observation::{FileType, Stat};
+use crate::plan::{
+    Answer, Claim, ClaimScope, Drift, Kind, Operation, Phase, Query, Refreshed, Step, Subject, Undo,
+};
+use crate::resource::{Path, Resource};
+use crate::schema::{Block, Export, Schema, Ty, attribute};
+use crate::state::{Status, Stored, attributes};
+use crate::value::{Object, Value};
+
+const STATUSES: &[(&str, &str)] = &[
+    ("active", "its sites are served"),
+    ("suspended", "its sites answer 503, after they have asked for their passwords; its stacks go on"),
+];
+
+/// The kind.
+#[derive(Debug)]
+pub struct Tenant {
+    schema: Schema,
+}
+
+/// What a `tenant` block says of its directory.
+#[derive(Debug, Deserialize)]
+struct Attributes {
+    owner: Option<Account>,
+    group: Option<Account>,
+    mode: DirectoryMode,
+}
+
+impl Attributes {
+    fn access(&self) -> Access {
+        Access {
+            owner: self.owner.as_ref().map(ToString::to_string),
+            group: self.group.as_ref().map(ToString::to_string),
+            mode: self.mode.bits(),
+        }
+    }
+}
+
+/// The name of a tenant is its directory's.
+fn directory(subject: Subject<'_>) -> Option<PathBuf> {
+    let name = subject.desired.map(|resource| &resource.name).or(subject.prior.map(|prior| &prior.name))?;
+    Some(subject.node.spec.tenant(name))
+}
+
+fn is_owned(prior: Option<&Stored>) -> bool {
+    prior.and_then(|prior| prior.facts.get("owned")?.as_bool()).unwrap_or(false)
+}
+
+/// Whether the access that the state knows is another one than what is wanted.
+fn access_changes(prior: &Stored, desired: &Resource) -> bool {
+    let Ok(before) = attributes::decode(&prior.attributes) else { return true };
+    let after = attributes::encode(desired, None);
+    let Ok(after) = attributes::decode(&after) else { return true };
+    ["owner", "group", "mode"].into_iter().any(|name| before.get(name) != after.get(name))
+}
+
+/// How an owned directory differs from what is wanted.
+fn differs(stat: &Stat, attributes: &Attributes, subject: Subject<'_>) -> Option<String> {
+    let wanted = attributes.mode.bits();
+    if stat.mode != wanted {
+        return Some(format!("mode is {:04o}, not {wanted:04o}", stat.mode));
+    }
+    let owner = attributes.owner.as_ref()?;
+    match subject.observed.get(&Query::User(owner.to_string())) {
+        Some(Answer::User { uid, .. }) if *uid != stat.uid => {
+            Some(format!("owner is user {}, not `{owner}` ({uid})", stat.uid))
+        }
+        _ => None,
+    }
+}
+
+/// What bars a tenant from its directory.
+fn obstacle(subject: Subject<'_>, path: &std::path::Path) -> Option<Diagnostic> {
+    let stat = subject.observed.stat(path)?;
+    let found = match &stat.file_type {
+        FileType::Directory => return None,
+        FileType::File => "a file".to_owned(),
+        FileType::Link(target) => format!("a link to `{}`", target.display()),
+        FileType::Other => "neither a file nor a directory".to_owned(),
+    };
+    let diagnostic = Diagnostic::error(format!("`{}` is in the way of a directory", path.display()))
+        .code("obstructed")
+        .detail(format!("it is {found}, and vsa did not make it"))
+        .help("move it away, or give the tenant another label")
+        .on(subject.address);
+    Some(match subject.desired {
+        Some(resource) => diagnostic.at(resource.span(&Path::root())),
+        None => diagnostic,
+    })
+}
+
+impl Tenant {
+    /// With its schema.
+    #[expect(clippy::new_without_default, reason = "built once, by the registry")]
+    pub fn new() -> Self {
+        Self { schema: schema() }
+    }
+}
+
+impl Kind for Tenant {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn exports(&self, resource: &Resource) -> Object {
+        let name = Value::string(resource.name.clone());
+        let title = resource.get("name");
+        let node = resource.get("node").get("name");
+        Object::from_iter([
+            ("title", if title.is_null() { name.clone() } else { title.clone() }),
+            ("name", name),
+            ("tier", resource.get("tier").clone()),
+            ("status", resource.get("status").clone()),
+            ("node", node.cloned().unwrap_or(Value::NULL)),
+        ])
+    }
+
+    fn check(&self, resource: &Resource, diagnostics: &mut Diagnostics) {
+        // With `for_each` the name is a key, which no schema has seen.
+        if let Err(invalid) = Slug::parse(&resource.name) {
+            let name = &resource.name;
+            diagnostics.push(
+                Diagnostic::error(format!("the tenant's name `{}` {invalid}", name.escape_default()))
+                    .at(resource.span(&Path::root()))
+                    .help("it names a directory: a lower-case letter, then lower-case letters, digits and hyphens")
+                    .on(&resource.address),
+            );
+        }
+    }
+
+    fn claims(&self, resource: &Resource, node: &Address) -> Vec<Claim> {
+        vec![Claim {
+            scope: ClaimScope::Node(node.clone()),
+            what: "tenant's directory",
+            name: resource.name.clone(),
+            path: Path::root(),
+        }]
+    }
+
+    fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
+        let mut queries: Vec<_> = directory(subject).map(Query::Stat).into_iter().collect();
+        let owner = subject.desired.and_then(|resource| resource.get("owner").as_str());
+        queries.extend(owner.map(|owner| Query::User(owner.to_owned())));
+        queries
+    }
+
+    fn refresh(&self, subject: Subject<'_>) -> Refreshed {
+        let mut refreshed = Refreshed::default();
+        let (Some(path), Some(resource)) = (directory(subject), subject.desired) else { return refreshed };
+        let Ok(attributes) = resource.decode::<Attributes>() else { return refreshed };
+        if let Some(owner) = &attributes.owner
+            && subject.observed.get(&Query::User(owner.to_string())) == Some(&Answer::Absent)
+        {
+            refreshed.findings.push(
+                Diagnostic::error(format!("the node has no user `{owner}`"))
+                    .at(resource.span(&Path::root().name("owner")))
+                    .help("make the user first, or leave `owner` away")
+                    .on(subject.address),
+            );
+        }
+        if let Some(prior) = subject.prior.filter(|prior| prior.node != subject.node.spec.address) {
+            refreshed.findings.push(
+                Diagnostic::error(format!("`{}` cannot move to another node", subject.address))
+                    .at(resource.span(&Path::root().name("node")))
+                    .detail(format!("its directory is on `{}`, and vsa moves no data", prior.node))
+                    .help("declare a tenant of another label there, move the data, then remove this one")
+                    .on(subject.address),
+            );
+            return refreshed;
+        }
+        if let Some(obstacle) = obstacle(subject, &path) {
+            refreshed.findings.push(obstacle);
+            return refreshed;
+        }
+        if subject.prior.is_none() {
+            return refreshed;
+        }
+        let what = match subject.observed.stat(&path) {
+            _ if subject.observed.is_absent(&path) => Some("was deleted".to_owned()),
+            Some(stat) if is_owned(subject.prior) => differs(stat, &attributes, subject),
+            _ => None,
+        };
+        refreshed.drift.extend(what.map(|what| Drift {
+            address: subject.address.clone(),
+            subject: path.display().to_string(),
+            what,
+            repaired: true,
+            diff: None,
+        }));
+        refreshed
+    }
+
+    fn steps(&self, subject: Subject<'_>) -> Vec<Step> {
+        let Some(path) = directory(subject) else { return Vec::new() };
+        let owned = is_owned(subject.prior);
+        let Some(resource) = subject.desired else {
+            // One that vsa did not make is not touched, and one that holds something is kept.
+            return if owned { vec![remove(path)] } else { Vec::new() };
+        };
+        let Ok(attributes) = resource.decode::<Attributes>() else { return Vec::new() };
+        let needed = subject.prior.is_none_or(|prior| {
+            prior.status != Status::Live
+                || access_changes(prior, resource)
+                || !self.refresh(subject).drift.is_empty()
+        });
+        if !needed {
+            return Vec::new();
+        }
+        vec![Step {
+            phase: Phase::Prepare,
+            operation: Operation::EnsureDirectory { path, access: attributes.access(), owned },
+            undo: Undo::RemoveMade,
+        }]
+    }
+}
+
+fn remove(path: PathBuf) -> Step {
+    Step { phase: Phase::CleanUp, operation: Operation::RemoveEmptyDirectory { path }, undo: Undo::Nothing }
+}
+
+fn schema() -> Schema {
+    Schema {
+        kind: "tenant",
+        doc: "A customer or team, with a directory of its own: `<srv_root>/<label>`.\n\nThe directory is made with \
+              the tenant. One that was there before is used as it is. When the tenant goes, an empty directory goes \
+              with it; one that holds anything is kept.",
+        label: &Slug::TYPE,
+        instance_name: None,
+        implied_label: None,
+        body: Block {
+            attributes: vec![
+                attribute("name", Ty::Text(&DisplayName::TYPE), "Its name for people: the label unless set."),
+                attribute("tier", Ty::Text(&Slug::TYPE), "What it has booked; a name of your own choice."),
+                attribute("status", Ty::Enum(STATUSES), "Whether its sites are served.").default("active"),
+                attribute("owner", Ty::Text(&Account::TYPE), "Who owns the directory: the user that vsa runs as unless set."),
+                attribute("group", Ty::Text(&Account::TYPE), "The directory's group: that of the user that vsa runs as unless set."),
+                attribute(
+                    "mode",
+                    Ty::Text(&DirectoryMode::TYPE),
+                    "The directory's permission bits. Others may pass through by default, but not look: nginx's workers read \
+                     static sites in it.",
+                )
+                .default("0751"),
+                attribute("node", Ty::Ref("node"), "Where the directory is.").only_one(),
+            ],
+            blocks: Vec::new(),
+        },
+        exports: vec![
+            Export { name: "title", doc: "Its name for people." },
+            Export { name: "tier", doc: "What it has booked." },
+            Export { name: "status", doc: "`active` or `suspended`." },
+            Export { name: "node", doc: "The label of its node." },
+        ],
+    }
+}
