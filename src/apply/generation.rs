@@ -230,6 +230,7 @@ impl Candidate {
         std::iter::once(remove).chain(directories.into_iter().map(make)).collect()
     }
 
+    /// How one file of the generation is made; `None` of one whose text is not known yet.
     fn leaf(
         &mut self,
         path: &Arc<str>,
@@ -238,58 +239,59 @@ impl Candidate {
         certified: &BTreeSet<PathBuf>,
         readers: &Readers,
     ) -> Option<FileOperation> {
-        let to = self.path(path);
         let mut digest = rendered.digest.clone().or_else(|| text_digest(&rendered.file)).unwrap_or_default();
         if rendered.file.read_per_request {
             self.per_request.insert(Arc::clone(path));
         }
+        let to = self.path(path);
         let operation = match &rendered.file.body {
-            FileBody::Link { target, aside } => {
-                let real = PathBuf::from(&**target);
-                let settled = *aside == Aside::Certificate && certified.contains(&real);
-                let shown = match aside {
-                    Aside::Certificate if settled => real.clone(),
-                    Aside::Certificate => self.place.directory.join("certificate"),
-                    Aside::Log => "/dev/null".into(),
-                    Aside::Directory => self.scratch(),
-                };
-                if !settled {
-                    let later =
-                        if *aside == Aside::Certificate { &mut self.uncertified } else { &mut self.aside };
-                    later.push((Arc::clone(path), real));
+            FileBody::Link { target, aside } => Some(self.link(path, target, *aside, certified)),
+            FileBody::Text(content) => {
+                if let Some(text) = content.as_text() {
+                    let same = live.and_then(|live| live.same(path, &digest));
+                    Some(same.map(|from| self.carry(from, to.clone())).unwrap_or_else(|| {
+                        FileOperation::Create {
+                            path: to,
+                            access: readers.file(),
+                            bytes: text.as_bytes().to_vec(),
+                        }
+                    }))
+                } else if let Some((from, former)) =
+                    live.and_then(|live| live.same_sealed(path, rendered.sealed.as_ref()))
+                {
+                    former.clone_into(&mut digest);
+                    Some(self.carry(from, to))
+                } else {
+                    let (resource, content) = (rendered.resource.clone(), content.clone());
+                    self.sealed.insert(Arc::clone(path), Sealed { resource, content, former: None });
+                    None
                 }
-                Some(FileOperation::Link { path: to, target: shown })
             }
-            FileBody::Text(content) => match content.as_text() {
-                Some(text) => Some(match live.and_then(|live| live.same(path, &digest)) {
-                    Some(from) => self.carry(from, to),
-                    None => FileOperation::Create {
-                        path: to,
-                        access: readers.file(),
-                        bytes: text.as_bytes().to_vec(),
-                    },
-                }),
-                None => match live.and_then(|live| live.same_sealed(path, rendered.sealed.as_ref())) {
-                    Some((from, former)) => {
-                        former.clone_into(&mut digest);
-                        Some(self.carry(from, to))
-                    }
-                    None => {
-                        let sealed = Sealed {
-                            resource: rendered.resource.clone(),
-                            content: content.clone(),
-                            former: None,
-                        };
-                        self.sealed.insert(Arc::clone(path), sealed);
-                        None
-                    }
-                },
-            },
         };
-        let stored =
-            StoredFile { resource: rendered.resource.clone(), digest, sealed: rendered.sealed.clone() };
-        self.files.insert(Arc::clone(path), stored);
+        let (resource, sealed) = (rendered.resource.clone(), rendered.sealed.clone());
+        self.files.insert(Arc::clone(path), StoredFile { resource, digest, sealed });
         operation
+    }
+
+    fn link(
+        &mut self,
+        path: &Arc<str>,
+        target: &str,
+        aside: Aside,
+        certified: &BTreeSet<PathBuf>,
+    ) -> FileOperation {
+        let real = PathBuf::from(target);
+        if aside == Aside::Certificate && certified.contains(&real) {
+            return FileOperation::Link { path: self.path(path), target: real };
+        }
+        let shown = match aside {
+            Aside::Certificate => self.place.directory.join("certificate"),
+            Aside::Log => "/dev/null".into(),
+            Aside::Directory => self.scratch(),
+        };
+        let later = if aside == Aside::Certificate { &mut self.uncertified } else { &mut self.aside };
+        later.push((Arc::clone(path), real));
+        FileOperation::Link { path: self.path(path), target: shown }
     }
 
     fn carry(&self, from: PathBuf, to: PathBuf) -> FileOperation {
@@ -461,7 +463,7 @@ async fn existing_certificates(host: &dyn Host, work: &NodeWork) -> BTreeSet<Pat
         })
         .collect();
     let queries: Vec<Query> = targets.into_iter().map(Query::Stat).collect();
-    let answers = Observations::from_iter(queries.iter().cloned().zip(host.observe(&queries).await));
+    let answers: Observations = queries.iter().cloned().zip(host.observe(&queries).await).collect();
     let paths = queries.into_iter().filter_map(|query| match query {
         Query::Stat(path) => Some(path),
         _ => None,

@@ -303,11 +303,11 @@ fn fold(state: &mut State, header: &Header, records: &[Record]) {
         of.entry(&action.resource).or_default().push(action);
     }
     let is_done = |action: &Action| progress.done.contains_key(&action.id);
-    let switches = header.actions.iter().filter(|action| action.phase == Phase::Switch);
+    let of_switch = header.actions.iter().filter(|action| action.phase == Phase::Switch);
     let pending: BTreeSet<&Address> =
-        switches.clone().filter(|action| !is_done(action)).map(|action| &action.node).collect();
+        of_switch.clone().filter(|action| !is_done(action)).map(|action| &action.node).collect();
     let switched: BTreeSet<&Address> =
-        switches.filter(|action| is_done(action)).map(|action| &action.node).collect();
+        of_switch.filter(|action| is_done(action)).map(|action| &action.node).collect();
 
     for (address, desired) in &header.desired {
         let own = of.get(address).map(Vec::as_slice).unwrap_or_default();

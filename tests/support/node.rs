@@ -59,6 +59,7 @@ pub struct Ground {
     pub address: Address,
     pub nginx: PathBuf,
     pub words: Arc<Words>,
+    mode: ProxyMode,
     run: u32,
 }
 
@@ -80,8 +81,45 @@ impl Ground {
             address: Address::new("node", "local"),
             nginx,
             words: Arc::default(),
+            mode: ProxyMode::Managed,
             run: 0,
         }
+    }
+
+    /// A node on a system's nginx that runs already, with a site of its own: `foreign.example` answers `foreign`.
+    pub fn system(nginx: PathBuf) -> Self {
+        let mut ground = Self::managed(nginx);
+        ground.mode = ProxyMode::Host;
+        let etc = ground.etc();
+        for directory in ["etc/conf.d", "run", "var"] {
+            std::fs::create_dir_all(ground.directory.path().join(directory)).unwrap();
+        }
+        let conf = format!(
+            "user www-data;\nworker_processes 1;\npid {run}/nginx.pid;\nerror_log {var}/error.log notice;\nevents {{}}\n\
+             http {{\n access_log off;\n include {etc}/conf.d/*.conf;\n}}\n",
+            run = ground.directory.path().join("run").display(),
+            var = ground.directory.path().join("var").display(),
+            etc = etc.display(),
+        );
+        std::fs::write(etc.join("nginx.conf"), conf).unwrap();
+        let (_, foreign) = ground.site("foreign.example", "foreign");
+        if let FileBody::Text(content) = &foreign.body {
+            std::fs::write(etc.join("conf.d/foreign.conf"), content.as_text().unwrap()).unwrap();
+        }
+        ground.start_system();
+        ground
+    }
+
+    /// The system nginx's own directory.
+    pub fn etc(&self) -> PathBuf {
+        self.directory.path().join("etc")
+    }
+
+    /// Starts the system's nginx.
+    pub fn start_system(&self) {
+        let conf = self.etc().join("nginx.conf");
+        let status = std::process::Command::new(&self.nginx).arg("-c").arg(conf).status().unwrap();
+        assert!(status.success());
     }
 
     pub fn root(&self) -> PathBuf {
@@ -93,12 +131,15 @@ impl Ground {
         NodeSpec {
             address: self.address.clone(),
             name: "local".into(),
-            mode: ProxyMode::Managed,
+            mode: self.mode,
             srv_root: self.directory.path().join("srv"),
             nginx: self.nginx.clone(),
-            nginx_conf: root.join("current/nginx.conf"),
-            include_file: root.join("unused"),
-            pid_file: root.join("run/nginx.pid"),
+            nginx_conf: self.etc().join("nginx.conf"),
+            include_file: self.etc().join("conf.d/vsa.conf"),
+            pid_file: match self.mode {
+                ProxyMode::Managed => root.join("run/nginx.pid"),
+                ProxyMode::Host => self.directory.path().join("run/nginx.pid"),
+            },
             http_port: self.http.number,
             https_port: 0,
             worker_user: nix::unistd::geteuid().is_root().then(|| "www-data".into()),
@@ -108,9 +149,13 @@ impl Ground {
         }
     }
 
-    /// The base files of a managed node.
+    /// The base files of a node.
     pub fn base(&self) -> Files {
         let spec = self.spec();
+        if self.mode == ProxyMode::Host {
+            let conf = ["base", "sites"].map(|name| format!("include {}/*.conf;\n", spec.inside(name)));
+            return vec![(self.address.clone(), File::text("vsa.conf", conf.concat()))];
+        }
         let user = spec.worker_user.as_ref().map(|user| format!("user {user};\n")).unwrap_or_default();
         let conf = format!(
             "{user}worker_processes 1;\npid run/nginx.pid;\nerror_log logs/error.log notice;\nevents {{}}\nhttp {{\n\
@@ -244,7 +289,7 @@ impl Ground {
         let words = Arc::clone(&self.words) as Arc<dyn Events>;
         let report = block_on(apply::run(Arc::clone(&self.host), Arc::new(run), words, &memory, interrupt));
         if report.outcome == Outcome::Done {
-            let written = memory.0.into_inner().unwrap().expect("a state was written");
+            let written = memory.0.into_inner().unwrap().unwrap();
             assert_eq!(written.serial, report.state.serial);
         }
         self.state = report.state.clone();
@@ -257,6 +302,45 @@ impl Ground {
         files.extend(sites.iter().map(|(name, text)| self.site(name, text)));
         let operations = self.directories();
         let run = self.run(files, operations);
+        self.apply(run)
+    }
+
+    /// Takes everything away.
+    pub fn apply_destroy(&mut self) -> Report {
+        let generation = self.state.nodes[&self.address].generation;
+        let operations = [
+            (
+                Phase::Switch,
+                Operation::RetireProxy { number: generation },
+                Undo::SwitchBack { to: Some(generation) },
+            ),
+            (
+                Phase::CleanUp,
+                Operation::RemoveRoot { path: self.root() },
+                Undo::Irreversible { reason: "removed".to_owned() },
+            ),
+        ];
+        let actions = (0..).zip(operations).map(|(id, (phase, operation, undo))| Action {
+            id,
+            resource: self.address.clone(),
+            node: self.address.clone(),
+            phase,
+            operation,
+            undo,
+            needs: Vec::new(),
+        });
+        let run = Run {
+            id: "destroy".to_owned(),
+            journal: self.directory.path().join(".vsa/journal.jsonl"),
+            actions: actions.collect(),
+            nodes: BTreeMap::new(),
+            desired: self.state.resources.keys().map(|address| (address.clone(), None)).collect(),
+            outputs: BTreeMap::new(),
+            prior: self.state.clone(),
+            key: Some(key()),
+            marker: "none".to_owned(),
+            options: Options::default(),
+        };
         self.apply(run)
     }
 

@@ -59,7 +59,8 @@ pub(super) async fn ensure(
     Ok(fact("owned", true))
 }
 
-/// Takes back what [`ensure`] did: what it made goes if it is empty, what it mended is as it was.
+/// Takes back what [`ensure`] did: what it made goes (outside the node's directory only if it is
+/// empty), what it mended is as it was.
 pub(super) async fn undo(
     context: Context<'_>,
     path: &Path,
@@ -73,7 +74,14 @@ pub(super) async fn undo(
         }
         return Ok(());
     }
-    context.host.files(vec![FileOperation::RemoveDirectory { path: path.to_owned() }]).await?;
+    let root = &context.spec.root;
+    let remove = if path.starts_with(root) && path != root {
+        // What nginx put there meanwhile was for this run alone.
+        FileOperation::RemoveTree { root: root.clone(), path: path.to_owned() }
+    } else {
+        FileOperation::RemoveDirectory { path: path.to_owned() }
+    };
+    context.host.files(vec![remove]).await?;
     for parent in before.parents.iter().rev() {
         let operation = FileOperation::RemoveDirectory { path: parent.clone() };
         if context.host.files(vec![operation]).await.is_err() {

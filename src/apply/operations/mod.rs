@@ -103,7 +103,6 @@ pub(super) async fn perform(
 /// Takes back what an operation of prepare did.
 pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before) -> Result<(), Diagnostic> {
     match (&action.undo, &action.operation) {
-        (Undo::Nothing, _) => Ok(()),
         (Undo::RemoveMade, Operation::EnsureDirectory { path, owned, .. }) => {
             directories::undo(context, path, *owned, before).await
         }
@@ -111,7 +110,7 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
             Undo::RemoveMade,
             Operation::IssueSelfSigned { directory, .. } | Operation::CopyCertificate { directory, .. },
         ) => certificates::undo(context, directory, before).await,
-        (Undo::RemoveMade | Undo::SwitchBack { .. }, _) => Ok(()),
+        (Undo::Nothing | Undo::RemoveMade | Undo::SwitchBack { .. }, _) => Ok(()),
         (Undo::Irreversible { reason }, _) => {
             Err(Diagnostic::error(format!("an action of {} cannot be taken back", action.resource))
                 .detail(reason.clone())

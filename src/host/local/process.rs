@@ -124,10 +124,11 @@ pub(super) fn master(pid_file: &Path) -> Answer {
     if is_master && is_nginx { Answer::Process(process) } else { Answer::Absent }
 }
 
+/// What a process shows as its command line; nothing of one that has ended and was not waited for yet.
 fn title(process: u32) -> Option<String> {
     let bytes = fs::read(format!("/proc/{process}/cmdline")).ok()?;
     let text = String::from_utf8_lossy(&bytes).replace('\0', " ");
-    Some(text.trim_end().to_owned())
+    Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// What a process shows as its command line.
