@@ -1,3 +1,86 @@
-//! The command line.
+//! The edge: arguments, rendering, exit codes.
+#![expect(clippy::disallowed_methods, reason = "the configuration's own files are read here")]
 
+mod applying;
+mod arguments;
+mod auditing;
+mod commands;
+mod environment;
+mod failure;
+mod invocation;
+mod planning;
+mod preflight;
+mod progress;
 pub mod render;
+mod saved;
+mod terminal;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use crate::host::private_mounts;
+
+pub use arguments::Arguments;
+pub use auditing::Auditing;
+pub use commands::{Audited, Command};
+pub use environment::Environment;
+pub use failure::{Exit, Failure};
+pub use invocation::Invocation;
+pub use terminal::Terminal;
+
+/// Runs the program with the process's arguments and environment; gives its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == private_mounts::ARGUMENT) {
+        let Err(error) = private_mounts::enter(arguments.into_iter().skip(2));
+        Terminal::new(true).note(&error.to_string());
+        return private_mounts::FAILED;
+    }
+    let words = arguments::normalise(arguments);
+    let environment = Environment::read();
+    let parsed = match Arguments::try_parse_from(&words) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help goes to standard output and is no error; what clap cannot print any more, nobody reads.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Error as u8 } else { Exit::Done as u8 };
+        }
+    };
+    let terminal = Terminal::new(parsed.global.no_color || environment.no_color);
+    trace(&environment);
+    let Arguments { global, command } = parsed;
+    if command.audited() == Audited::Not {
+        return ended(command.run_anywhere(terminal), terminal, None);
+    }
+    let masked = arguments::masked(&words);
+    let invocation = match Invocation::new(&global, environment, terminal, &command, masked) {
+        Ok(invocation) => invocation,
+        Err(failure) => return ended(Err(failure), terminal, None),
+    };
+    let result = invocation.begin(&command).and_then(|()| command.run(&invocation));
+    invocation.finish(&result);
+    ended(result, terminal, Some(&invocation))
+}
+
+/// Draws what went wrong, and gives the exit code.
+fn ended(result: Result<Exit, Failure>, terminal: Terminal, invocation: Option<&Invocation>) -> u8 {
+    match result {
+        Ok(exit) => exit as u8,
+        Err(failure) => {
+            match invocation {
+                Some(invocation) => terminal.diagnostics(&failure.diagnostics, &invocation.sources.borrow()),
+                None => terminal.diagnostics(&failure.diagnostics, &crate::diag::Sources::new()),
+            }
+            failure.exit as u8
+        }
+    }
+}
+
+/// Sends the trace log to standard error where `VSA_LOG` asks for it.
+fn trace(environment: &Environment) {
+    if let Some(filter) = &environment.log {
+        let filter = tracing_subscriber::EnvFilter::new(filter);
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    }
+}

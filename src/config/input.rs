@@ -73,6 +73,11 @@ pub fn is_source(path: &Path) -> bool {
     role(path).is_some()
 }
 
+/// Whether a file of the configuration's directory holds values of variables, which may be secret.
+pub fn holds_values(path: &Path) -> bool {
+    matches!(role(path), Some(Role::Values | Role::AutomaticValues))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Role, role};

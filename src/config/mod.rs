@@ -28,7 +28,7 @@ use crate::resource::Resource;
 use crate::schema::Vocabulary;
 use crate::value::Value;
 
-pub use input::{Argument, File, Input, VARIABLE_PREFIX, is_source};
+pub use input::{Argument, File, Input, VARIABLE_PREFIX, holds_values, is_source};
 pub use settings::{AuditSettings, Settings};
 
 use declarations::{Kind, declarations};
@@ -46,8 +46,6 @@ pub struct Declared {
     pub outputs: BTreeMap<Arc<str>, Output>,
     /// The variables of the root module with the values that they have.
     pub variables: BTreeMap<Arc<str>, Value>,
-    /// What the `vsa` block says.
-    pub settings: Settings,
 }
 
 /// An output of the root module.
@@ -67,6 +65,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// What was remarked, in the order of the files.
     pub diagnostics: Diagnostics,
+    /// What the `vsa` block says, as far as it could be read.
+    pub settings: Settings,
     /// What it declares; `None` where one of the diagnostics is an error.
     pub declared: Option<Declared>,
 }
@@ -107,12 +107,8 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
     let (outcomes, errors) = evaluation.finish();
     diagnostics.extend(errors);
 
-    let mut result = Declared {
-        resources: implied,
-        outputs: BTreeMap::new(),
-        variables: BTreeMap::new(),
-        settings: declared.settings.clone(),
-    };
+    let mut result = Declared { resources: implied, outputs: BTreeMap::new(), variables: BTreeMap::new() };
+    let settings = declared.settings.clone();
     for (item, outcome) in graph.items.iter().zip(outcomes) {
         match (item, outcome) {
             (Item::Variable(variable), Outcome::Value(value)) => {
@@ -134,7 +130,16 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
     sources.redact(secret);
     diagnostics.sort();
     let declared = (!diagnostics.has_errors()).then_some(result);
-    Loaded { sources, diagnostics, declared }
+    Loaded { sources, diagnostics, settings, declared }
+}
+
+/// What the `vsa` block of these files says, for commands that need no more of the configuration; what is wrong with
+/// them is for [`load`] to say.
+pub fn settings(files: Vec<File>, vocabulary: &dyn Vocabulary) -> Settings {
+    let (mut sources, mut diagnostics) = (Sources::new(), Diagnostics::new());
+    let files = files.into_iter().filter(|file| role(&file.path) == Some(Role::Configuration));
+    let parsed: Vec<_> = files.filter_map(|file| parse(file, &mut sources, &mut diagnostics)).collect();
+    declarations(&parsed, &BTreeMap::new(), vocabulary, &mut diagnostics).settings
 }
 
 fn parse(

@@ -27,6 +27,11 @@ pub use local::LocalHost;
 
 use crate::plan::{Answer, Query};
 
+/// The clock of the machine that this program runs on: for records of what the program does.
+pub fn clock() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 /// A signal for a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {

@@ -36,6 +36,12 @@ impl std::fmt::Debug for Registry {
     }
 }
 
+impl crate::plan::Kinds for Registry {
+    fn kind(&self, name: &str) -> Option<&dyn Kind> {
+        self.get(name)
+    }
+}
+
 impl Vocabulary for Registry {
     fn schema(&self, kind: &str) -> Option<&Schema> {
         self.get(kind).map(Kind::schema)

@@ -91,7 +91,7 @@ pub(super) fn order(
             let step = Step {
                 phase: Phase::Switch,
                 operation: Operation::SwitchGeneration {
-                    number: former + 1,
+                    number: work.files.number,
                     changed: count(work.files.changed.len()),
                     files: count(work.files.files.len()),
                 },
@@ -108,7 +108,7 @@ pub(super) fn order(
         };
         sequence.push(address, address, step, Vec::new());
     }
-    clean_up(&mut sequence, &works, nodes, retired, state);
+    clean_up(&mut sequence, &works, nodes, retired);
     sequence.0
 }
 
@@ -117,7 +117,6 @@ fn clean_up(
     works: &[Work],
     nodes: &BTreeMap<Address, NodeWork>,
     retired: &[(&Address, &StoredNode)],
-    state: &State,
 ) {
     let mut removed: HashMap<&Address, Vec<u32>> = HashMap::new();
     let mut dependants: HashMap<&Address, Vec<&Address>> = HashMap::new();
@@ -138,7 +137,7 @@ fn clean_up(
     }
     let irreversible = |reason: &str| Undo::Irreversible { reason: reason.to_owned() };
     for (address, work) in nodes.iter().filter(|(_, work)| work.files.switch) {
-        let live = state.nodes.get(address).map_or(0, |stored| stored.generation) + 1;
+        let live = work.files.number;
         if live > u64::from(KEPT_GENERATIONS) + 1 {
             let operation = Operation::PruneGenerations { live, keep: KEPT_GENERATIONS };
             let undo = irreversible("old generations are removed for good");

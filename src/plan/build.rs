@@ -3,16 +3,17 @@
 //! It never names a kind. Its only way to the outside is `ask`, a function that puts questions to a node.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde_json::value::RawValue;
 
 use crate::address::Address;
+use crate::config::Output;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::Resource;
 use crate::schema::Schema;
 use crate::state::{Key, State, Status, Stored, attributes};
-use crate::value::Value;
 
 use super::change::{Change, ChangeKind, Mode, NodePlan, Plan, Preflight};
 use super::files::{self, NodeFiles};
@@ -24,25 +25,18 @@ use super::{actions, claims, nodes, outputs};
 /// Puts questions to a node; one answer for each, in their order.
 pub type Ask<'a> = dyn FnMut(&NodeSpec, &[Query]) -> Vec<Answer> + 'a;
 
-/// An output as the configuration declares it.
-#[derive(Clone, Debug)]
-pub struct Output {
-    /// Its value.
-    pub value: Value,
-    /// Whether it is declared sensitive.
-    pub sensitive: bool,
-}
-
 /// What a plan is made from.
 pub struct Inputs<'a> {
     /// What the configuration wants.
     pub resources: &'a BTreeMap<Address, Resource>,
     /// The configuration's outputs.
-    pub outputs: &'a BTreeMap<String, Output>,
+    pub outputs: &'a BTreeMap<Arc<str>, Output>,
     /// What the state knows, an interrupted run's journal folded into it.
     pub state: &'a State,
     /// What an earlier, interrupted apply had begun.
     pub interrupted: Option<String>,
+    /// The highest generation that it may have made on each node; the next one is above it.
+    pub reserved: BTreeMap<Address, u64>,
     /// The kinds.
     pub kinds: &'a dyn Kinds,
     /// Where things are by default.
@@ -183,6 +177,8 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
             }
         };
         made.compare(stored);
+        let live = stored.map_or(0, |stored| stored.generation);
+        made.number = live.max(inputs.reserved.get(address).copied().unwrap_or(0)) + 1;
         made.switch =
             !made.changed.is_empty() || drift.iter().any(|drift| nodes::concerns(drift, address, stored));
         let mut read = |queries: &[Query]| {
@@ -256,7 +252,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
                 NodePlan {
                     node: address.clone(),
                     generation,
-                    next: work.files.switch.then_some(generation + 1),
+                    next: work.files.switch.then_some(work.files.number),
                     refreshed: inputs.refresh,
                     preflight: Preflight::NotNeeded,
                 }

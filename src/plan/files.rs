@@ -39,7 +39,9 @@ pub struct NodeFiles {
     pub files: BTreeMap<Arc<str>, Rendered>,
     /// What differs from the state's.
     pub changed: Vec<(Arc<str>, FileChangeKind)>,
-    /// Whether an apply switches to a new generation.
+    /// The number of the next generation.
+    pub number: u64,
+    /// Whether an apply switches to it.
     pub switch: bool,
 }
 

@@ -7,6 +7,7 @@ mod actions;
 mod build;
 pub mod change;
 mod claims;
+mod explain;
 pub mod file;
 mod files;
 pub mod kind;
@@ -17,10 +18,11 @@ mod outputs;
 
 pub use action::{Action, Operation, Phase, Undo};
 pub use actions::KEPT_GENERATIONS;
-pub use build::{Ask, Inputs, NodeWork, Output, Planned, build};
+pub use build::{Ask, Inputs, NodeWork, Planned, build};
 pub use change::{
     Change, ChangeKind, Counts, FileChange, FileChangeKind, Mode, NodePlan, OutputChange, Plan, Preflight,
 };
+pub use explain::Explanation;
 pub use file::{Aside, Content, File, FileBody, Piece};
 pub use files::{NodeFiles, Rendered, sha256, text_digest, unified};
 pub use kind::{Base, Claim, ClaimScope, Drift, Kind, Kinds, Refreshed, Step, Subject};

@@ -1,11 +1,13 @@
 //! Changes of outputs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::address::Address;
+use crate::config::Output;
 use crate::state::StoredOutput;
 
-use super::build::{Inputs, Output};
+use super::build::Inputs;
 use super::change::{ChangeKind, OutputChange};
 
 /// An output as the state holds it.
@@ -22,11 +24,12 @@ pub fn stored(name: &str, output: &Output, inputs: &Inputs<'_>) -> StoredOutput 
 
 /// What changes between the state's outputs and `outputs`.
 pub(super) fn changes(
-    outputs: &BTreeMap<String, Output>,
+    outputs: &BTreeMap<Arc<str>, Output>,
     inputs: &Inputs<'_>,
 ) -> BTreeMap<String, OutputChange> {
     let before = &inputs.state.outputs;
-    let names: BTreeSet<&String> = outputs.keys().chain(before.keys()).collect();
+    let names: BTreeSet<&str> =
+        outputs.keys().map(|name| &**name).chain(before.keys().map(String::as_str)).collect();
     let mut changes = BTreeMap::new();
     for name in names {
         let old = before.get(name);
@@ -42,7 +45,7 @@ pub(super) fn changes(
             output.and_then(|output| output.value.clone()).filter(|_| !sensitive)
         };
         let change = OutputChange { kind, before: shown(old), after: shown(new.as_ref()), sensitive };
-        changes.insert(name.clone(), change);
+        changes.insert(name.to_owned(), change);
     }
     changes
 }

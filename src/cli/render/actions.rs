@@ -13,15 +13,10 @@ const SHOWN: usize = 12;
 pub fn describe(operation: &Operation) -> String {
     match operation {
         Operation::EnsureDirectory { path, access, .. } => {
-            let owner = match (&access.owner, &access.group) {
-                (None, None) => String::new(),
-                (owner, group) => format!(
-                    ", {}:{}",
-                    owner.as_deref().unwrap_or("(unchanged)"),
-                    group.as_deref().unwrap_or("(unchanged)")
-                ),
-            };
-            format!("make directory {} (mode {:04o}{owner})", path.display(), access.mode)
+            let owner = access.owner.iter().map(|owner| format!(", owner {owner}"));
+            let group = access.group.iter().map(|group| format!(", group {group}"));
+            let access_text: String = owner.chain(group).collect();
+            format!("make directory {} (mode {:04o}{access_text})", path.display(), access.mode)
         }
         Operation::RemoveEmptyDirectory { path } => {
             format!("remove directory {} if it is empty", path.display())

@@ -97,6 +97,18 @@ impl AttributeDiff<'_> {
         out
     }
 
+    /// The lines of a resource that is shown as it is, without signs.
+    pub(super) fn listing(schema: &Block, tree: Option<&Tree>) -> String {
+        let body = AttributeDiff { paint: Paint::default(), forced_by: &[] }.body(schema, None, tree);
+        // Six columns of margin and the sign `+` with its space become a margin of four.
+        let line = |line: &str| {
+            let at = line.find("+ ").filter(|at| line[..*at].trim().is_empty());
+            let text = at.map_or_else(|| line.to_owned(), |at| format!("{}{}", &line[..at], &line[at + 2..]));
+            format!("{}\n", text.strip_prefix(if at.is_some() { "  " } else { "    " }).unwrap_or(&text))
+        };
+        body.lines().map(line).collect()
+    }
+
     fn line(&self, out: &mut String, indent: usize, sign: &str, text: &str) {
         let _ = writeln!(out, "{:indent$}{} {text}", "", self.paint.sign(sign), indent = indent);
     }

@@ -2,9 +2,13 @@
 
 mod actions;
 mod attributes;
+mod diagnostics;
 mod paint;
 mod plan;
+mod plan_json;
 
 pub use actions::describe;
+pub use diagnostics::diagnostics_json;
 pub use paint::Paint;
 pub use plan::PlanText;
+pub use plan_json::plan_json;

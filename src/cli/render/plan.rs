@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::address::Address;
 use crate::plan::{Change, ChangeKind, FileChange, FileChangeKind, Plan, Preflight};
 use crate::schema::Vocabulary;
-use crate::state::attributes;
+use crate::state::{Stored, attributes};
 
 use super::actions;
 use super::attributes::AttributeDiff;
@@ -41,6 +41,19 @@ impl PlanText<'_> {
         actions::render(&mut out, plan, self.paint, self.full);
         how_made(&mut out, plan, self.paint);
         summary(&mut out, plan, self.paint);
+        out
+    }
+
+    /// A resource as the state holds it.
+    pub fn stored(&self, address: &Address, stored: &Stored) -> String {
+        let key = address.key().map(ToString::to_string).unwrap_or_default();
+        let name = super::attributes::quoted(address.name());
+        let mut out = format!("# {address}\n{} {name}{key} {{\n", address.kind());
+        let tree = attributes::decode(&stored.attributes).ok();
+        if let Some(schema) = self.vocabulary.schema(address.kind()) {
+            out.push_str(&AttributeDiff::listing(&schema.body, tree.as_ref()));
+        }
+        out.push_str("}\n\n");
         out
     }
 
@@ -166,7 +179,19 @@ impl PlanText<'_> {
     }
 
     fn files(&self, out: &mut String, files: &[&FileChange]) {
-        for file in files {
+        // A node's own files are the same for everybody until somebody changes its attributes.
+        let is_base = |file: &&FileChange| file.kind == FileChangeKind::Create && file.resource == file.node;
+        let base: Vec<_> = files.iter().copied().filter(|file| !self.full && is_base(file)).collect();
+        for file in &base {
+            let lines = file.diff.lines().count();
+            let text = format!("new file {} ({lines} line{})", file.path, if lines == 1 { "" } else { "s" });
+            let _ = writeln!(out, "      {}", self.paint.cyan(&text));
+        }
+        if !base.is_empty() {
+            let _ =
+                writeln!(out, "      {}\n", self.paint.dim("# `-full` shows these files of the node itself"));
+        }
+        for file in files.iter().filter(|file| self.full || !is_base(file)) {
             let what = match file.kind {
                 FileChangeKind::Create => "new file",
                 FileChangeKind::Update => "file",

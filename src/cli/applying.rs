@@ -1,0 +1,176 @@
+//! Applying, for every command that applies.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use clap::{Args, ValueEnum};
+
+use crate::apply::{self, Interrupt, OnFailure, Outcome, States};
+use crate::audit::Entry;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::host::clock;
+use crate::plan::Mode;
+use crate::state::State;
+use crate::store::StateFile;
+
+use super::arguments::LockFlags;
+use super::auditing::Auditing;
+use super::planning::{self, Prepared};
+use super::progress::Progress;
+use super::{Exit, Failure, Invocation, Terminal};
+
+/// How a plan is applied.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ApplyFlags {
+    /// Apply without asking
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// What becomes of what succeeded when something else fails before the commit
+    #[arg(long, value_enum, default_value_t = FailureFlag::Rollback)]
+    pub on_failure: FailureFlag,
+    /// How many actions are done at once
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub parallelism: u16,
+    /// How long to wait for the state's lock.
+    #[command(flatten)]
+    pub lock: LockFlags,
+}
+
+/// What becomes of what succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailureFlag {
+    /// It is taken back
+    Rollback,
+    /// It is kept, and the state says so
+    Keep,
+}
+
+/// Shows a plan, asks, and applies it.
+pub fn confirm_and_apply(
+    invocation: &Invocation,
+    prepared: Prepared,
+    full: bool,
+    flags: ApplyFlags,
+) -> Result<Exit, Failure> {
+    let terminal = invocation.terminal;
+    planning::remarks(invocation, &prepared);
+    let plan = &prepared.planned.plan;
+    terminal.print(&invocation.plan_text(full).render(plan));
+    if !plan.is_empty() && !flags.auto_approve {
+        if !terminal.interactive {
+            return Err(Diagnostic::error("nobody is there to approve the plan")
+                .help("run it with `-auto-approve`, or save a plan with `vsa plan -out FILE` and apply that")
+                .into());
+        }
+        let question = match plan.mode {
+            Mode::Normal => "Do you want to perform these actions?",
+            Mode::Destroy => "Do you really want to take all of this away?",
+        };
+        if !terminal.confirm(question) {
+            return Err(Diagnostic::error("not approved: nothing was changed").into());
+        }
+    }
+    apply(invocation, prepared, flags)
+}
+
+/// Keeps the state, with the audit log's head in it.
+struct Keeper<'a> {
+    file: StateFile,
+    auditing: &'a Mutex<Auditing>,
+}
+
+#[async_trait]
+impl States for Keeper<'_> {
+    async fn write(&self, state: &mut State) -> Result<(), Diagnostic> {
+        state.serial += 1;
+        env!("CARGO_PKG_VERSION").clone_into(&mut state.vsa_version);
+        state.audit = self.auditing.lock().unwrap_or_else(PoisonError::into_inner).head();
+        self.file.write(state).map_err(|error| error.diagnostic())
+    }
+}
+
+/// Applies a plan.
+pub fn apply(invocation: &Invocation, prepared: Prepared, flags: ApplyFlags) -> Result<Exit, Failure> {
+    let terminal = invocation.terminal;
+    let Prepared { planned, state, outputs, key } = prepared;
+    let plan = planned.plan;
+    if plan.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let counts = plan.counts();
+    let mut stored = planned.stored;
+    let changed = plan.changes.iter().map(|change| (change.address.clone(), stored.remove(&change.address)));
+    let run = apply::Run {
+        id: invocation.run.clone(),
+        journal: invocation.layout.journal(),
+        desired: changed.collect(),
+        actions: plan.actions,
+        nodes: planned.nodes,
+        outputs,
+        prior: state,
+        key,
+        marker: uuid::Uuid::new_v4().simple().to_string(),
+        options: apply::Options {
+            parallelism: usize::from(flags.parallelism),
+            on_failure: match flags.on_failure {
+                FailureFlag::Rollback => OnFailure::Rollback,
+                FailureFlag::Keep => OnFailure::Keep,
+            },
+        },
+    };
+    let keeper = Keeper { file: StateFile::new(&invocation.layout), auditing: &invocation.auditing };
+    let auditing = Arc::clone(&invocation.auditing);
+    let progress = Progress::new(terminal, run.actions.len(), move |entries: &[Entry]| {
+        let mut auditing = auditing.lock().unwrap_or_else(PoisonError::into_inner);
+        // What cannot be recorded in the middle of a run is said; the run goes on to a defined end.
+        let _ = auditing.append(clock(), entries, terminal);
+    });
+    let host = Arc::clone(&invocation.host);
+    let report = invocation.block_on(async {
+        let interrupt = Interrupt::on_signals().unwrap_or_default();
+        apply::run(host, Arc::new(run), Arc::new(progress), &keeper, interrupt).await
+    });
+    for warning in &report.warnings {
+        terminal.note(&format!("nginx: {warning}"));
+    }
+    match report.outcome {
+        Outcome::Done => {
+            let (add, change, destroy) = (counts.add, counts.change, counts.destroy);
+            let text =
+                format!("Apply complete! Resources: {add} added, {change} changed, {destroy} destroyed.");
+            terminal.line(&terminal.output.bold(&terminal.output.green(&text)));
+            outputs_text(&report.state, terminal);
+            Ok(Exit::Done)
+        }
+        Outcome::Refused => Err(failure(Exit::Error, report.errors, "nothing was changed")),
+        Outcome::RolledBack => Err(failure(
+            Exit::RolledBack,
+            report.errors,
+            "the apply failed and was rolled back: all is as it was before",
+        )),
+        Outcome::Left => Err(failure(
+            Exit::Left,
+            report.errors,
+            "the apply failed and something is left to look at: `vsa plan` shows what, `vsa apply` finishes it",
+        )),
+    }
+}
+
+fn failure(exit: Exit, errors: Vec<Diagnostic>, outcome: &str) -> Failure {
+    let mut diagnostics: Diagnostics = errors.into_iter().collect();
+    diagnostics.push(Diagnostic::error(outcome));
+    Failure { exit, diagnostics }
+}
+
+fn outputs_text(state: &State, terminal: Terminal) {
+    if state.outputs.is_empty() {
+        return;
+    }
+    terminal.line(&format!("\n{}\n", terminal.output.bold("Outputs:")));
+    let width = state.outputs.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    for (name, output) in &state.outputs {
+        let value =
+            output.value.as_ref().map_or("(sensitive value)".to_owned(), |value| format!("{value:#}"));
+        terminal.line(&format!("{name:width$} = {value}"));
+    }
+}

@@ -1,0 +1,58 @@
+//! `vsa apply`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::applying::{self, ApplyFlags};
+use crate::cli::arguments::VariableFlags;
+use crate::cli::commands::plan::PlanFlags;
+use crate::cli::{Exit, Failure, Invocation, planning, saved};
+use crate::diag::Diagnostic;
+use crate::plan::Mode;
+
+/// Make things as the configuration says, as one transaction
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// A plan that `vsa plan -out` saved: applied as it is, or refused
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    variables: VariableFlags,
+    #[command(flatten)]
+    plan: PlanFlags,
+    #[command(flatten)]
+    apply: ApplyFlags,
+}
+
+impl Apply {
+    /// Runs the command.
+    pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
+        let Some(file) = &self.file else {
+            let declared = invocation.load(&self.variables)?;
+            let _lock = invocation.lock(self.apply.lock)?;
+            invocation.ensure_key()?;
+            let prepared = planning::plan(invocation, &declared, self.plan.options(Mode::Normal))?;
+            return applying::confirm_and_apply(invocation, prepared, self.plan.full, self.apply);
+        };
+        let saved = saved::read(&invocation.base.configuration.join(file))?;
+        let declared = invocation.load_saved(&saved, &self.variables)?;
+        let _lock = invocation.lock(self.apply.lock)?;
+        invocation.ensure_key()?;
+        let options =
+            planning::Options { mode: Mode::Normal, refresh: saved.refresh, preflight: self.plan.preflight };
+        let prepared = planning::plan(invocation, &declared, options)?;
+        if saved::digest(&prepared.planned.plan) != saved.digest {
+            return Err(stale(&file.display().to_string()));
+        }
+        planning::remarks(invocation, &prepared);
+        applying::apply(invocation, prepared, self.apply)
+    }
+}
+
+fn stale(file: &str) -> Failure {
+    let error = Diagnostic::error(format!("the saved plan `{file}` is stale"))
+        .code("stale_plan")
+        .detail("planned again from what it was made from, now, it is another plan: the state, a secret, a file or the node has changed since")
+        .help("make and review a new one with `vsa plan -out FILE`");
+    Failure { exit: Exit::Stale, diagnostics: error.into() }
+}

@@ -1,0 +1,153 @@
+//! `vsa audit`
+
+use clap::{Args, Subcommand};
+
+use crate::audit::{Event, Filter, verify};
+use crate::cli::{Exit, Failure, Invocation};
+use crate::diag::Diagnostic;
+use crate::state::AuditHead;
+
+/// Look into the audit log
+#[derive(Debug, Args)]
+pub struct Audit {
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// List records, oldest first
+    List {
+        #[command(flatten)]
+        filter: FilterFlags,
+        /// As JSON, one array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look for records that were edited, deleted, inserted, reordered or cut off
+    Verify {
+        /// How many records the log is known to have had: the number that a run printed
+        #[arg(long, requires = "head")]
+        count: Option<u64>,
+        /// The hash of the last of them
+        #[arg(long, requires = "count")]
+        head: Option<String>,
+    },
+    /// Print records as JSON lines, as they stand in the log
+    Export {
+        #[command(flatten)]
+        filter: FilterFlags,
+    },
+}
+
+/// Which records.
+#[derive(Debug, Args)]
+struct FilterFlags {
+    /// At this time or later: `2026-11-01T00:00:00Z`
+    #[arg(long, value_name = "TIME")]
+    since: Option<jiff::Timestamp>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<jiff::Timestamp>,
+    /// Of this command: `apply`
+    #[arg(long, value_name = "NAME")]
+    of: Option<String>,
+    /// About this resource
+    #[arg(long, value_name = "ADDRESS")]
+    resource: Option<String>,
+    /// Of this event: `action_failed`
+    #[arg(long, value_parser = event)]
+    event: Option<Event>,
+    /// Of this run
+    #[arg(long, value_name = "ID")]
+    run: Option<String>,
+    /// The last so many
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<u32>,
+}
+
+fn event(text: &str) -> Result<Event, String> {
+    let names = || Event::ALL.map(Event::as_str).join(", ");
+    let found = Event::ALL.into_iter().find(|event| event.as_str() == text);
+    found.ok_or_else(|| format!("`{text}` is not an event; there are {}", names()))
+}
+
+impl FilterFlags {
+    fn filter(&self) -> Filter {
+        Filter {
+            since: self.since,
+            until: self.until,
+            command: self.of.clone(),
+            resource: self.resource.clone(),
+            event: self.event,
+            run: self.run.clone(),
+            limit: self.limit,
+        }
+    }
+}
+
+impl Audit {
+    /// Runs the command.
+    pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
+        match &self.command {
+            Subcommands::List { filter, json } => list(invocation, &filter.filter(), *json),
+            Subcommands::Verify { count, head } => {
+                let given = count.zip(head.clone()).map(|(count, head)| AuditHead { count, head });
+                check(invocation, given)
+            }
+            Subcommands::Export { filter } => {
+                let lines = invocation.with_audit(|audit| audit.lines(&filter.filter()))?;
+                let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+                invocation.terminal.print(&text);
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+fn list(invocation: &Invocation, filter: &Filter, json: bool) -> Result<Exit, Failure> {
+    let records = invocation.with_audit(|audit| audit.list(filter))?;
+    if json {
+        let text = serde_json::to_string_pretty(&records).unwrap_or_default();
+        invocation.terminal.line(&text);
+        return Ok(Exit::Done);
+    }
+    let mut text = String::new();
+    for record in records {
+        let who = format!("{}@{}", record.actor.user, record.actor.host);
+        let mut line =
+            format!("{:>6}  {}  {who}  {}  {}", record.seq, record.time, record.command, record.event);
+        let more = [&record.resource, &record.action, &record.result, &record.detail];
+        for part in more.into_iter().flatten() {
+            line.push_str("  ");
+            line.push_str(part);
+        }
+        if let Some(code) = record.exit_code {
+            line.push_str(&format!("  exit {code}"));
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    invocation.terminal.print(&text);
+    Ok(Exit::Done)
+}
+
+fn check(invocation: &Invocation, given: Option<AuditHead>) -> Result<Exit, Failure> {
+    let (jsonl, database) = invocation.audit_paths();
+    let known = invocation.state()?.map(|state| state.audit).filter(|head| head.count > 0);
+    let heads: Vec<AuditHead> = known.into_iter().chain(given).collect();
+    let verification = verify(&jsonl, &database, &heads).map_err(|error| error.diagnostic())?;
+    let (faults, count) = (verification.faults, verification.head.count);
+    if faults.is_empty() {
+        invocation
+            .terminal
+            .line(&format!("{count} records, none edited, deleted, inserted, reordered or cut off"));
+        return Ok(Exit::Done);
+    }
+    let errors = faults.iter().map(|fault| {
+        Diagnostic::error(fault.to_string())
+            .code("audit_tampered")
+            .help("compare both copies with a log that was shipped elsewhere, and keep them as evidence")
+    });
+    Err(Failure { exit: Exit::Error, diagnostics: errors.collect() })
+}

@@ -1,0 +1,31 @@
+//! `vsa destroy`
+
+use clap::Args;
+
+use crate::cli::applying::{self, ApplyFlags};
+use crate::cli::arguments::VariableFlags;
+use crate::cli::commands::plan::PlanFlags;
+use crate::cli::{Exit, Failure, Invocation, planning};
+use crate::plan::Mode;
+
+/// Take everything away that the state holds; tenants' data stays
+#[derive(Debug, Args)]
+pub struct Destroy {
+    #[command(flatten)]
+    variables: VariableFlags,
+    #[command(flatten)]
+    plan: PlanFlags,
+    #[command(flatten)]
+    apply: ApplyFlags,
+}
+
+impl Destroy {
+    /// Runs the command.
+    pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
+        let declared = invocation.load(&self.variables)?;
+        let _lock = invocation.lock(self.apply.lock)?;
+        invocation.existing_state()?;
+        let prepared = planning::plan(invocation, &declared, self.plan.options(Mode::Destroy))?;
+        applying::confirm_and_apply(invocation, prepared, self.plan.full, self.apply)
+    }
+}

@@ -1,0 +1,68 @@
+//! `vsa plan`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::arguments::VariableFlags;
+use crate::cli::planning::{self, Options};
+use crate::cli::{Exit, Failure, Invocation, render, saved};
+use crate::plan::Mode;
+
+/// Show what an apply would change, down to the lines of each nginx file
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    variables: VariableFlags,
+    #[command(flatten)]
+    flags: PlanFlags,
+    /// Exit with 2 where there are changes
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Save the plan for `vsa apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The plan as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a plan is made and shown; `apply` and `destroy` take the same.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PlanFlags {
+    /// Show changes of one shape each by itself
+    #[arg(long)]
+    pub full: bool,
+    /// Ask the nodes how things are (`-refresh=false`: believe the state)
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub refresh: bool,
+    /// Test the next generation of nginx files before anything is touched
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub preflight: bool,
+}
+
+impl PlanFlags {
+    /// What planning has to know of them.
+    pub fn options(self, mode: Mode) -> Options {
+        Options { mode, refresh: self.refresh, preflight: self.preflight }
+    }
+}
+
+impl Plan {
+    /// Runs the command.
+    pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
+        let declared = invocation.load(&self.variables)?;
+        let prepared = planning::plan(invocation, &declared, self.flags.options(Mode::Normal))?;
+        planning::remarks(invocation, &prepared);
+        let plan = &prepared.planned.plan;
+        if self.json {
+            invocation.terminal.line(&render::plan_json(plan).to_string());
+        } else {
+            invocation.terminal.print(&invocation.plan_text(self.flags.full).render(plan));
+        }
+        if let Some(path) = &self.out {
+            saved::save(invocation, &declared, plan, self.flags.refresh, path)?;
+        }
+        Ok(if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+    }
+}

@@ -1,0 +1,306 @@
+//! One run of a command: where it works, with what, and what it has read.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::audit::{self, Audit, Run};
+use crate::config::{self, Declared, Settings};
+use crate::diag::{Diagnostic, Sources};
+use crate::host::{Host, LocalHost, clock};
+use crate::kinds::{Registry, registry};
+use crate::plan::kind::Base;
+use crate::state::{Key, State};
+use crate::store::{self, Holder, Layout, Lock, StateFile};
+
+use super::arguments::{Global, LockFlags, VariableFlag, VariableFlags};
+use super::auditing::{Auditing, actor};
+use super::render::PlanText;
+use super::saved::Saved;
+use super::{Command, Environment, Exit, Failure, Terminal};
+
+/// One run of a command.
+pub struct Invocation {
+    /// Where it writes.
+    pub terminal: Terminal,
+    /// What the process environment says.
+    pub environment: Environment,
+    /// Where things of the configuration are.
+    pub layout: Layout,
+    /// Where things are by default.
+    pub base: Base,
+    /// The machine that nodes live on.
+    pub host: Arc<dyn Host>,
+    /// The kinds.
+    pub kinds: &'static Registry,
+    /// The id of this run.
+    pub run: String,
+    /// The command as the user wrote it, values of variables masked.
+    pub command_line: String,
+    /// The source files read so far, for diagnostics.
+    pub sources: RefCell<Sources>,
+    /// The audit log.
+    pub auditing: Arc<Mutex<Auditing>>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Invocation {
+    /// Looks around, touching nothing.
+    pub fn new(
+        global: &Global,
+        environment: Environment,
+        terminal: Terminal,
+        command: &Command,
+        arguments: Vec<String>,
+    ) -> Result<Self, Failure> {
+        let unknown = || Diagnostic::error("the current directory is not known").help("use `-chdir=DIR`");
+        let here = environment.directory.clone().ok_or_else(unknown)?;
+        let wanted = global.chdir.as_ref().map_or_else(|| here.clone(), |chdir| here.join(chdir));
+        let directory = wanted
+            .canonicalize()
+            .ok()
+            .filter(|directory| directory.is_dir())
+            .ok_or_else(|| Diagnostic::error(format!("`{}` is not a directory", wanted.display())))?;
+        let program = std::env::current_exe()
+            .map_err(|error| Diagnostic::error(format!("the program does not know where it is: {error}")))?;
+        let host = LocalHost::new(program);
+        let layout = Layout::new(&directory);
+        let base = Base {
+            data: layout.data(),
+            configuration: directory,
+            system: environment.root.clone().unwrap_or_else(|| PathBuf::from("/")),
+            privileged: host.privileged(),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+            Diagnostic::error(format!("the program's threads cannot be started: {error}"))
+        })?;
+        let run = Run {
+            id: uuid::Uuid::new_v4().to_string(),
+            actor: actor(&environment),
+            command: command.name().to_owned(),
+            arguments: arguments.get(1..).unwrap_or_default().to_vec(),
+        };
+        Ok(Self {
+            terminal,
+            environment,
+            layout,
+            base,
+            host: Arc::new(host),
+            kinds: registry(),
+            run: run.id.clone(),
+            command_line: format!("vsa {}", run.arguments.join(" ")),
+            sources: RefCell::default(),
+            auditing: Arc::new(Mutex::new(Auditing::new(command.audited(), run))),
+            runtime,
+        })
+    }
+
+    /// Begins the audit of a command that does not load the configuration; of one that does, [`Invocation::load`]
+    /// begins it as soon as the settings are known.
+    pub fn begin(&self, command: &Command) -> Result<(), Failure> {
+        if command.loads() {
+            return Ok(());
+        }
+        let settings = config::settings(self.source_files()?, self.kinds);
+        self.begin_audit(&settings)
+    }
+
+    fn audit(&self) -> MutexGuard<'_, Auditing> {
+        self.auditing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin_audit(&self, settings: &Settings) -> Result<(), Failure> {
+        self.audit().begin(&self.layout, settings, clock(), self.terminal)
+    }
+
+    /// Ends the audit of the command.
+    pub fn finish(&self, result: &Result<Exit, Failure>) {
+        if !self.audit().begun() {
+            // It was refused before the settings were known: the log is where it is by default.
+            let _ = self.begin_audit(&Settings::default());
+        }
+        if let Some(line) = self.audit().finish(result, clock(), self.terminal) {
+            self.terminal.note(&self.terminal.error.dim(&line));
+        }
+    }
+
+    /// Runs what is asynchronous to its end.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Reads and evaluates the configuration.
+    pub fn load(&self, variables: &VariableFlags) -> Result<Declared, Failure> {
+        let files = self.source_files()?;
+        if files.is_empty() {
+            return Err(Diagnostic::error(format!(
+                "there is no `*.hcl` file in {}",
+                self.base.configuration.display()
+            ))
+            .help(
+                "write one, for instance from `examples/quickstart`, or name the directory with `-chdir=DIR`",
+            )
+            .into());
+        }
+        self.evaluate(files, self.arguments(variables)?)
+    }
+
+    /// Evaluates the configuration that a plan was made from, its sensitive variables supplied again.
+    pub fn load_saved(&self, saved: &Saved, variables: &VariableFlags) -> Result<Declared, Failure> {
+        let sources = saved.sources.iter();
+        let configuration = sources.map(|source| config::File {
+            path: source.path.clone(),
+            bytes: source.text.clone().into_bytes(),
+        });
+        let values = self.source_files()?.into_iter().filter(|file| config::holds_values(&file.path));
+        let mut arguments = self.arguments(variables)?;
+        let known = config::File { path: "(the saved plan)".into(), bytes: saved.values().into_bytes() };
+        arguments.push(config::Argument::File(known));
+        self.evaluate(configuration.chain(values).collect(), arguments)
+    }
+
+    fn arguments(&self, variables: &VariableFlags) -> Result<Vec<config::Argument>, Failure> {
+        let flags = variables.0.iter();
+        flags
+            .map(|flag| match flag {
+                VariableFlag::Value(name, value) => {
+                    Ok(config::Argument::Variable { name: name.clone(), value: value.clone() })
+                }
+                VariableFlag::File(path) => read(&self.base.configuration, path).map(config::Argument::File),
+            })
+            .collect()
+    }
+
+    fn evaluate(
+        &self,
+        files: Vec<config::File>,
+        arguments: Vec<config::Argument>,
+    ) -> Result<Declared, Failure> {
+        let input = config::Input {
+            files,
+            environment: self.environment.variables.clone(),
+            arguments,
+            working_directory: self.environment.directory.clone().unwrap_or_default(),
+        };
+        let readable = Files { directory: self.base.configuration.clone() };
+        let loaded = config::load(input, self.kinds, &readable);
+        *self.sources.borrow_mut() = loaded.sources;
+        self.begin_audit(&loaded.settings)?;
+        match loaded.declared {
+            Some(declared) => {
+                self.terminal.diagnostics(&loaded.diagnostics, &self.sources.borrow());
+                Ok(declared)
+            }
+            None => Err(loaded.diagnostics.into()),
+        }
+    }
+
+    /// The files of the configuration's directory that are read without being named.
+    pub fn source_files(&self) -> Result<Vec<config::File>, Failure> {
+        let directory = &self.base.configuration;
+        let unreadable = |error: std::io::Error| {
+            Diagnostic::error(format!("`{}` cannot be read: {error}", directory.display()))
+        };
+        let mut files = Vec::new();
+        for entry in directory.read_dir().map_err(unreadable)? {
+            let name = PathBuf::from(entry.map_err(unreadable)?.file_name());
+            if config::is_source(&name) && !directory.join(&name).is_dir() {
+                files.push(read(directory, &name)?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// The state, or `None` before the first apply.
+    pub fn state(&self) -> Result<Option<State>, Failure> {
+        Ok(StateFile::new(&self.layout).read()?)
+    }
+
+    /// The state, for commands that are about it.
+    pub fn existing_state(&self) -> Result<State, Failure> {
+        self.state()?.ok_or_else(|| {
+            Diagnostic::error(format!("there is no state in {}", self.layout.state().display()))
+                .help("`vsa apply` makes it")
+                .into()
+        })
+    }
+
+    /// The state's key: `VSA_KEY`, else the key file, else none.
+    pub fn key(&self) -> Result<Option<Key>, Failure> {
+        match &self.environment.key {
+            Some(text) => Key::parse(text).map(Some).map_err(|error| {
+                Diagnostic::error(format!("`VSA_KEY` is not a key: {error}"))
+                    .help("it holds what stands in `.vsa/key`")
+                    .into()
+            }),
+            None => Ok(store::read_key(&self.layout.key())?),
+        }
+    }
+
+    /// Makes the state's key before the first apply.
+    ///
+    /// # Errors
+    /// Where a state has one already and it is not here: another key would take every secret for changed.
+    pub fn ensure_key(&self) -> Result<(), Failure> {
+        if self.key()?.is_some() {
+            return Ok(());
+        }
+        if let Some(state) = self.state()?
+            && state.resources.values().any(|stored| stored.attributes.get().contains("$fingerprint"))
+        {
+            return Err(Diagnostic::error("the state's key is not here")
+                .detail("the state holds fingerprints of secrets that were made with it")
+                .help("put it into `.vsa/key` (mode 0600) or give it as `VSA_KEY`")
+                .into());
+        }
+        store::ensure_key(&self.layout.key())?;
+        Ok(())
+    }
+
+    /// Takes the state's lock.
+    pub fn lock(&self, flags: LockFlags) -> Result<Lock, Failure> {
+        let actor = actor(&self.environment);
+        let holder = Holder {
+            who: format!("{}@{}", actor.user, actor.host),
+            pid: std::process::id(),
+            since: clock().to_string(),
+            command: self.command_line.clone(),
+        };
+        Ok(Lock::acquire(&self.layout.lock(), &holder, flags.lock_timeout)?)
+    }
+
+    /// Asks the audit log something.
+    pub fn with_audit<T>(&self, ask: impl FnOnce(&Audit) -> Result<T, audit::Error>) -> Result<T, Failure> {
+        let auditing = self.audit();
+        let log = auditing.log().ok_or_else(|| Diagnostic::error("the audit log cannot be opened"))?;
+        ask(log).map_err(|error| error.diagnostic().into())
+    }
+
+    /// Where the two copies of the audit log are.
+    pub fn audit_paths(&self) -> (PathBuf, PathBuf) {
+        self.audit().paths(&self.layout)
+    }
+
+    /// How plans are written.
+    pub fn plan_text(&self, full: bool) -> PlanText<'_> {
+        PlanText { paint: self.terminal.output, full, vocabulary: self.kinds }
+    }
+}
+
+/// Reads a file of the configuration; `path` is relative to `directory`.
+fn read(directory: &Path, path: &Path) -> Result<config::File, Failure> {
+    let bytes = std::fs::read(directory.join(path))
+        .map_err(|error| Diagnostic::error(format!("`{}` cannot be read: {error}", path.display())))?;
+    Ok(config::File { path: path.to_owned(), bytes })
+}
+
+/// The files that functions may read.
+struct Files {
+    directory: PathBuf,
+}
+
+impl crate::lang::Environment for Files {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        std::fs::read(self.directory.join(path)).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,112 @@
+//! Planning, for every command that plans: they never differ in code.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::address::Address;
+use crate::apply;
+use crate::config::Declared;
+use crate::diag::Diagnostic;
+use crate::host::clock;
+use crate::plan::{self, Answer, Inputs, Mode, NodeSpec, Planned, Query};
+use crate::state::{AuditHead, Key, State, StoredOutput, VERSION};
+
+use super::{Failure, Invocation};
+
+/// How a plan is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What it is for.
+    pub mode: Mode,
+    /// Whether the nodes are asked how things are.
+    pub refresh: bool,
+    /// Whether the next generation is tested.
+    pub preflight: bool,
+}
+
+/// A plan with the state that it starts from.
+pub struct Prepared {
+    /// The plan.
+    pub planned: Planned,
+    /// The state, an interrupted run's journal folded into it.
+    pub state: State,
+    /// What the state's outputs shall be.
+    pub outputs: BTreeMap<String, StoredOutput>,
+    /// The key, where there is one.
+    pub key: Option<Key>,
+}
+
+/// A state before the first apply.
+pub fn new_state() -> State {
+    State {
+        version: VERSION,
+        serial: 0,
+        lineage: Uuid::new_v4().to_string(),
+        vsa_version: env!("CARGO_PKG_VERSION").to_owned(),
+        resources: BTreeMap::new(),
+        nodes: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        audit: AuditHead::default(),
+    }
+}
+
+/// Makes a plan.
+pub fn plan(invocation: &Invocation, declared: &Declared, options: Options) -> Result<Prepared, Failure> {
+    let mut state = invocation.state()?.unwrap_or_else(new_state);
+    let interrupted = apply::journal::read(&invocation.layout.journal())?;
+    let mut reserved: BTreeMap<Address, u64> = BTreeMap::new();
+    if let Some(interrupted) = &interrupted {
+        // Before the first state is written, the journal alone knows which history it belongs to.
+        state.lineage.clone_from(&interrupted.header.lineage);
+        interrupted.fold(&mut state);
+        let nodes = interrupted.header.nodes.keys();
+        reserved.extend(nodes.filter_map(|node| Some((node.clone(), interrupted.generation(node)?))));
+    }
+    let key = invocation.key()?;
+    let inputs = Inputs {
+        resources: &declared.resources,
+        outputs: &declared.outputs,
+        state: &state,
+        interrupted: interrupted.map(|interrupted| interrupted.summary()),
+        reserved,
+        kinds: invocation.kinds,
+        base: &invocation.base,
+        key: key.as_ref(),
+        now: clock().as_second(),
+        mode: options.mode,
+        refresh: options.refresh,
+    };
+    let mut ask = |_: &NodeSpec, queries: &[Query]| -> Vec<Answer> {
+        invocation.block_on(invocation.host.observe(queries))
+    };
+    let mut planned = plan::build(&inputs, &mut ask)?;
+    let outputs = if options.mode == Mode::Destroy {
+        BTreeMap::new()
+    } else {
+        let outputs = declared.outputs.iter();
+        outputs.map(|(name, output)| (name.to_string(), plan::stored_output(name, output, &inputs))).collect()
+    };
+    drop(inputs);
+    if options.preflight {
+        super::preflight::run(invocation, &declared.resources, &state, &mut planned)?;
+    }
+    Ok(Prepared { planned, state, outputs, key })
+}
+
+/// Draws what was remarked on the way to a plan.
+pub fn remarks(invocation: &Invocation, prepared: &Prepared) {
+    let sources = invocation.sources.borrow();
+    invocation.terminal.diagnostics(&prepared.planned.findings, &sources);
+    invocation.terminal.diagnostics(without_key(prepared).as_ref(), &sources);
+}
+
+/// Says that a plan cannot compare secrets.
+fn without_key(prepared: &Prepared) -> Option<Diagnostic> {
+    let mut stored = prepared.planned.stored.values();
+    let sensitive = stored.any(|stored| stored.attributes.get().contains("$unfingerprinted"));
+    (prepared.key.is_none() && sensitive && prepared.state.serial > 0).then(|| {
+        Diagnostic::warning("sensitive values were not compared: the state's key is not here")
+            .help("put it into `.vsa/key` (mode 0600) or give it as `VSA_KEY`")
+    })
+}

@@ -1,0 +1,90 @@
+//! The test of the next generation before anything is touched, with nginx's words brought back to the configuration.
+
+use std::collections::BTreeMap;
+
+use crate::address::Address;
+use crate::apply::{Tested, preflight};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::host::clock;
+use crate::nginx::{NginxMessage, parse_error};
+use crate::plan::{Explanation, Planned, Preflight};
+use crate::resource::Resource;
+use crate::state::State;
+
+use super::{Failure, Invocation};
+
+/// Tests the next generation of each node that would switch, and says in the plan how that went.
+///
+/// # Errors
+/// Where nginx refuses a generation.
+pub fn run(
+    invocation: &Invocation,
+    resources: &BTreeMap<Address, Resource>,
+    state: &State,
+    planned: &mut Planned,
+) -> Result<(), Failure> {
+    let mut errors = Diagnostics::new();
+    for (address, work) in planned.nodes.iter().filter(|(_, work)| work.files.switch) {
+        let stored = state.nodes.get(address);
+        let number = work.files.number;
+        let test = preflight(&*invocation.host, &invocation.run, work, stored, number, "preflight");
+        let explanation =
+            Explanation { work, resources, state, kinds: invocation.kinds, now: clock().as_second() };
+        let outcome = match invocation.block_on(test)? {
+            Tested::Passed { warnings } => {
+                let own = messages(&warnings)
+                    .into_iter()
+                    .filter(|message| work.files.files.contains_key(file(message)));
+                planned.findings.extend(own.map(|message| explanation.diagnostic(&message)));
+                Preflight::Passed
+            }
+            Tested::Refused { messages: lines } => {
+                errors.extend(refused(&explanation, &lines));
+                continue;
+            }
+            Tested::BrokenBefore { messages } => {
+                errors.push(
+                    Diagnostic::error("nginx refuses its own configuration, without any file of vsa's")
+                        .code("nginx_broken_before")
+                        .detail(messages.join("\n"))
+                        .help("mend the file that it names first")
+                        .on(address),
+                );
+                continue;
+            }
+            Tested::NotTested { why } => Preflight::NotTested { why },
+        };
+        if let Some(node) = planned.plan.nodes.iter_mut().find(|node| node.node == *address) {
+            node.preflight = outcome;
+        }
+    }
+    if errors.has_errors() { Err(errors.into()) } else { Ok(()) }
+}
+
+fn file(message: &NginxMessage) -> &str {
+    message.file.as_deref().unwrap_or_default()
+}
+
+fn messages(lines: &[String]) -> Vec<NginxMessage> {
+    parse_error(&lines.join("\n"))
+}
+
+/// nginx's refusal as diagnostics: its errors, and the conflicts of names that count as such.
+fn refused(explanation: &Explanation<'_>, lines: &[String]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for message in messages(lines) {
+        let mut diagnostic = explanation.diagnostic(&message);
+        if message.conflicting_name().is_some() {
+            diagnostic.severity = crate::diag::Severity::Error;
+            found.push(
+                diagnostic.help("two servers of one name on one address: nginx would ignore the second"),
+            );
+        } else if !message.is_warning() {
+            found.push(diagnostic);
+        }
+    }
+    if found.is_empty() {
+        found.push(Diagnostic::error("nginx refuses the next generation").detail(lines.join("\n")));
+    }
+    found
+}

@@ -1,0 +1,135 @@
+//! What happens during an apply: for people, and for the audit log.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::apply::{Event, Events, Outcome};
+use crate::audit::{self, Entry};
+use crate::plan::Phase;
+
+use super::Terminal;
+use super::render::describe;
+
+/// How many records are gathered before they are written: each writing waits for the disk.
+const BATCH: usize = 256;
+
+/// Draws progress, and hands on what the audit log shall hold.
+pub struct Progress {
+    terminal: Terminal,
+    bar: ProgressBar,
+    entries: Mutex<Vec<Entry>>,
+    write: Box<dyn Fn(&[Entry]) + Send + Sync>,
+}
+
+impl Progress {
+    /// For a run of so many actions; `write` takes records for the audit log.
+    pub fn new(terminal: Terminal, actions: usize, write: impl Fn(&[Entry]) + Send + Sync + 'static) -> Self {
+        let target =
+            if terminal.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let length = u64::try_from(actions).unwrap_or(u64::MAX);
+        let bar = ProgressBar::with_draw_target(Some(length), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        if terminal.progress {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self { terminal, bar, entries: Mutex::default(), write: Box::new(write) }
+    }
+
+    fn note(&self, text: &str) {
+        self.bar.suspend(|| self.terminal.note(text));
+    }
+
+    fn record(&self, entry: Entry, now: bool) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.push(entry);
+        if now || entries.len() >= BATCH {
+            let batch = std::mem::take(&mut *entries);
+            (self.write)(&batch);
+        }
+    }
+}
+
+fn seconds(took: Duration) -> String {
+    format!("{:.1}s", took.as_secs_f64())
+}
+
+impl Events for Progress {
+    fn event(&self, event: Event<'_>) {
+        let paint = self.terminal.error;
+        match event {
+            Event::Started { .. } => {}
+            Event::Testing { node, files } => {
+                self.bar.set_message(format!("{node}: nginx tests {files} files"));
+            }
+            Event::Phase(phase) => self.bar.set_message(match phase {
+                Phase::Prepare => "prepare",
+                Phase::Switch => "switch",
+                Phase::CleanUp => "clean up",
+            }),
+            Event::Hashing { passwords } => self.bar.set_message(format!("hashing {passwords} passwords")),
+            Event::Begun(action) => {
+                let text = describe(&action.operation);
+                self.bar.set_message(format!("{}: {text}", action.resource));
+                self.record(
+                    Entry::new(audit::Event::ActionStarted).resource(&action.resource).action(text),
+                    false,
+                );
+            }
+            Event::Done { action, took } => {
+                self.bar.inc(1);
+                let text = describe(&action.operation);
+                self.note(&format!("{}: {text} [{}]", action.resource, seconds(took)));
+                self.record(
+                    Entry::new(audit::Event::ActionDone).resource(&action.resource).action(text),
+                    false,
+                );
+            }
+            Event::Failed { action, error } => {
+                let text = describe(&action.operation);
+                self.note(&format!("{} {}: {text}: {}", paint.red("failed"), action.resource, error.summary));
+                let entry = Entry::new(audit::Event::ActionFailed).resource(&action.resource).action(text);
+                self.record(entry.detail(error.summary.clone()), true);
+            }
+            Event::Undone { action } => {
+                let text = describe(&action.operation);
+                self.note(&format!("{} {}: {text}", paint.yellow("taken back"), action.resource));
+                self.record(
+                    Entry::new(audit::Event::ActionUndone).resource(&action.resource).action(text),
+                    false,
+                );
+            }
+            Event::NotUndone { action, error } => {
+                let text = describe(&action.operation);
+                self.note(&format!(
+                    "{} {}: {text}: {}",
+                    paint.red("not taken back"),
+                    action.resource,
+                    error.summary
+                ));
+                let entry = Entry::new(audit::Event::ActionFailed).resource(&action.resource).action(text);
+                self.record(entry.detail(format!("could not be taken back: {}", error.summary)), true);
+            }
+            Event::Live { node, generation } => {
+                self.note(&format!("{node}: nginx says that it serves generation {generation}"));
+            }
+            Event::Committed => self.record(Entry::new(audit::Event::Committed), true),
+            Event::Draining { node, workers } => {
+                self.bar.set_message(format!("{node}: {workers} old workers finish their requests"));
+            }
+            Event::Ended(outcome) => {
+                self.bar.finish_and_clear();
+                let batch = std::mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner));
+                if !batch.is_empty() {
+                    (self.write)(&batch);
+                }
+                if matches!(outcome, Outcome::RolledBack { .. }) {
+                    self.record(Entry::new(audit::Event::RolledBack), true);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Saved plans: what a plan was made from, and its digest.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{self, Declared};
+use crate::diag::Diagnostic;
+use crate::host::clock;
+use crate::plan::{Plan, sha256};
+
+use super::{Failure, Invocation};
+
+/// The version of the file's format.
+pub const VERSION: u32 = 1;
+
+/// A source file that a plan was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Relative to the configuration's directory.
+    pub path: PathBuf,
+    /// The text.
+    pub text: String,
+}
+
+/// A saved plan. Files of variable values do not stand in it, since they may hold secrets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Saved {
+    /// The version of the format.
+    pub version: u32,
+    /// The vsa that wrote it.
+    pub vsa_version: String,
+    /// When, in RFC 3339.
+    pub created: String,
+    /// Whether the nodes were asked how things are.
+    pub refresh: bool,
+    /// The configuration that it was made from.
+    pub sources: Vec<Source>,
+    /// Values of the input variables that are not sensitive, as JSON.
+    pub variables: BTreeMap<String, serde_json::Value>,
+    /// The digest of `plan`.
+    pub digest: String,
+    /// The plan.
+    pub plan: Plan,
+}
+
+impl Saved {
+    /// The variables as the text of a file of variable values.
+    pub fn values(&self) -> String {
+        // JSON is HCL, but for what begins a template inside a string.
+        let literal = |value: &serde_json::Value| value.to_string().replace("${", "$${").replace("%{", "%%{");
+        self.variables.iter().map(|(name, value)| format!("{name} = {}\n", literal(value))).collect()
+    }
+}
+
+/// Saves a plan with what it was made from.
+pub fn save(
+    invocation: &Invocation,
+    declared: &Declared,
+    plan: &Plan,
+    refresh: bool,
+    path: &Path,
+) -> Result<(), Failure> {
+    let files = invocation.source_files()?.into_iter().filter(|file| !config::holds_values(&file.path));
+    let sources =
+        files.map(|file| Source { path: file.path, text: String::from_utf8_lossy(&file.bytes).into_owned() });
+    let plain = declared.variables.iter().filter(|(_, value)| !value.contains_sensitive());
+    let saved = Saved {
+        version: VERSION,
+        vsa_version: env!("CARGO_PKG_VERSION").to_owned(),
+        created: clock().to_string(),
+        refresh,
+        sources: sources.collect(),
+        variables: plain.map(|(name, value)| (name.to_string(), value.to_json())).collect(),
+        digest: digest(plan),
+        plan: plan.clone(),
+    };
+    write(&invocation.base.configuration.join(path), &saved)?;
+    let command = format!("vsa apply {}", path.display());
+    invocation.terminal.note(&format!("saved; `{command}` applies exactly this plan, or refuses"));
+    Ok(())
+}
+
+/// The digest of a plan: of all that an apply of it would do.
+pub fn digest(plan: &Plan) -> String {
+    sha256(&serde_json::to_vec(plan).unwrap_or_default())
+}
+
+/// Writes a plan file with mode 0600.
+fn write(path: &Path, saved: &Saved) -> Result<(), Failure> {
+    let failed =
+        |error: std::io::Error| Diagnostic::error(format!("{} cannot be written: {error}", path.display()));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut text = serde_json::to_vec(saved).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    // Beside its place and renamed: a plan file is whole or it is not there.
+    let mut file = tempfile::Builder::new()
+        .prefix(".vsa-plan-")
+        .make_in(directory, |path| {
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+        })
+        .map_err(failed)?;
+    file.write_all(&text).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Reads a plan file.
+pub fn read(path: &Path) -> Result<Saved, Failure> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Diagnostic::error(format!("{} cannot be read: {error}", path.display())))?;
+    let header: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    match header.get("version").and_then(serde_json::Value::as_u64) {
+        Some(version) if version > u64::from(VERSION) => {
+            return Err(Diagnostic::error(format!("{} is a plan of a later vsa", path.display()))
+                .help("apply it with the vsa that made it")
+                .into());
+        }
+        Some(_) => {}
+        None => {
+            return Err(Diagnostic::error(format!("{} is not a saved plan", path.display()))
+                .help("`vsa plan -out FILE` makes one")
+                .into());
+        }
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Diagnostic::error(format!("{} is a damaged plan: {error}", path.display())).into())
+}

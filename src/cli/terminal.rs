@@ -1,0 +1,67 @@
+//! Standard output and standard error: the one place that prints.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::diag::{Diagnostic, Sources, Style, render};
+
+use super::render::Paint;
+
+/// Where a command writes: results on standard output, diagnostics and progress on standard error.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    /// Colours on standard output.
+    pub output: Paint,
+    /// Colours on standard error.
+    pub error: Paint,
+    /// Whether somebody can answer a question.
+    pub interactive: bool,
+    /// Whether progress bars can be drawn.
+    pub progress: bool,
+}
+
+impl Terminal {
+    /// With colours where there is a terminal and nobody refused them.
+    pub fn new(no_color: bool) -> Self {
+        let colour = |is_terminal: bool| Paint { colour: is_terminal && !no_color };
+        Self {
+            output: colour(io::stdout().is_terminal()),
+            error: colour(io::stderr().is_terminal()),
+            interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            progress: io::stderr().is_terminal(),
+        }
+    }
+
+    /// Writes a result. That nobody reads it any more (a closed pipe) is no error.
+    pub fn print(&self, text: &str) {
+        let mut output = io::stdout().lock();
+        let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    }
+
+    /// Writes a result and a newline.
+    pub fn line(&self, text: &str) {
+        self.print(&format!("{text}\n"));
+    }
+
+    /// Writes a remark about the run.
+    pub fn note(&self, text: &str) {
+        let mut error = io::stderr().lock();
+        let _ = writeln!(error, "{text}");
+    }
+
+    /// Draws diagnostics.
+    pub fn diagnostics<'a>(&self, diagnostics: impl IntoIterator<Item = &'a Diagnostic>, sources: &Sources) {
+        let style = Style { colour: self.error.colour };
+        for diagnostic in diagnostics {
+            self.note(&render(diagnostic, sources, style));
+        }
+    }
+
+    /// Asks for the word `yes`.
+    pub fn confirm(&self, question: &str) -> bool {
+        let mut error = io::stderr().lock();
+        let _ = write!(error, "\n{question}\n  Only `yes` will be accepted.\n\n  Enter a value: ");
+        let _ = error.flush();
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+}
