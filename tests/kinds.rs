@@ -42,7 +42,7 @@ fn node() -> Node {
         drain_seconds: 30,
     };
     let nginx = Nginx { version: Version::new(1, 22, 1), openssl: None, modules: Vec::new() };
-    Node { spec, nginx }
+    Node { spec, configuration: std::path::PathBuf::from("/"), nginx }
 }
 
 fn object(value: &serde_json::Value) -> Value {

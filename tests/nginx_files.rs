@@ -296,3 +296,158 @@ fn plain_sites_are_accepted_in_both_modes() {
         stage.accepted();
     }
 }
+
+/// Options that must be accepted together with each of the ways to answer.
+fn options() -> Vec<(&'static str, Json)> {
+    let auth = json!({ "name": "staff", "realm": "Staff \u{e4} only; {1}", "tenant": "acme" });
+    vec![
+        ("nothing", json!({})),
+        ("no tls", json!({ "tls": { "enabled": false } })),
+        ("no redirect to https", json!({ "https_redirect": false })),
+        ("trusted", json!({ "tls": { "certificate": { "name": "shared", "trusted": true } } })),
+        (
+            "strict",
+            json!({
+                "tls": { "certificate": { "name": "shared", "trusted": true } },
+                "hsts": { "max_age": "730d", "include_subdomains": true, "preload": true },
+                "https_redirect": false,
+            }),
+        ),
+        ("aliases", json!({ "aliases": ["www.a.example", "b.example"] })),
+        (
+            "served aliases",
+            json!({ "aliases": ["www.a.example"], "alias_mode": "serve", "tls": { "enabled": false } }),
+        ),
+        ("password", json!({ "auth": auth })),
+        (
+            "addresses",
+            json!({
+                "auth": auth, "allow": ["10.0.0.0/8", "2001:db8::/32"], "deny": ["10.1.2.3"], "satisfy": "any"
+            }),
+        ),
+        (
+            "maintenance",
+            json!({ "maintenance": true, "auth": auth, "location": { "/x/": { "public": true } } }),
+        ),
+        (
+            "suspended",
+            json!({ "tenant": { "name": "acme", "status": "suspended" }, "location": { "/x": {} } }),
+        ),
+        ("own rate", json!({ "rate_limit": { "rate": "5r/m", "burst": 0 }, "location": { "/x": {} } })),
+        ("own burst", json!({ "rate_limit": { "burst": 7, "key": "site" } })),
+        ("no rate", json!({ "rate_limit": { "enabled": false }, "auth": auth })),
+        ("no csp", json!({ "csp": { "enabled": false } })),
+        ("csp", json!({ "csp": { "policy": "default-src 'self'; img-src \"x\" *", "report_only": true } })),
+        (
+            "other headers",
+            json!({
+                "security_headers": {
+                    "frame_options": "SAMEORIGIN", "content_type_options": false, "referrer_policy": "off",
+                    "permissions_policy": "camera=(), microphone=()",
+                },
+            }),
+        ),
+        (
+            "headers",
+            json!({
+                "headers": { "X-A": "b \"c\\", "x-frame-options": "ALLOWALL", "Server-Timing": "", "X-Id": "$request_id" },
+                "proxy_headers": { "Authorization": "Basic eDp5; {}", "X-Empty": "" },
+            }),
+        ),
+        (
+            "logs",
+            json!({
+                "access_log": "own", "log_format": "json", "error_log": "own", "error_log_level": "info"
+            }),
+        ),
+        ("no log", json!({ "access_log": "off", "error_log_level": "crit" })),
+        (
+            "limits",
+            json!({
+                "gzip": false, "body_size": "0", "websocket": true,
+                "timeouts": { "connect": "500ms", "read": "1h", "send": "1d" },
+            }),
+        ),
+        ("snippet", json!({ "extra_config": "keepalive_timeout 5s;\n  sub_filter 'a;b' \"}c\";" })),
+        (
+            "locations",
+            json!({
+                "auth": auth,
+                "location": {
+                    "/admin/": { "headers": { "X-Robots-Tag": "noindex" }, "allow": ["127.0.0.1"] },
+                    "/api/": {
+                        "upstream": { "address": "[::1]:4000", "keepalive": 8, "host_header": "api.example" },
+                        "strip_prefix": true, "public": true, "body_size": "100m",
+                        "rate_limit": { "rate": "1r/s", "burst": 5 },
+                        "extra_config": "proxy_buffering off;\nproxy_request_buffering off;",
+                    },
+                    "/socket": { "upstream": { "address": "unix:/run/app.sock" }, "strip_prefix": true },
+                    "/socket2/": { "upstream": { "address": "unix:/run/app.sock" } },
+                    "/tls/": { "upstream": { "address": "https://10.0.0.1", "tls_name": "api.example" } },
+                    "/kept-tls/": { "upstream": { "address": "https://10.0.0.1", "keepalive": 1 } },
+                    "/docs/": { "root": "/srv/acme/docs", "spa": true, "expires": "1h", "autoindex": true },
+                    "/docs/raw": { "root": "/srv/acme/docs", "exact": true, "hidden_files": true },
+                    "/old/": { "redirect": { "to": "/new/", "status": 307, "preserve_path": false } },
+                    "/older/": { "redirect": { "to": "https://b.example/x;y" }, "public": true },
+                    "/white~space": { "root": "with space" },
+                    "/": { "index": ["a.html", "b.html"], "root": "www" },
+                },
+            }),
+        ),
+    ]
+}
+
+fn answers() -> Vec<(&'static str, Json)> {
+    vec![
+        ("proxied", proxied()),
+        ("kept", json!({ "upstream": { "address": "127.0.0.1:3000", "keepalive": 16 } })),
+        ("named", json!({ "upstream": { "address": "web_1:3000", "host_header": "$host" } })),
+        ("named with tls", json!({ "upstream": { "address": "https://api.example.com" } })),
+        ("static", json!({ "root": "a directory; {", "index": ["index.html", "index.htm"] })),
+        ("redirected", json!({ "redirect": { "to": "https://b.example/" } })),
+        (
+            "found",
+            json!({ "redirect": { "to": "https://b.example/?x=1", "status": 302, "preserve_path": false } }),
+        ),
+    ]
+}
+
+#[test]
+fn every_option_is_accepted_with_every_answer() {
+    for mode in ["managed", "host"] {
+        let node = json!({
+            "proxy": { "mode": mode, "resolver": ["127.0.0.53", "::1"], "ipv6": true, "log_format": "json" }
+        });
+        let mut stage = Stage::new(&node);
+        for (answer, base) in answers() {
+            for (option, more) in options() {
+                let mut attributes = merged(base.clone(), more);
+                let name = format!("{}.{}.example", option.replace(' ', "-"), answer.replace(' ', "-"));
+                for (index, alias) in attributes["aliases"].as_array_mut().into_iter().flatten().enumerate() {
+                    *alias = format!("alias{index}.{name}").into();
+                }
+                stage.domain(&name, attributes);
+            }
+        }
+        stage.accepted();
+    }
+}
+
+#[test]
+fn dump() {
+    let mut stage = Stage::new(&json!({ "proxy": { "resolver": ["127.0.0.53"] } }));
+    for (answer, base) in answers() {
+        for (option, more) in options() {
+            if std::env::var("DUMP").is_ok_and(|dump| dump == format!("{answer}/{option}")) {
+                stage.domain("a.example", merged(base.clone(), more));
+            }
+        }
+    }
+    for (path, (_, file)) in stage.files(false) {
+        if let FileBody::Text(content) = file.body
+            && (path.starts_with("sites") || std::env::var_os("DUMP").is_none())
+        {
+            println!("--- {path}\n{}", content.as_text().unwrap());
+        }
+    }
+}

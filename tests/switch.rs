@@ -288,6 +288,8 @@ fn passwords_are_hashed_once_and_never_stand_in_the_journal() {
 fn certificate(ground: &Ground, issue: u64) -> (Operation, (Address, File), (Address, File)) {
     let directory = ground.spec().certificate("a.example", issue);
     let operation = Operation::IssueSelfSigned {
+        issue,
+        request: "a.example".to_owned(),
         directory: directory.clone(),
         names: vec!["a.example".to_owned()],
         key_type: "ecdsa-p256".to_owned(),

@@ -221,7 +221,11 @@ impl Ground {
         let answers = block_on(self.host.observe(&queries));
         let observed = queries.into_iter().zip(answers).collect();
         NodeWork {
-            node: Node { spec, nginx: Nginx { version: semver(), openssl: None, modules: Vec::new() } },
+            node: Node {
+                spec,
+                configuration: PathBuf::from("/"),
+                nginx: Nginx { version: semver(), openssl: None, modules: Vec::new() },
+            },
             files,
             observed,
         }
