@@ -2,6 +2,7 @@
 //! constants.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use hcl_edit::expr::Expression;
@@ -200,16 +201,15 @@ impl<'a> Sorter<'a, '_> {
             "locals" => self.locals(block, source),
             "vsa" => {
                 let span = header(block, source);
-                match self.settings {
-                    Some(first) => self.diagnostics.push(
+                if let Some(first) = self.settings {
+                    self.diagnostics.push(
                         Diagnostic::error("there is more than one `vsa` block")
                             .label(span, "again here")
                             .also(first, "first here"),
-                    ),
-                    None => {
-                        self.settings = Some(span);
-                        self.declared.settings = settings(block, written, source, self.diagnostics);
-                    }
+                    );
+                } else {
+                    self.settings = Some(span);
+                    self.declared.settings = settings(block, written, source, self.diagnostics);
                 }
             }
             name => match self.kinds.get(name) {
@@ -273,20 +273,17 @@ impl<'a> Sorter<'a, '_> {
 
     /// Whether something is declared already; says so.
     fn taken(&mut self, what: &'a str, name: Arc<str>, span: Span, title: &str) -> bool {
-        match self.places.get(&(what, Arc::clone(&name))) {
-            Some(first) => {
-                self.diagnostics.push(
-                    Diagnostic::error(format!("{title} is declared twice"))
-                        .label(span, "again here")
-                        .also(*first, "first here"),
-                );
-                true
-            }
-            None => {
-                self.places.insert((what, name), span);
-                false
-            }
-        }
+        let place = self.places.entry((what, name));
+        let Entry::Occupied(first) = place else {
+            place.or_insert(span);
+            return false;
+        };
+        self.diagnostics.push(
+            Diagnostic::error(format!("{title} is declared twice"))
+                .label(span, "again here")
+                .also(*first.get(), "first here"),
+        );
+        true
     }
 
     fn locals(&mut self, block: &'a Block, source: Source) {

@@ -125,8 +125,8 @@ impl<'a> Evaluation<'a> {
                 diagnostics.extend(refused);
                 valid.then_some(Outcome::Value(value))
             }
-            Err(diagnostic) => {
-                diagnostics.push(diagnostic);
+            Err(errors) => {
+                diagnostics.extend(errors);
                 None
             }
         }
@@ -230,7 +230,7 @@ impl<'a> Evaluation<'a> {
         let attributes = decoder.block(&kind.shape, given, kind.schema.kind, &Trail::Root);
         let Decoder { mut diagnostics, depends_on: referred, .. } = decoder;
         let Some(attributes) = attributes else { return (None, diagnostics) };
-        let name = match self.name(kind, &address, &attributes) {
+        let name = match name(kind, &address, &attributes) {
             Ok(name) => name,
             Err(problem) => {
                 let named = kind.schema.instance_name.and_then(|name| block.bound.get(name));
@@ -257,31 +257,6 @@ impl<'a> Evaluation<'a> {
             exports: Arc::default(),
         };
         (Some(self.with_exports(resource)), diagnostics)
-    }
-
-    /// What a kind knows a resource by.
-    fn name(&self, kind: &Kind<'_>, address: &Address, attributes: &Object) -> Result<Arc<str>, Diagnostic> {
-        let given = kind.schema.instance_name.and_then(|name| attributes.get(name)).and_then(Value::as_str);
-        let name = match (address.key(), given) {
-            (None, _) => return Ok(address.name().into()),
-            (Some(_), Some(name)) => name.to_owned(),
-            (Some(Key::Name(key)), None) => key.to_string(),
-            (Some(Key::Index(index)), None) => match kind.schema.instance_name {
-                None => format!("{}-{index}", address.name()),
-                Some(attribute) => {
-                    let summary = format!("each `{}` of a `count` needs a `{attribute}`", address.kind());
-                    return Err(Diagnostic::error(summary)
-                        .help(format!("add `{attribute} = \"….${{count.index}}…\"`")));
-                }
-            },
-        };
-        (kind.schema.label.canonical)(&name).map(Arc::from).map_err(|invalid| {
-            let summary = format!("invalid name for `{address}`");
-            let mut diagnostic =
-                Diagnostic::error(summary).detail(format!("{} {}", quoted(&name), invalid.reason));
-            diagnostic.help.extend(invalid.help);
-            diagnostic
-        })
     }
 
     /// A resource that is not written, made of these values and the defaults.
@@ -371,6 +346,32 @@ impl Surroundings for Evaluation<'_> {
     }
 }
 
+/// What a kind knows a resource by.
+fn name(kind: &Kind<'_>, address: &Address, attributes: &Object) -> Result<Arc<str>, Box<Diagnostic>> {
+    let given = kind.schema.instance_name.and_then(|name| attributes.get(name)).and_then(Value::as_str);
+    let name = match (address.key(), given) {
+        (None, _) => return Ok(address.name().into()),
+        (Some(_), Some(name)) => name.to_owned(),
+        (Some(Key::Name(key)), None) => key.to_string(),
+        (Some(Key::Index(index)), None) => match kind.schema.instance_name {
+            None => format!("{}-{index}", address.name()),
+            Some(attribute) => {
+                let summary = format!("each `{}` of a `count` needs a `{attribute}`", address.kind());
+                return Err(Box::new(
+                    Diagnostic::error(summary).help(format!("add `{attribute} = \"….${{count.index}}…\"`")),
+                ));
+            }
+        },
+    };
+    (kind.schema.label.canonical)(&name).map(Arc::from).map_err(|invalid| {
+        let summary = format!("invalid name for `{address}`");
+        let mut diagnostic =
+            Diagnostic::error(summary).detail(format!("{} {}", quoted(&name), invalid.reason));
+        diagnostic.help.extend(invalid.help);
+        Box::new(diagnostic)
+    })
+}
+
 fn value_or(result: Result<Value, Diagnostics>, diagnostics: &mut Diagnostics) -> Option<Outcome> {
     match result {
         Ok(value) => Some(Outcome::Value(value)),
@@ -387,12 +388,10 @@ fn once_each(diagnostics: Diagnostics) -> Diagnostics {
     let mut kept: Vec<(Diagnostic, usize)> = Vec::new();
     for diagnostic in diagnostics {
         let place = diagnostic.primary.as_ref().map(|label| label.span);
-        match first.get(&(diagnostic.summary.clone(), place)) {
-            Some(index) => kept[*index].1 += 1,
-            None => {
-                first.insert((diagnostic.summary.clone(), place), kept.len());
-                kept.push((diagnostic, 0));
-            }
+        let index = *first.entry((diagnostic.summary.clone(), place)).or_insert(kept.len());
+        match kept.get_mut(index) {
+            Some((_, more)) => *more += 1,
+            None => kept.push((diagnostic, 0)),
         }
     }
     let counted = kept.into_iter().map(|(diagnostic, more)| match more {

@@ -205,7 +205,7 @@ impl<'a> Graph<'a> {
             match self.target(reference) {
                 Ok(Target::Item(target)) => edge(Some(reference.span()), target),
                 Ok(Target::Scope) => {}
-                Err(diagnostic) => diagnostics.push(diagnostic),
+                Err(unknown) => diagnostics.extend(unknown),
             }
         }
     }
@@ -257,7 +257,7 @@ impl<'a> Graph<'a> {
     }
 
     /// What a reference names.
-    pub(super) fn target(&self, reference: &Reference) -> Result<Target, Diagnostic> {
+    pub(super) fn target(&self, reference: &Reference) -> Result<Target, Diagnostics> {
         let root = &*reference.root;
         let (named, sort) = match root {
             "var" => (&self.variables, "variable"),
@@ -273,7 +273,8 @@ impl<'a> Graph<'a> {
         }) else {
             return Err(Diagnostic::error(format!("`{root}` is followed by a dot and a name"))
                 .at(reference.root_span)
-                .help(format!("write `{root}.NAME`")));
+                .help(format!("write `{root}.NAME`"))
+                .into());
         };
         named.get(&**name).map(|index| Target::Item(*index)).ok_or_else(|| {
             let diagnostic = Diagnostic::error(format!("unknown {sort} `{name}`")).at(reference.span_of(1));
@@ -282,20 +283,24 @@ impl<'a> Graph<'a> {
                 (None, "var") => diagnostic.help(format!("declare it: `variable \"{name}\" {{}}`")),
                 (None, _) => diagnostic.help(format!("declare it: `locals {{ {name} = … }}`")),
             }
+            .into()
         })
     }
 
-    fn resource(&self, reference: &Reference, kind: &Kind<'_>) -> Result<Target, Diagnostic> {
+    fn resource(&self, reference: &Reference, kind: &Kind<'_>) -> Result<Target, Diagnostics> {
         let kind_name = kind.schema.kind;
         let Some(step) = reference.steps.first() else {
             return Err(Diagnostic::error(format!("`{kind_name}` is followed by a label"))
                 .at(reference.root_span)
-                .help(format!("write `{}`", example(kind))));
+                .help(format!("write `{}`", example(kind)))
+                .into());
         };
         let Some(label) = step.name() else {
             return match (&step.access, self.all.get(kind_name)) {
                 (Access::Index(value), Some(all)) if value.is_unknown() => Ok(Target::Item(*all)),
-                _ => Err(Diagnostic::error(format!("a label of `{kind_name}` is a string")).at(step.span)),
+                _ => Err(Diagnostic::error(format!("a label of `{kind_name}` is a string"))
+                    .at(step.span)
+                    .into()),
             };
         };
         if let Some(index) = self.labelled(kind_name, label) {
@@ -306,7 +311,8 @@ impl<'a> Graph<'a> {
         Err(match self.resembling(kind_name, label) {
             Some(likely) => diagnostic.help(format!("did you mean `{likely}`?")),
             None => diagnostic.help(format!("declare it: `{kind_name} \"{label}\" {{ … }}`")),
-        })
+        }
+        .into())
     }
 
     /// The block of a kind with this label.
@@ -337,9 +343,10 @@ impl<'a> Graph<'a> {
     /// The address of a kind with this label, or with the nearest one.
     pub(super) fn resembling(&self, kind: &str, label: &str) -> Option<Address> {
         let labels = self.resources.get(kind)?;
-        let likely = match labels.contains_key(label) {
-            true => label,
-            false => nearest(label, labels.keys().map(|label| &**label))?,
+        let likely = if labels.contains_key(label) {
+            label
+        } else {
+            nearest(label, labels.keys().map(|label| &**label))?
         };
         Some(Address::new(kind, likely))
     }

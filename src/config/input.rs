@@ -61,7 +61,7 @@ pub(super) fn role(path: &Path) -> Option<Role> {
     let stem = name.strip_suffix(".hcl")?;
     match stem.strip_suffix(".vsavars") {
         Some("vsa") => Some(Role::Values),
-        Some(values) if values.ends_with(".auto") => Some(Role::AutomaticValues),
+        Some(values) if values.strip_suffix(".auto").is_some() => Some(Role::AutomaticValues),
         Some(_) => None,
         None => Some(Role::Configuration),
     }

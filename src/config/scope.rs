@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::address::{Address, Key};
 use crate::diag::{Diagnostic, Diagnostics, nearest};
 use crate::lang::{Access, Environment, Reference, Resolved, Scope, Step};
-use crate::value::{Object, Value};
+use crate::value::{Number, Object, Type, Value};
 
 use super::evaluate::{Evaluation, Outcome};
 use super::graph::Target;
@@ -42,6 +42,8 @@ impl<'a> ModuleScope<'a> {
         match self.evaluation.outcome(index) {
             Some(Outcome::Value(value)) => Ok(Resolved { value: value.clone(), steps: 1 }),
             Some(Outcome::Resources(instances)) => self.resource(instances, reference),
+            // The label is not known yet.
+            Some(Outcome::Only(_)) => Ok(Resolved { value: Value::unknown(Type::Any), steps: 1 }),
             _ => {
                 Err(Diagnostic::error(format!("`{reference}` is not known here")).at(reference.span()).into())
             }
@@ -67,36 +69,33 @@ impl<'a> ModuleScope<'a> {
         let missing = instances.address.with_key(key.clone());
         let span = reference.span_of(2);
         let keys = || instances.by_key.keys().flatten();
-        Err(match step.map(|step| &step.access) {
-            Some(Access::Attribute(name)) => {
-                let diagnostic = Diagnostic::error(format!("`{}` has several instances", instances.address))
-                    .label(span, format!("`{name}` is of one of them"));
-                match keys().next() {
-                    Some(key) => diagnostic.help(format!("choose one: `{}{key}.{name}`", instances.address)),
-                    None => diagnostic,
-                }
+        Err(if let Some(Access::Attribute(name)) = step.map(|step| &step.access) {
+            let diagnostic = Diagnostic::error(format!("`{}` has several instances", instances.address))
+                .label(span, format!("`{name}` is of one of them"));
+            match keys().next() {
+                Some(key) => diagnostic.help(format!("choose one: `{}{key}.{name}`", instances.address)),
+                None => diagnostic,
             }
-            _ => {
-                let diagnostic = Diagnostic::error(format!("there is no `{missing}`")).at(span);
-                let names = keys().filter_map(|key| match key {
-                    Key::Name(name) => Some(&**name),
-                    Key::Index(_) => None,
-                });
-                let typed = match &key {
-                    Some(Key::Name(name)) => nearest(name, names),
-                    _ => None,
-                };
-                match typed {
-                    Some(likely) => {
-                        let likely = instances.address.with_key(Some(Key::Name(likely.into())));
-                        diagnostic.help(format!("did you mean `{likely}`?"))
-                    }
-                    None => diagnostic.help(match instances.by_key.len() {
-                        0 => format!("`{}` has no instances", instances.address),
-                        1 => format!("`{}` has 1 instance", instances.address),
-                        count => format!("`{}` has {count} instances", instances.address),
-                    }),
+        } else {
+            let diagnostic = Diagnostic::error(format!("there is no `{missing}`")).at(span);
+            let names = keys().filter_map(|key| match key {
+                Key::Name(name) => Some(&**name),
+                Key::Index(_) => None,
+            });
+            let typed = match &key {
+                Some(Key::Name(name)) => nearest(name, names),
+                _ => None,
+            };
+            match typed {
+                Some(likely) => {
+                    let likely = instances.address.with_key(Some(Key::Name(likely.into())));
+                    diagnostic.help(format!("did you mean `{likely}`?"))
                 }
+                None => diagnostic.help(match instances.by_key.len() {
+                    0 => format!("`{}` has no instances", instances.address),
+                    1 => format!("`{}` has 1 instance", instances.address),
+                    count => format!("`{}` has {count} instances", instances.address),
+                }),
             }
         }
         .into())
@@ -109,7 +108,7 @@ impl<'a> ModuleScope<'a> {
                 Some([("key", Value::from(&**key)), ("value", value.clone())].into_iter().collect())
             }
             ("count", Some((Key::Index(index), _))) => {
-                let index = Value::from(crate::value::Number::from(*index));
+                let index = Value::from(Number::from(*index));
                 Some([("index", index)].into_iter().collect())
             }
             ("path", _) => {
@@ -125,7 +124,7 @@ impl<'a> ModuleScope<'a> {
 fn index(step: &Step) -> Option<u64> {
     match &step.access {
         Access::Index(value) if !value.is_sensitive() => {
-            value.as_number().and_then(|number| number.as_i64()).and_then(|index| u64::try_from(index).ok())
+            value.as_number().and_then(Number::as_i64).and_then(|index| u64::try_from(index).ok())
         }
         _ => None,
     }
@@ -141,7 +140,7 @@ impl Scope for ModuleScope<'_> {
         }
         match self.evaluation.graph.target(reference) {
             Ok(Target::Item(index)) => Some(self.item(index, reference)),
-            Err(diagnostic) => Some(Err(diagnostic.into())),
+            Err(diagnostics) => Some(Err(diagnostics)),
             Ok(Target::Scope) => {
                 match (&*reference.root, &self.each, reference.steps.first().and_then(Step::name)) {
                     // The usual ones, without an object around them.

@@ -47,15 +47,15 @@ pub(super) fn values(
     for argument in arguments {
         match argument {
             Argument::File(file) => reader.file(file),
-            Argument::Variable { name, value } => match variables.get(&*name) {
-                Some(variable) => reader.text(variable, &value, format!("`-var {name}`")),
-                None => {
-                    let diagnostic =
-                        Diagnostic::error(format!("`-var {name}` sets a variable that is not declared"));
-                    let diagnostic = reader.undeclared(diagnostic, &name);
+            Argument::Variable { name, value } => {
+                if let Some(variable) = variables.get(&*name) {
+                    reader.text(variable, &value, format!("`-var {name}`"));
+                } else {
+                    let summary = format!("`-var {name}` sets a variable that is not declared");
+                    let diagnostic = reader.undeclared(Diagnostic::error(summary), &name);
                     reader.diagnostics.push(diagnostic);
                 }
-            },
+            }
         }
     }
     reader.values

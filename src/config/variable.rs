@@ -11,6 +11,7 @@ use super::declarations::Located;
 use super::decode::bind;
 
 /// A `variable` block.
+#[expect(clippy::struct_excessive_bools, reason = "the flags of the block, and what was found out about it")]
 pub(super) struct Variable<'a> {
     /// Its name.
     pub(super) name: &'a str,
@@ -113,7 +114,7 @@ pub(super) struct Assigned {
 
 impl Variable<'_> {
     /// The value that the variable has, not yet validated.
-    pub(super) fn value(&self, assigned: Option<&Assigned>) -> Result<Value, Diagnostic> {
+    pub(super) fn value(&self, assigned: Option<&Assigned>) -> Result<Value, Diagnostics> {
         let name = self.name;
         let value = match assigned {
             Some(assigned) if assigned.value.is_null() && !self.nullable => self.default.clone(),
@@ -128,7 +129,8 @@ impl Variable<'_> {
                             diagnostic.label(span, error.to_string()).also(self.span, "declared here")
                         }
                         None => diagnostic.label(self.span, error.to_string()).detail(origin),
-                    });
+                    }
+                    .into());
                 }
             },
             None => self.default.clone(),
@@ -144,7 +146,8 @@ impl Variable<'_> {
                     .help(format!(
                         "set it with `-var {name}=…`, in `vsa.vsavars.hcl`, or as VSA_VAR_{name} in the environment"
                     ))
-            });
+            }
+            .into());
         };
         Ok(if self.sensitive { value.with_sensitive(true) } else { value })
     }

@@ -296,12 +296,9 @@ impl<'a> Decoder<'a> {
         for (nested, shape) in shape.schema.blocks.iter().zip(&shape.blocks) {
             let name: &str = &nested.name;
             let outer = trail.name(name);
-            let value = match values.get(name).filter(|value| !value.is_null()) {
-                None => {
-                    complete &= self.absent(shape, nested, &outer, object);
-                    continue;
-                }
-                Some(value) => value,
+            let Some(value) = values.get(name).filter(|value| !value.is_null()) else {
+                complete &= self.absent(shape, nested, &outer, object);
+                continue;
             };
             let mut inner = |value: &Value, trail: &Trail<'_>| {
                 let values = value.as_object()?;

@@ -74,12 +74,10 @@ impl<'s> Shape<'s> {
     /// What `name` stands for.
     pub(in crate::config) fn entry(&self, name: &str) -> Option<Entry<'_, 's>> {
         let index = *self.names.get(name)?;
-        match self.schema.attributes.get(index) {
-            Some(attribute) => Some(Entry::Attribute(attribute)),
-            None => {
-                let index = index - self.schema.attributes.len();
-                Some(Entry::Block(index, self.schema.blocks.get(index)?, self.blocks.get(index)?))
-            }
+        if let Some(attribute) = self.schema.attributes.get(index) {
+            return Some(Entry::Attribute(attribute));
         }
+        let index = index - self.schema.attributes.len();
+        Some(Entry::Block(index, self.schema.blocks.get(index)?, self.blocks.get(index)?))
     }
 }

@@ -61,9 +61,8 @@ pub(in crate::config) fn is(value: &Value) -> String {
         Repr::Bool(bool) => format!("`{bool}`"),
         Repr::Number(number) => number.to_string(),
         Repr::String(text) => quoted(text),
-        Repr::List(..) => "a list".to_owned(),
+        Repr::List(..) | Repr::Tuple(_) => "a list".to_owned(),
         Repr::Set(..) => "a set".to_owned(),
-        Repr::Tuple(_) => "a list".to_owned(),
         Repr::Map(..) => "a map".to_owned(),
         Repr::Object(object) => match object.resource() {
             Some(address) => format!("`{address}`"),
