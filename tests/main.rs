@@ -12,6 +12,7 @@
 mod audit;
 mod conformance;
 mod kinds;
+mod config;
 mod layers;
 mod nginx_files;
 mod store;
