@@ -263,7 +263,41 @@ fn a_block_holds_every_attribute_of_its_schema() {
     );
     let shop = resource(&declared, r#"domain["shop.example.com"]"#);
     assert_eq!(&*shop.name, "shop.example.com");
-    assert_snapshot!(format!("{:#?}", shop.attributes.iter().collect::<std::collections::BTreeMap<_, _>>()), @"");
+    assert_snapshot!(format!("{:#?}", shop.attributes.iter().collect::<std::collections::BTreeMap<_, _>>()), @r#"
+    {
+        "after": [],
+        "aliases": [
+            "www.shop.example.com",
+        ],
+        "allow": [
+            {
+                "from": "10.0.0.0/8",
+            },
+            {
+                "from": "7",
+            },
+        ],
+        "gzip": true,
+        "headers": {
+            "x-robots-tag": "none",
+        },
+        "location": {
+            "/admin/": {
+                "auth": null,
+                "root": "/srv/admin",
+            },
+        },
+        "name": null,
+        "tenant": {
+            "name": "acme",
+            "url": "https://acme",
+        },
+        "upstream": {
+            "address": "127.0.0.1:3000",
+            "weight": 80,
+        },
+    }
+    "#);
     assert_eq!(shop.reference("tenant"), Some(&Address::new("tenant", "acme")));
     let needs: Vec<_> = shop.depends_on.iter().map(ToString::to_string).collect();
     assert_eq!(needs, ["tenant.acme"]);
@@ -283,7 +317,14 @@ fn the_node_and_certificates_are_there_without_being_declared() {
         "#,
     );
     let addresses: Vec<_> = declared.resources.keys().map(ToString::to_string).collect();
-    assert_snapshot!(addresses.join("\n"), @"");
+    assert_snapshot!(addresses.join("\n"), @r#"
+    certificate["a.example.com"]
+    certificate["b.example.com"]
+    domain["a.example.com"]
+    domain["b.example.com"]
+    node.local
+    tenant.acme
+    "#);
     assert_eq!(resource(&declared, "tenant.acme").reference("node"), Some(&Address::new("node", "local")));
     let implied = resource(&declared, r#"certificate["a.example.com"]"#);
     assert_eq!(implied.get("days"), &Value::from(30));
@@ -313,7 +354,85 @@ domain "a.example.com" {
 tenat "beta" {}
 gadget "x" {}
 "#
-    ), @"");
+    ), @r#"
+    error: unknown attribute `nam` in `tenant`
+     --> main.hcl:3:3
+      |
+    3 |   nam = "Acme"
+      |   ^^^
+      |
+      = help: did you mean `name`?
+
+    error: missing attribute `address` in `upstream`
+     --> main.hcl:6:3
+      |
+    6 |   upstream {
+      |   ^^^^^^^^
+      |
+      = help: `address` takes a line
+
+    error: unknown attribute `adress` in `upstream`
+     --> main.hcl:7:5
+      |
+    7 |     adress = "127.0.0.1:80"
+      |     ^^^^^^
+      |
+      = help: did you mean `address`?
+
+    error: unknown block `upsteam` in `domain`
+     --> main.hcl:9:3
+      |
+    9 |   upsteam {}
+      |   ^^^^^^^
+      |
+      = help: did you mean `upstream`?
+
+    error: unknown block `locatoin` in `domain`
+      --> main.hcl:10:3
+       |
+    10 |   locatoin "/" {}
+       |   ^^^^^^^^
+       |
+       = help: did you mean `location`?
+
+    error: unknown attribute `aliasses` in `domain`
+      --> main.hcl:11:3
+       |
+    11 |   aliasses = []
+       |   ^^^^^^^^
+       |
+       = help: did you mean `aliases`?
+
+    error: unknown attribute `locations` in `domain`
+      --> main.hcl:12:3
+       |
+    12 |   locations = {}
+       |   ^^^^^^^^^
+       |
+       = help: did you mean the block `location "/admin/" { … }`?
+
+    error: unknown attribute `entirely_different` in `domain`
+      --> main.hcl:13:3
+       |
+    13 |   entirely_different = 1
+       |   ^^^^^^^^^^^^^^^^^^
+
+    error: unknown block `tenat`
+      --> main.hcl:15:1
+       |
+    15 | tenat "beta" {}
+       | ^^^^^
+       |
+       = help: did you mean `tenant`?
+
+    error: unknown block `gadget`
+      --> main.hcl:16:1
+       |
+    16 | gadget "x" {}
+       | ^^^^^^
+       |
+       = help: the kinds are `node`, `tenant`, `auth`, `domain`, `certificate`
+    "#);
 }
 
 #[test]
@@ -331,7 +450,47 @@ locals {
 }
 loose = 1
 "#
-    ), @"");
+    ), @r#"
+    error: `upstream` in `domain` is a block, not an attribute
+     --> main.hcl:4:3
+      |
+    4 |   upstream = { address = "127.0.0.1:80" }
+      |   ^^^^^^^^
+      |
+      = help: write it without `=`: `upstream { … }`
+
+    error: `location` in `domain` is a block, not an attribute
+     --> main.hcl:5:3
+      |
+    5 |   location = "/"
+      |   ^^^^^^^^
+      |
+      = help: write it without `=`: `location "/admin/" { … }`
+
+    error: `aliases` in `domain` is an attribute, not a block
+     --> main.hcl:6:3
+      |
+    6 |   aliases {}
+      |   ^^^^^^^
+      |
+      = help: write `aliases = …`
+
+    error: `locals` holds attributes, not blocks
+     --> main.hcl:9:3
+      |
+    9 |   name {}
+      |   ^^^^
+      |
+      = help: write `name = { … }`
+
+    error: `loose` stands outside any block
+      --> main.hcl:11:1
+       |
+    11 | loose = 1
+       | ^^^^^
+       |
+       = help: a named value is `locals { loose = … }`; values of variables stand in `vsa.vsavars.hcl`
+    "#);
 }
 
 #[test]
@@ -349,7 +508,29 @@ domain "a.example.com" {
 }
 output "url" {}
 "#
-    ), @"");
+    ), @r#"
+    error: missing attribute `address` in `upstream`
+     --> main.hcl:4:3
+      |
+    4 |   upstream {
+      |   ^^^^^^^^
+      |
+      = help: `address` takes a line
+
+    error: `from` of `allow` is required
+     --> main.hcl:8:12
+      |
+    8 |     from = null
+      |            ^^^^ this is `null`
+
+    error: missing attribute `value` in `output`
+      --> main.hcl:11:1
+       |
+    11 | output "url" {}
+       | ^^^^^^^^^^^^
+       |
+       = help: `value` takes an expression
+    "#);
 }
 
 #[test]
@@ -390,7 +571,86 @@ locals {
 vsa {}
 "#;
     let files = vec![file("main.hcl", main), file("other.hcl", other)];
-    assert_snapshot!(said(Input { files, ..Input::default() }), @"");
+    assert_snapshot!(said(Input { files, ..Input::default() }), @r#"
+    error: this is not valid HCL
+     --> main.hcl:4:3
+      |
+    4 |   name = "b"
+      |   ^ invalid attribute; expected unique attribute key; found redefined attribute
+
+    error: `upstream` may stand only once in `domain`
+      --> main.hcl:12:3
+       |
+     9 |   upstream {
+       |   -------- first here
+    ...
+    12 |   upstream {
+       |   ^^^^^^^^ again here
+
+    error: duplicate `location` "/x" in `domain`
+      --> main.hcl:17:3
+       |
+    15 |   location "/x" {}
+       |   ------------- first here
+    16 |   location "/y" {}
+    17 |   location "/x" {}
+       |   ^^^^^^^^^^^^^ again here
+
+    error: `tenant.beta` is declared twice
+     --> other.hcl:2:1
+      |
+    2 | tenant "beta" {}
+      | ^^^^^^^^^^^^^ again here
+      |
+     ::: main.hcl:6:1
+      |
+    6 | tenant "beta" {}
+      | ------------- first here
+
+    error: `domain["a.example.com"]` is declared twice
+     --> other.hcl:3:1
+      |
+    3 | domain "A.example.com" {
+      | ^^^^^^^^^^^^^^^^^^^^^^ again here
+      |
+     ::: main.hcl:7:1
+      |
+    7 | domain "a.example.com" {
+      | ---------------------- first here
+
+    error: `variable` `a` is declared twice
+      --> other.hcl:6:1
+       |
+     6 | variable "a" { default = 2 }
+       | ^^^^^^^^^^^^ again here
+       |
+      ::: main.hcl:19:1
+       |
+    19 | variable "a" { default = 1 }
+       | ------------ first here
+
+    error: `local.x` is declared twice
+      --> other.hcl:8:3
+       |
+     8 |   x = 2
+       |   ^ again here
+       |
+      ::: main.hcl:21:3
+       |
+    21 |   x = 1
+       |   - first here
+
+    error: there is more than one `vsa` block
+      --> other.hcl:10:1
+       |
+    10 | vsa {}
+       | ^^^ again here
+       |
+      ::: main.hcl:23:1
+       |
+    23 | vsa {}
+       | --- first here
+    "#);
 }
 
 #[test]
@@ -428,7 +688,27 @@ domain "c.example.com" {
   }
 }
 "#
-    ), @"");
+    ), @r#"
+    error: `drain` of `node` takes a whole number from 0 to 600
+     --> main.hcl:4:11
+      |
+    4 |   drain = 601
+      |           ^^^ this is 601
+
+    error: `mode` of `proxy` takes `"managed"` or `"host"`
+     --> main.hcl:6:17
+      |
+    6 |     mode      = "hots"
+      |                 ^^^^^^ this is "hots"
+      |
+      = help: did you mean `"host"`?
+
+    error: `http_port` of `proxy` takes a whole number from 1 to 65535
+     --> main.hcl:7:17
+      |
+    7 |     http_port = "http"
+      |                 ^^^^^^ this is "http"
+    "#);
 }
 
 #[test]
@@ -462,7 +742,88 @@ domain "g.example.com" {
 domain "h.example.com" {
 }
 "#
-    ), @"");
+    ), @r#"
+    error: `tenant` of `domain` takes a reference to a tenant
+     --> main.hcl:6:12
+      |
+    6 |   tenant = "acme"
+      |            ^^^^^^ "acme" is a string
+      |
+      = help: write `tenant.acme` without quotes
+
+    error: `tenant` of `domain` takes a reference to a tenant
+     --> main.hcl:9:12
+      |
+    9 |   tenant = "acmee"
+      |            ^^^^^^^ "acmee" is a string
+      |
+      = help: did you mean `tenant.acme`? write it without quotes
+
+    error: `tenant` of `domain` takes a reference to a tenant
+      --> main.hcl:12:12
+       |
+    12 |   tenant = node.main
+       |            ^^^^^^^^^ this is `node.main`
+       |
+       = help: write `tenant.NAME`
+
+    error: there is no `tenant.acmee`
+      --> main.hcl:15:12
+       |
+    15 |   tenant = tenant.acmee
+       |            ^^^^^^^^^^^^
+       |
+       = help: did you mean `tenant.acme`?
+
+    error: there is no `tenant.acmee`
+      --> main.hcl:15:12
+       |
+    15 |   tenant = tenant.acmee
+       |            ^^^^^^^^^^^^
+       |
+       = help: did you mean `tenant.acme`?
+
+    error: there is nothing named `tennant` here
+      --> main.hcl:18:12
+       |
+    18 |   tenant = tennant.acme
+       |            ^^^^^^^
+       |
+       = help: did you mean `tenant`?
+
+    error: `tenant` is followed by a label
+      --> main.hcl:21:12
+       |
+    21 |   tenant = tenant
+       |            ^^^^^^
+       |
+       = help: write `tenant.shop`
+
+    error: `tenant` is followed by a label
+      --> main.hcl:21:12
+       |
+    21 |   tenant = tenant
+       |            ^^^^^^
+       |
+       = help: write `tenant.shop`
+
+    error: `tenant` of `domain` takes a reference to a tenant
+      --> main.hcl:24:12
+       |
+    24 |   tenant = tenant.acme.url
+       |            ^^^^^^^^^^^^^^^ "https://acme" is a string
+       |
+       = help: write a reference, without quotes: `tenant.NAME`
+
+    error: missing `tenant` in `domain`: there are several of kind `tenant`
+      --> main.hcl:26:1
+       |
+    26 | domain "h.example.com" {
+       | ^^^^^^^^^^^^^^^^^^^^^^ which tenant is meant?
+       |
+       = note: there are `tenant.acme`, `tenant.beta`
+       = help: name one of them: `tenant = tenant.acme`
+    "#);
 }
 
 #[test]
@@ -471,7 +832,15 @@ fn a_reference_left_away_needs_one_to_mean() {
         r#"
 auth "staff" {}
 "#
-    ), @"");
+    ), @r#"
+    error: missing `tenant` in `auth`: no `tenant` is declared
+     --> main.hcl:2:1
+      |
+    2 | auth "staff" {}
+      | ^^^^^^^^^^^^
+      |
+      = help: declare one, such as `tenant "main" {}`
+    "#);
 }
 
 #[test]
@@ -494,7 +863,87 @@ domain "a.example.com" {
 }
 variable "1x" {}
 "#
-    ), @"");
+    ), @r#"
+    error: `tenant` takes one label
+     --> main.hcl:2:1
+      |
+    2 | tenant {}
+      | ^^^^^^ this has none
+      |
+      = help: write `tenant "shop" { … }`
+
+    error: `tenant` takes one label
+     --> main.hcl:3:1
+      |
+    3 | tenant "a" "b" {}
+      | ^^^^^^^^^^^^^^ this has several
+      |
+      = help: write `tenant "shop" { … }`
+
+    error: invalid label for `tenant`
+     --> main.hcl:4:8
+      |
+    4 | tenant "Acme" {}
+      |        ^^^^^^ "Acme" does not begin with a lower-case letter
+
+    error: invalid label for `tenant`
+     --> main.hcl:5:8
+      |
+    5 | tenant "a\u0000b" {}
+      |        ^^^^^^^^^^ "a\0b" contains '\0'; only lower-case letters, digits and hyphens may stand in it
+
+    error: invalid label for `tenant`
+     --> main.hcl:6:8
+      |
+    6 | tenant "a\nb" {}
+      |        ^^^^^^ "a\nb" contains '\n'; only lower-case letters, digits and hyphens may stand in it
+
+    error: invalid label for `domain`
+     --> main.hcl:7:8
+      |
+    7 | domain "not a host" {}
+      |        ^^^^^^^^^^^^ "not a host" is not a host name
+      |
+      = help: write it as `shop.example.com`, without scheme, port or path
+
+    error: missing `tenant` in `domain`: no `tenant` is declared
+     --> main.hcl:8:1
+      |
+    8 | domain "a.example.com" {
+      | ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: declare one, such as `tenant "main" {}`
+
+    error: `location` takes one label, a path
+      --> main.hcl:10:3
+       |
+    10 |   location {}
+       |   ^^^^^^^^ this has none
+       |
+       = help: write `location "/admin/" { … }`
+
+    error: invalid label for `location`
+      --> main.hcl:11:12
+       |
+    11 |   location "admin" {}
+       |            ^^^^^^^ "admin" does not begin with `/`
+       |
+       = help: write `/admin/`
+
+    error: `upstream` takes no label
+      --> main.hcl:12:12
+       |
+    12 |   upstream "x" {
+       |            ^^^
+
+    error: the name of `variable` is not a name
+      --> main.hcl:16:10
+       |
+    16 | variable "1x" {}
+       |          ^^^^ "1x" cannot stand in an expression
+       |
+       = help: a name is a letter or `_`, then letters, digits, `_` and `-`
+    "#);
 }
 
 #[test]
@@ -521,7 +970,67 @@ domain "a.example.com" {
 resource "tenant" "x" {}
 terraform {}
 "#
-    ), @"");
+    ), @r#"
+    error: this is vsa 0.1.0, which the configuration does not allow
+     --> main.hcl:3:22
+      |
+    3 |   required_version = ">= 9.0"
+      |                      ^^^^^^^^
+      |
+      = help: install another version of vsa, or change `required_version`
+
+    error: `backend` is not supported yet
+     --> main.hcl:4:3
+      |
+    4 |   backend "http" {}
+      |   ^^^^^^^^^^^^^^
+
+    error: `encryption` is not supported yet
+     --> main.hcl:5:3
+      |
+    5 |   encryption {}
+      |   ^^^^^^^^^^
+
+    error: `module` blocks are not supported yet
+     --> main.hcl:7:1
+      |
+    7 | module "blog" {
+      | ^^^^^^^^^^^^^
+
+    error: `moved` blocks are not supported yet
+      --> main.hcl:10:1
+       |
+    10 | moved {}
+       | ^^^^^
+
+    error: `lifecycle` blocks are not supported yet
+      --> main.hcl:12:3
+       |
+    12 |   lifecycle {
+       |   ^^^^^^^^^
+
+    error: `dynamic` blocks are not supported yet
+      --> main.hcl:17:3
+       |
+    17 |   dynamic "location" {}
+       |   ^^^^^^^^^^^^^^^^^^
+
+    error: unknown block `resource`
+      --> main.hcl:19:1
+       |
+    19 | resource "tenant" "x" {}
+       | ^^^^^^^^
+       |
+       = help: write `tenant "x" { … }`
+
+    error: unknown block `terraform`
+      --> main.hcl:20:1
+       |
+    20 | terraform {}
+       | ^^^^^^^^^
+       |
+       = help: settings stand in `vsa { … }`
+    "#);
 }
 
 #[test]
@@ -545,7 +1054,32 @@ output "not_said" {
   value = local.a
 }
 "#
-    ), @"");
+    ), @r#"
+    error: `local.a`, `local.b` and `local.c` depend on each other
+     --> main.hcl:3:7
+      |
+    3 |   a = local.b
+      |       ^^^^^^^ `local.a` needs `local.b`
+    4 |   b = [local.c]
+      |        ------- `local.b` needs `local.c`
+    5 |   c = "${local.a}!"
+      |          ------- `local.c` needs `local.a`
+
+    error: `local.d` depends on itself
+     --> main.hcl:6:7
+      |
+    6 |   d = local.d
+      |       ^^^^^^^ `local.d` needs `local.d`
+
+    error: `domain["a.example.com"]` and `domain["b.example.com"]` depend on each other
+      --> main.hcl:10:12
+       |
+    10 |   after = [domain["b.example.com"]]
+       |            ^^^^^^^^^^^^^^^^^^^^^^^ `domain["a.example.com"]` needs `domain["b.example.com"]`
+    ...
+    13 |   after = [domain["a.example.com"]]
+       |            ----------------------- `domain["b.example.com"]` needs `domain["a.example.com"]`
+    "#);
 }
 
 #[test]
@@ -570,7 +1104,25 @@ output "other" {
   value = 1 + "y"
 }
 "#
-    ), @"");
+    ), @r#"
+    error: an operand of `+` does not fit
+     --> main.hcl:3:14
+      |
+    3 |   name = 1 + "x"
+      |              ^^^ a number is required, and this text is not one
+
+    error: unknown attribute `typo` in `domain`
+      --> main.hcl:11:3
+       |
+    11 |   typo   = "said, for it needs no value"
+       |   ^^^^
+
+    error: an operand of `+` does not fit
+      --> main.hcl:17:15
+       |
+    17 |   value = 1 + "y"
+       |               ^^^ a number is required, and this text is not one
+    "#);
 }
 
 #[test]
@@ -607,7 +1159,17 @@ fn for_each_makes_an_instance_a_key() {
         .values()
         .map(|resource| format!("{} {}", resource.address, resource.name))
         .collect();
-    assert_snapshot!(addresses.join("\n"), @"");
+    assert_snapshot!(addresses.join("\n"), @r#"
+    certificate["blog.example.com"] blog.example.com
+    certificate["shop.example.com"] shop.example.com
+    certificate["x.example.com"] x.example.com
+    domain.plain["x.example.com"] x.example.com
+    domain.site["blog"] blog.example.com
+    domain.site["shop"] shop.example.com
+    node.local local
+    tenant.all["acme"] acme
+    tenant.all["beta"] beta
+    "#);
     let blog = resource(&declared, r#"domain.site["blog"]"#);
     assert_eq!(format!("{:?}", blog.depends_on), r#"{tenant.all["beta"]}"#);
     let plain = resource(&declared, r#"domain.plain["x.example.com"]"#);
@@ -705,7 +1267,151 @@ tenant "m" {
   depends_on = ["tenant.a", local.outside]
 }
 "#
-    ), @"");
+    ), @r#"
+    error: `for_each` takes a map, or a set of strings
+     --> main.hcl:7:14
+      |
+    7 |   for_each = ["x", "y"]
+      |              ^^^^^^^^^^ this is a list
+      |
+      = help: make a set of it with `toset(…)`
+
+    error: `for_each` takes a map, or a set of strings
+      --> main.hcl:10:14
+       |
+    10 |   for_each = "x"
+       |              ^^^ this is "x"
+
+    error: `for_each` takes a map, or a set of strings
+      --> main.hcl:13:14
+       |
+    13 |   for_each = toset([1, null])
+       |              ^^^^^^^^^^^^^^^^ this set holds 1
+
+    error: `for_each` takes no sensitive value
+      --> main.hcl:16:14
+       |
+    16 |   for_each = toset([var.secret])
+       |              ^^^^^^^^^^^^^^^^^^^ this comes from a sensitive value
+       |
+       = help: its keys stand in addresses, which are shown; `nonsensitive(…)` says that they may be
+
+    error: `count` takes a whole number from 0 to 100000
+      --> main.hcl:19:11
+       |
+    19 |   count = -1
+       |           ^^ this is -1
+
+    error: `count` takes a whole number from 0 to 100000
+      --> main.hcl:22:11
+       |
+    22 |   count = "many"
+       |           ^^^^^^ this is "many"
+
+    error: `for_each` and `count` cannot both stand in one `tenant`
+      --> main.hcl:25:14
+       |
+    25 |   count    = 1
+       |              ^
+    26 |   for_each = {}
+       |              --
+
+    error: `each` means nothing here
+      --> main.hcl:29:10
+       |
+    29 |   name = each.key
+       |          ^^^^
+       |
+       = help: it stands in blocks with `for_each`; this `tenant` has none
+
+    error: there is nothing named `each` here
+      --> main.hcl:29:10
+       |
+    29 |   name = each.key
+       |          ^^^^
+
+    error: `each` means nothing here
+      --> main.hcl:33:11
+       |
+    33 |   name  = each.value
+       |           ^^^^
+       |
+       = help: it stands in blocks with `for_each`; this `tenant` has none
+
+    error: there is nothing named `each` here
+      --> main.hcl:33:11
+       |
+    33 |   name  = each.value
+       |           ^^^^
+       |
+       = note: in `tenant.i[0]`
+
+    error: `each` means nothing here
+      --> main.hcl:36:23
+       |
+    36 |   for_each = { each = each.key }
+       |                       ^^^^
+       |
+       = help: it stands in blocks with `for_each`
+
+    error: there is nothing named `each` here
+      --> main.hcl:36:23
+       |
+    36 |   for_each = { each = each.key }
+       |                       ^^^^
+
+    error: invalid name for `tenant.k["Not A Slug"]`
+      --> main.hcl:39:14
+       |
+    39 |   for_each = toset(["Not A Slug", "ok"])
+       |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = note: "Not A Slug" does not begin with a lower-case letter
+
+    error: `count` means nothing here
+      --> main.hcl:42:13
+       |
+    42 |   outside = count.index
+       |             ^^^^^
+       |
+       = help: it stands in blocks with `count`
+
+    error: there is nothing named `count` here
+      --> main.hcl:42:13
+       |
+    42 |   outside = count.index
+       |             ^^^^^
+
+    error: `for_each` takes a map, or a set of strings
+      --> main.hcl:45:16
+       |
+    45 |   for_each   = null
+       |                ^^^^ this is `null`
+
+    error: `depends_on` takes a list of resources
+      --> main.hcl:46:16
+       |
+    46 |   depends_on = "tenant.a"
+       |                ^^^^^^^^^^
+       |
+       = help: write `depends_on = [tenant.acme]`
+
+    error: `depends_on` takes resources
+      --> main.hcl:49:17
+       |
+    49 |   depends_on = ["tenant.a", local.outside]
+       |                 ^^^^^^^^^^ this is not the address of a resource
+       |
+       = help: write it without quotes: `depends_on = [tenant.acme]`
+
+    error: `depends_on` takes resources
+      --> main.hcl:49:29
+       |
+    49 |   depends_on = ["tenant.a", local.outside]
+       |                             ^^^^^^^^^^^^^ this is not the address of a resource
+       |
+       = help: write it without quotes: `depends_on = [tenant.acme]`
+    "#);
 }
 
 #[test]
@@ -730,7 +1436,48 @@ output "url" {
   value = tenant.all.url
 }
 "#
-    ), @"");
+    ), @r#"
+    error: `tenant` of `auth` takes a reference to a tenant
+     --> main.hcl:6:12
+      |
+    6 |   tenant = tenant.all
+      |            ^^^^^^^^^^ this is all instances of `tenant.all`
+      |
+      = help: choose one of them, such as `tenant.all["acme"]`
+
+    error: there is no `tenant.all["acmee"]`
+     --> main.hcl:9:12
+      |
+    9 |   tenant = tenant.all["acmee"]
+      |            ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: did you mean `tenant.all["acme"]`?
+
+    error: there is no `tenant.all["completely-other"]`
+      --> main.hcl:12:12
+       |
+    12 |   tenant = tenant.all["completely-other"]
+       |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: `tenant.all` has 2 instances
+
+    error: missing `tenant` in `auth`: there are several of kind `tenant`
+      --> main.hcl:14:1
+       |
+    14 | auth "d" {
+       | ^^^^^^^^ which tenant is meant?
+       |
+       = note: there are `tenant.all["acme"]`, `tenant.all["beta"]`
+       = help: name one of them: `tenant = tenant.all["acme"]`
+
+    error: `tenant.all` has several instances
+      --> main.hcl:17:11
+       |
+    17 |   value = tenant.all.url
+       |           ^^^^^^^^^^^^^^ `url` is of one of them
+       |
+       = help: choose one: `tenant.all["acme"].url`
+    "#);
 }
 
 #[test]
@@ -743,7 +1490,16 @@ domain "site" {
   gzip     = each.key
 }
 "#
-    ), @"");
+    ), @r#"
+    error: `gzip` of `domain` takes `true` or `false`
+     --> main.hcl:5:14
+      |
+    5 |   gzip     = each.key
+      |              ^^^^^^^^ this is "a.example.com"
+      |
+      = note: in `domain.site["a.example.com"]`
+      = help: 2 more instances have the same problem
+    "#);
 }
 
 #[test]
@@ -782,7 +1538,22 @@ variable "untyped" {}
         variable("untyped", "[\"x\"]"),
     ];
     let declared = declared_from(Input { files, environment, arguments, ..Input::default() });
-    assert_snapshot!(format!("{:#?}", declared.variables), @"");
+    assert_snapshot!(format!("{:#?}", declared.variables), @r#"
+    {
+        "a": "environment",
+        "b": "vsa",
+        "c": "z auto",
+        "d": "named file",
+        "e": "vsa",
+        "f": "last argument",
+        "list": [
+            "x",
+            "y",
+        ],
+        "number": 17,
+        "untyped": "[\"x\"]",
+    }
+    "#);
 }
 
 #[test]
@@ -839,7 +1610,125 @@ locals {
         ],
         ..Input::default()
     };
-    assert_snapshot!(said(input), @"");
+    assert_snapshot!(said(input), @r#"
+    error: no value for `var.missing`
+     --> main.hcl:9:1
+      |
+    9 | variable "missing" {}
+      | ^^^^^^^^^^^^^^^^^^ this has no default
+      |
+      = help: set it with `-var missing=…`, in `vsa.vsavars.hcl`, or as VSA_VAR_missing in the environment
+
+    error: invalid value for `var.odd`
+      --> main.hcl:22:1
+       |
+    22 | variable "odd" {
+       | ^^^^^^^^^^^^^^
+    ...
+    25 |     condition     = var.odd % 2 == 1
+       |                     ---------------- this is not so
+       |
+       = note: odd numbers only
+
+    error: there is no type `strin`
+      --> main.hcl:30:10
+       |
+    30 |   type = strin
+       |          ^^^^^
+       |
+       = help: did you mean `string`?
+
+    error: wrong type for `default`
+      --> main.hcl:34:13
+       |
+    34 |   default = "eighty"
+       |             ^^^^^^^^ a number is required, and this text is not one
+
+    error: `default` must be a constant
+      --> main.hcl:37:13
+       |
+    37 |   default = local.x
+       |             ^^^^^^^ this refers to something else
+
+    error: unknown variable `prot`
+      --> main.hcl:40:7
+       |
+    40 |   x = var.prot
+       |       ^^^^^^^^
+       |
+       = help: did you mean `var.port`?
+
+    error: the value of `var.port` is not of its type
+     --> vsa.vsavars.hcl:1:8
+      |
+    1 | port = "http"
+      |        ^^^^^^ a number is required, and this text is not one
+      |
+     ::: main.hcl:2:1
+      |
+    2 | variable "port" {
+      | --------------- declared here
+
+    error: invalid value for `var.even`
+      --> vsa.vsavars.hcl:2:8
+       |
+     2 | even = 3
+       |        ^
+       |
+      ::: main.hcl:15:1
+       |
+    15 | variable "even" {
+       | --------------- declared here
+    ...
+    18 |     condition     = var.even % 2 == 0
+       |                     ----------------- this is not so
+       |
+       = note: even numbers only, not 3
+
+    warning: variable `unheard_of` is not declared
+     --> vsa.vsavars.hcl:3:1
+      |
+    3 | unheard_of = *
+      | ^^^^^^^^^^
+      |
+      = help: declare it: `variable "unheard_of" {}`
+
+    warning: variable `prot` is not declared
+     --> vsa.vsavars.hcl:4:1
+      |
+    4 | prot = *
+      | ^^^^
+      |
+      = help: did you mean `port`?
+
+    error: a file of variable values holds no blocks
+     --> vsa.vsavars.hcl:6:1
+      |
+    6 | block {}
+      | ^^^^^
+      |
+      = help: blocks stand in `*.hcl` files that do not end in `.vsavars.hcl`
+
+    warning: variable `missing2` is not declared
+     --> vsa.vsavars.hcl:7:1
+      |
+    7 | missing2 = ********
+      | ^^^^^^^^
+      |
+      = help: did you mean `missing`?
+
+    error: this is not valid HCL
+     --> <-var ports>:1:3
+      |
+    1 | [1,
+      |   ^ expected `]`
+      |
+      = help: `var.ports` is a `list(number)`, so `-var ports` is read as an expression
+
+    error: `-var prt` sets a variable that is not declared
+     |
+     = help: did you mean `port`?
+    "#);
 }
 
 #[test]
@@ -868,7 +1757,23 @@ output "kept" {
 "#;
     let arguments = vec![Argument::Variable { name: "password".into(), value: "canary-1234".into() }];
     let files = vec![file("main.hcl", text)];
-    assert_snapshot!(said(Input { files, arguments, ..Input::default() }), @"");
+    assert_snapshot!(said(Input { files, arguments, ..Input::default() }), @r#"
+    error: `name` of `tenant` takes no sensitive value
+     --> main.hcl:7:10
+      |
+    7 |   name = "Acme ${var.password}"
+      |          ^^^^^^^^^^^^^^^^^^^^^^ this comes from a sensitive value
+      |
+      = help: plans and the state show this attribute; `nonsensitive(…)` says that this may be seen
+
+    error: output `shown` would show a sensitive value
+      --> main.hcl:16:11
+       |
+    16 |   value = { password = var.password }
+       |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^ this comes from a sensitive value
+       |
+       = help: add `sensitive = true` to the output, or say with `nonsensitive(…)` that it may be seen
+    "#);
 }
 
 #[test]
@@ -916,7 +1821,77 @@ auth "staff" {
     };
     let said = said(input);
     assert!(!said.contains("canary"), "{said}");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r#"
+    error: invalid value for `var.pin`
+      --> main.hcl:10:1
+       |
+    10 | variable "pin" {
+       | ^^^^^^^^^^^^^^
+    ...
+    15 |     condition     = length(var.pin) == 4
+       |                     -------------------- this is not so
+       |
+       = note: the message of the validation comes from a sensitive value
+
+    error: `password` of `user` is not a line
+      --> main.hcl:22:16
+       |
+    22 |     password = *****************
+       |                ^^^^^^^^^^^^^^^^^
+       |
+       = help: a line is one line
+
+    error: `rank` of `user` takes a whole number from 1 to 9
+      --> main.hcl:23:16
+       |
+    23 |     rank     = *************
+       |                ^^^^^^^^^^^^^ this is a sensitive string
+
+    error: `password` of `user` takes a line
+      --> main.hcl:26:16
+       |
+    26 |     password = ***************
+       |                ^^^^^^^^^^^^^^^ this is a list
+
+    error: `rank` of `user` cannot be evaluated
+      --> main.hcl:27:20
+       |
+    27 |     rank     = ****************
+       |                    ^^^^^^^^^^^^
+       |
+       = note: the attribute is sensitive: no more is said of its value
+
+    error: the value of `var.number` is not of its type
+     --> vsa.vsavars.hcl:1:10
+      |
+    1 | number = ***************
+      |          ^^^^^^^^^^^^^^^ a number is required, and this text is not one
+      |
+     ::: main.hcl:2:1
+      |
+    2 | variable "number" {
+      | ----------------- declared here
+
+    warning: variable `numbr` is not declared
+     --> vsa.vsavars.hcl:2:1
+      |
+    2 | numbr = *************
+      | ^^^^^
+      |
+      = help: did you mean `number`?
+
+    error: this is not valid HCL
+     --> x.auto.vsavars.hcl:2:1
+      |
+    2 | ********
+      | ^ expected `]`
+
+    error: the value of a sensitive variable cannot be read
+     --> <-var list>:1:16
+      |
+    1 | ****************
+      |                ^
+    "#);
 }
 
 #[test]
@@ -940,9 +1915,39 @@ fn secrets_are_marked() {
 
 #[test]
 fn text_that_is_not_hcl_is_shown_for_each_block() {
-    assert_snapshot!(errors("tenant \"acme\" {\n  name = \n}\n\ntenant \"beta\" {\n  name \"x\"\n}\n\nfoo {\n"), @"");
+    assert_snapshot!(errors("tenant \"acme\" {\n  name = \n}\n\ntenant \"beta\" {\n  name \"x\"\n}\n\nfoo {\n"), @r#"
+    error: this is not valid HCL
+     --> main.hcl:2:10
+      |
+    2 |     name = 
+      |  __________^
+    3 | | }
+      | |_^ invalid expression; expected `"`, `[`, `{`, `-`, `!`, `(`, `_`, `<`, letter or digit
+
+    error: this is not valid HCL
+     --> main.hcl:6:11
+      |
+    6 |     name "x"
+      |  ___________^
+    7 | | }
+      | |_^ expected `{`
+
+    error: this is not valid HCL
+     --> main.hcl:9:6
+      |
+    9 | foo {
+      |      ^ invalid block body; expected `}`, newline or identifier
+    "#);
     let bytes = File { path: "latin.hcl".into(), bytes: b"# caf\xe9\n".to_vec() };
-    assert_snapshot!(said(Input { files: vec![bytes], ..Input::default() }), @"");
+    assert_snapshot!(said(Input { files: vec![bytes], ..Input::default() }), @r#"
+    error: the file is not UTF-8 text
+     --> latin.hcl:1:6
+      |
+    1 | # caf�
+      |      ^ byte 0xe9
+      |
+      = help: save the file in the encoding UTF-8
+    "#);
 }
 
 #[test]
@@ -1007,7 +2012,27 @@ vsa "x" {
   audits {}
 }
 "#
-    ), @"");
+    ), @r#"
+    error: `vsa` takes no label
+     --> main.hcl:2:5
+      |
+    2 | vsa "x" {
+      |     ^^^
+
+    error: `jsonl` of `audit` takes a file path
+     --> main.hcl:5:13
+      |
+    5 |     jsonl = ""
+      |             ^^ "" is empty
+
+    error: unknown block `audits` in `vsa`
+     --> main.hcl:7:3
+      |
+    7 |   audits {}
+      |   ^^^^^^
+      |
+      = help: did you mean `audit`?
+    "#);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::lang::{Reference, Source, references};
 use crate::schema::{Schema, Vocabulary};
 
 use super::builtin;
-use super::decode::{Bound, Shape, bind, quoted, with_article};
+use super::decode::{Bound, Shape, bind, one_label, quoted};
 use super::settings::{Settings, settings};
 use super::variable::{Variable, variable};
 use super::written::{Written, header};
@@ -346,7 +346,7 @@ impl<'a> Sorter<'a, '_> {
                     .at(count.span())
                     .also(for_each.span(), ""),
                 );
-                None
+                Some(Repeat::ForEach(for_each))
             }
             (Some(for_each), None) => Some(Repeat::ForEach(for_each)),
             (None, Some(count)) => Some(Repeat::Count(count)),
@@ -380,7 +380,7 @@ impl<'a> Sorter<'a, '_> {
             let remark = if block.labels.is_empty() { "this has none" } else { "this has several" };
             let example = schema.label.examples.first().copied().unwrap_or("main");
             self.diagnostics.push(
-                Diagnostic::error(format!("`{kind}` takes one label, {}", with_article(schema.label.name)))
+                Diagnostic::error(one_label(kind, schema.label))
                     .label(header(block, source), remark)
                     .help(format!("write `{kind} \"{example}\" {{ … }}`")),
             );

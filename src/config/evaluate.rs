@@ -79,12 +79,12 @@ impl<'a> Evaluation<'a> {
 
     fn item(&self, index: usize) {
         let failed = |index: usize| matches!(self.outcome(index), Some(Outcome::Failed) | None);
-        let skipped =
-            self.graph.failed[index] || self.graph.dependencies[index].iter().any(|before| failed(*before));
+        let skipped = self.graph.dependencies[index].iter().any(|before| failed(*before));
         let mut diagnostics = Diagnostics::new();
         let outcome = if skipped {
             None
         } else {
+            // What is known to be wrong already is evaluated all the same, for the errors of its other parts.
             match self.graph.items[index] {
                 Item::Variable(variable) => self.variable(variable, &mut diagnostics),
                 Item::Local(local) => {
@@ -108,12 +108,13 @@ impl<'a> Evaluation<'a> {
         if !diagnostics.is_empty() {
             self.diagnostics.lock().unwrap_or_else(PoisonError::into_inner).extend(diagnostics);
         }
+        let outcome = outcome.filter(|_| !self.graph.failed[index]);
         // Each item is evaluated once.
         let _ = self.outcomes[index].set(outcome.unwrap_or(Outcome::Failed));
     }
 
     fn variable(&self, variable: &Variable<'a>, diagnostics: &mut Diagnostics) -> Option<Outcome> {
-        if self.values.failed.contains(variable.name) {
+        if variable.failed || self.values.failed.contains(variable.name) {
             return None;
         }
         let assigned = self.values.assigned.get(variable.name);

@@ -67,7 +67,7 @@ pub(super) struct Graph<'a> {
     pub(super) items: Vec<Item<'a>>,
     /// What each depends on.
     pub(super) dependencies: Vec<Vec<usize>>,
-    /// Whether each is known to be wrong before it is evaluated.
+    /// Whether something in each is known to be wrong before it is evaluated.
     pub(super) failed: Vec<bool>,
     /// Items that can be evaluated together, after those before them.
     pub(super) levels: Vec<Vec<usize>>,

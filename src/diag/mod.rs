@@ -157,10 +157,11 @@ impl Diagnostics {
         self.0.push(diagnostic);
     }
 
-    /// Puts them into the order of the files, those without a place last.
+    /// Puts them into the order of the files, those without a place last, and leaves repeated ones away.
     pub fn sort(&mut self) {
         let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| label.span);
         self.0.sort_by_key(|diagnostic| (place(diagnostic).is_none(), place(diagnostic)));
+        self.0.dedup();
     }
 
     /// Whether any of them stops the command.

@@ -13,7 +13,7 @@ use crate::value::{Type, Value, convert};
 
 use super::super::written::header;
 use super::shape::{Entry, Shape};
-use super::words::{quoted, takes, with_article};
+use super::words::{one_label, quoted, takes};
 
 /// The attributes and blocks of a body, each with what its schema says of it.
 pub(in crate::config) struct Bound<'a> {
@@ -179,7 +179,7 @@ fn bind_block<'a>(
         (Nesting::Labelled(ty), [label]) => match (ty.canonical)(label.as_str()) {
             Ok(label) => label,
             Err(invalid) => {
-                let summary = format!("the label of `{}` is {}", nested.name, with_article(ty.name));
+                let summary = format!("invalid label for `{}`", nested.name);
                 let remark = format!("{} {}", quoted(label.as_str()), invalid.reason);
                 let mut diagnostic = Diagnostic::error(summary).label(source.span(label), remark);
                 diagnostic.help.extend(invalid.help);
@@ -188,7 +188,7 @@ fn bind_block<'a>(
             }
         },
         (Nesting::Labelled(ty), labels) => {
-            let summary = format!("`{}` takes one label, {}", nested.name, with_article(ty.name));
+            let summary = one_label(&nested.name, ty);
             let remark = if labels.is_empty() { "this has none" } else { "this has several" };
             diagnostics.push(
                 Diagnostic::error(summary)

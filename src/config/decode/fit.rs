@@ -218,7 +218,7 @@ impl Decoder<'_> {
                 let help = match self.surroundings.resembling(kind, text) {
                     Some(address) if address.name() == text => format!("write `{address}` without quotes"),
                     Some(address) => format!("did you mean `{address}`? write it without quotes"),
-                    None => format!("write `{kind}.NAME` without quotes"),
+                    None => format!("write a reference, without quotes: `{kind}.NAME`"),
                 };
                 (format!("{} is a string", quoted(text)), help)
             }

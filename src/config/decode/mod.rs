@@ -24,7 +24,7 @@ use super::secrets::holds_text;
 pub(super) use bind::{Bound, bind};
 pub(super) use shape::Shape;
 pub(super) use trail::Trail;
-pub(super) use words::{is, quoted, with_article};
+pub(super) use words::{is, one_label, quoted};
 
 /// The resource that is meant where a reference is left away.
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 //! How values and types are called in diagnostics.
 
+use crate::names::TextType;
 use crate::schema::Ty;
 use crate::value::{Repr, Value};
 
@@ -19,7 +20,15 @@ pub(in crate::config) fn with_article(noun: &str) -> String {
     format!("{article} {noun}")
 }
 
-/// `"a", "b" or "c"`.
+/// What is said of a block without the one label that it takes.
+pub(in crate::config) fn one_label(block: &str, label: &TextType) -> String {
+    match label.name {
+        "label" => format!("`{block}` takes one label"),
+        name => format!("`{block}` takes one label, {}", with_article(name)),
+    }
+}
+
+/// `` `a`, `b` or `c` ``.
 pub(in crate::config) fn alternatives<S: AsRef<str>>(names: &[S]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{}`", name.as_ref())).collect();
     match quoted.split_last() {
