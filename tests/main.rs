@@ -10,9 +10,9 @@
 #![expect(dead_code, unused_imports, reason = "the stories to come use the rest of `support`")]
 
 mod audit;
+mod config;
 mod conformance;
 mod kinds;
-mod config;
 mod layers;
 mod nginx_files;
 mod store;
