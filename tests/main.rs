@@ -15,6 +15,7 @@ mod conformance;
 mod kinds;
 mod layers;
 mod nginx_files;
+mod reference;
 mod store;
 mod support;
 mod switch;

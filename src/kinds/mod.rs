@@ -4,6 +4,7 @@ pub mod auth;
 pub mod certificate;
 pub mod domain;
 pub mod node;
+pub mod reference;
 pub mod tenant;
 
 use std::sync::LazyLock;
