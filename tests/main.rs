@@ -13,6 +13,7 @@ mod audit;
 mod config;
 mod conformance;
 mod kinds;
+mod language;
 mod layers;
 mod nginx_files;
 mod reference;

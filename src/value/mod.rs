@@ -2,6 +2,7 @@
 
 mod convert;
 mod decode;
+mod display;
 mod json;
 mod number;
 mod object;
@@ -11,6 +12,7 @@ mod types;
 
 pub use convert::{ConvertError, convert, unify};
 pub use decode::DecodeError;
+pub use display::Display;
 pub use json::JsonError;
 pub use number::Number;
 pub use object::Object;

@@ -142,13 +142,14 @@ impl Number {
         if divisor.is_zero() { None } else { Self::from_decimal(round(&dividend, &divisor)) }
     }
 
-    /// The remainder of the division that rounds towards zero; `None` for division by zero.
+    /// The remainder of the division that rounds towards zero; of a division by zero, the number itself, as in
+    /// Terraform.
     pub fn rem(&self, other: &Self) -> Option<Self> {
         if let (Repr::Small(a), Repr::Small(b)) = (&self.0, &other.0) {
-            return if *b == -1 { Some(0i64.into()) } else { a.checked_rem(*b).map(Self::from) };
+            return Some(if *b == 0 { self.clone() } else { a.wrapping_rem(*b).into() });
         }
         let divisor = other.decimal();
-        if divisor.is_zero() { None } else { Self::from_decimal(self.decimal() % divisor) }
+        if divisor.is_zero() { Some(self.clone()) } else { Self::from_decimal(self.decimal() % divisor) }
     }
 
     /// The number with the other sign.
@@ -179,6 +180,23 @@ impl Number {
     #[must_use]
     pub fn trunc(&self) -> Self {
         self.rounded(RoundingMode::Down)
+    }
+
+    /// The digits (all of them, or so many, half to even) and the power of ten of the first; of zero, zeros.
+    pub fn significant(&self, digits: Option<usize>) -> (String, i64) {
+        let decimal = self.decimal().abs().normalized();
+        let wanted = digits.and_then(|digits| std::num::NonZeroU64::new(digits as u64));
+        let decimal = match wanted {
+            Some(wanted) if !decimal.is_zero() => {
+                decimal.with_precision_round(wanted, RoundingMode::HalfEven)
+            }
+            _ => decimal,
+        };
+        let (digits, scale) = decimal.as_bigint_and_exponent();
+        let text = digits.to_string();
+        let exponent = if decimal.is_zero() { 0 } else { i64::try_from(text.len()).unwrap_or(0) - 1 - scale };
+        let length = wanted.map_or(0, |wanted| usize::try_from(wanted.get()).unwrap_or(0));
+        (format!("{text:0<length$}"), exponent)
     }
 
     /// With a fixed number of places after the point, half to even.

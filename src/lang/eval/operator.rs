@@ -98,7 +98,7 @@ impl Evaluator<'_> {
             BinaryOperator::LessEq => return Ok((a <= b).into()),
             BinaryOperator::Greater => return Ok((a > b).into()),
             BinaryOperator::GreaterEq => return Ok((a >= b).into()),
-            BinaryOperator::Div | BinaryOperator::Mod if *b == Number::from(0i64) => {
+            BinaryOperator::Div if *b == Number::from(0i64) => {
                 return Err(Diagnostic::error("division by zero").at(self.span(&operation.rhs_expr)).into());
             }
             BinaryOperator::Plus => a.add(b),

@@ -66,6 +66,7 @@ impl Evaluator<'_> {
 
     pub(super) fn traversal(&self, traversal: &Traversal) -> Evaluated {
         let operators = &traversal.operators[..];
+        self.check_legacy(operators)?;
         let Expression::Variable(name) = &traversal.expr else {
             let value = self.expression(&traversal.expr)?;
             return self.steps(value, operators);
@@ -101,6 +102,34 @@ impl Evaluator<'_> {
             .map_err(|error| error.at(step.span))?;
         }
         self.steps(value, &operators[reference.steps.len()..])
+    }
+
+    /// The forms of old that were never allowed together: `list.0.0`, and `.*` inside `.*`.
+    fn check_legacy(&self, operators: &[Operator]) -> Result<(), Diagnostics> {
+        let mut splat = false;
+        let mut index = false;
+        for operator in operators {
+            let span = self.source.operator(operator);
+            match operator.value() {
+                TraversalOperator::LegacyIndex(_) if index => {
+                    return Err(Diagnostic::error("two indexes with dots cannot follow each other")
+                        .at(span)
+                        .help("write them in brackets, as in `[0][0]`")
+                        .into());
+                }
+                TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) if splat => {
+                    return Err(Diagnostic::error("a splat cannot stand inside `.*`")
+                        .at(span)
+                        .help("write `[*]` for both")
+                        .into());
+                }
+                TraversalOperator::AttrSplat(_) => splat = true,
+                TraversalOperator::Index(_) => splat = false,
+                _ => {}
+            }
+            index = matches!(operator.value(), TraversalOperator::LegacyIndex(_));
+        }
+        Ok(())
     }
 
     fn steps(&self, mut value: Value, operators: &[Operator]) -> Evaluated {

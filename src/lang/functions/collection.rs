@@ -91,11 +91,8 @@ fn values(args: &Arguments<'_>) -> Outcome {
 fn merge(args: &Arguments<'_>) -> Outcome {
     let mut merged = Object::new();
     let mut elements = Vec::new();
-    let mut all_maps = true;
     let given: Vec<_> = args.values().iter().enumerate().filter(|(_, value)| !value.is_null()).collect();
-    if given.is_empty() && !args.values().is_empty() {
-        return Ok(Value::NULL);
-    }
+    let mut all_maps = true;
     for (index, value) in &given {
         for (name, value) in args.object(*index)? {
             merged.insert(Arc::clone(name), value.clone());
@@ -177,6 +174,9 @@ fn zip(args: &Arguments<'_>) -> Outcome {
 fn transpose(args: &Arguments<'_>) -> Outcome {
     let mut transposed: BTreeMap<Arc<str>, Vec<Value>> = BTreeMap::new();
     for (key, values) in args.object(0)? {
+        if values.is_null() {
+            return Err(FunctionError::argument(0, format!("the list of `{key}` is `null`")));
+        }
         for value in values.as_elements().unwrap_or_default() {
             let Some(text) = value.as_str() else {
                 return Err(FunctionError::argument(0, "a value is `null`"));

@@ -1,5 +1,7 @@
 //! `format` and `formatlist`.
 
+use unicode_segmentation::UnicodeSegmentation as _;
+
 use crate::value::{Number, Repr, Type, Value, convert};
 
 use super::function::{Arguments, Function, FunctionError, function, parameter};
@@ -181,8 +183,10 @@ impl Verb {
             }
             'e' | 'E' | 'f' | 'g' | 'G' => Ok(self.float(&number()?)),
             's' => Ok(self.text(as_type(Type::String)?.as_str().unwrap_or_default())),
-            'q' => Ok(self
-                .pad(Value::from(as_type(Type::String)?.as_str().unwrap_or_default()).to_json_text(), false)),
+            'q' => {
+                let text = self.cut(as_type(Type::String)?.as_str().unwrap_or_default());
+                Ok(self.pad(Value::from(text).to_json_text(), false))
+            }
             other => Err(FunctionError::argument(0, format!("there is no verb `%{other}`"))),
         }
     }
@@ -206,12 +210,15 @@ impl Verb {
     }
 
     fn text(&self, text: &str) -> String {
-        use unicode_segmentation::UnicodeSegmentation as _;
-        let text = match self.precision {
+        self.pad(self.cut(text), false)
+    }
+
+    /// As many characters as the precision asks for.
+    fn cut(&self, text: &str) -> String {
+        match self.precision {
             Some(precision) => text.graphemes(true).take(precision).collect(),
             None => text.to_owned(),
-        };
-        self.pad(text, false)
+        }
     }
 
     fn integer(&self, number: &Number) -> Option<String> {
@@ -269,7 +276,6 @@ impl Verb {
     }
 
     fn pad(&self, text: String, numeric: bool) -> String {
-        use unicode_segmentation::UnicodeSegmentation as _;
         let missing = self.width.unwrap_or(0).saturating_sub(text.graphemes(true).count());
         if missing == 0 {
             return text;
@@ -287,46 +293,32 @@ fn fixed(number: &Number, places: usize) -> String {
     number.to_places(places)
 }
 
-/// `1.5e+06`; the shortest mantissa where no precision is given.
-fn exponential(number: &Number, precision: Option<usize>) -> String {
-    let number = number.to_f64();
-    let text = match precision {
-        Some(precision) => format!("{number:.precision$e}"),
-        None => format!("{number:e}"),
-    };
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{mantissa}e{sign}{:02}", exponent.abs())
+/// `1.5e+06`; the shortest mantissa where no number of places is given.
+fn exponential(number: &Number, places: Option<usize>) -> String {
+    let (digits, exponent) = number.significant(places.map(|places| places + 1));
+    scientific(&digits, exponent)
 }
 
-/// The shorter of both: the exponent form below 1e-4 and from 1e21 (or as many digits as the precision) on.
+fn scientific(digits: &str, exponent: i64) -> String {
+    let sign = if exponent < 0 { '-' } else { '+' };
+    let (first, rest) = digits.split_at(1);
+    let point = if rest.is_empty() { "" } else { "." };
+    format!("{first}{point}{rest}e{sign}{:02}", exponent.abs())
+}
+
+/// In the exponent form below 1e-4 and where there are more places before the point than the precision (6 where none is
+/// given, and then all digits).
 fn general(number: &Number, precision: Option<usize>) -> String {
-    let float = number.to_f64();
-    if float == 0.0 {
-        return "0".to_owned();
-    }
-    let digits = precision.map(|precision| precision.max(1));
-    let scientific = exponential(number, digits.map(|digits| digits - 1));
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i64 = exponent.parse().unwrap_or(0);
-    let limit = digits.map_or(21, |digits| i64::try_from(digits).unwrap_or(21));
-    let trimmed = |text: &str| {
-        if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            text.to_owned()
-        }
+    let precision = precision.map(|precision| precision.max(1));
+    let (digits, exponent) = number.significant(precision);
+    let digits = match digits.trim_end_matches('0') {
+        "" => "0",
+        digits => digits,
     };
+    let limit = i64::try_from(precision.unwrap_or(6)).unwrap_or(i64::MAX);
     if exponent < -4 || exponent >= limit {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs());
+        return scientific(digits, exponent);
     }
-    match digits {
-        Some(digits) => {
-            let places = (i64::try_from(digits).unwrap_or(0) - 1 - exponent).max(0);
-            trimmed(&fixed(number, usize::try_from(places).unwrap_or(0)))
-        }
-        None => number.to_string(),
-    }
+    let places = i64::try_from(digits.len()).unwrap_or(0) - 1 - exponent;
+    fixed(number, usize::try_from(places).unwrap_or(0))
 }

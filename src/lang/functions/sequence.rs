@@ -203,7 +203,8 @@ fn element(args: &Arguments<'_>) -> Outcome {
     if length == 0 {
         return Err(FunctionError::argument(0, "an empty list has no elements"));
     }
-    let position = usize::try_from(position.rem_euclid(length)).unwrap_or(0);
+    let position = usize::try_from(position % length)
+        .map_err(|_| FunctionError::argument(1, "an index is a whole number from 0 up"))?;
     Ok(elements.get(position).cloned().unwrap_or(Value::NULL))
 }
 

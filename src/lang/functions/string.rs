@@ -75,7 +75,7 @@ pub(super) fn functions() -> Vec<Function> {
             .takes(text("str"))
             .takes(text("substr"))
             .gives(Type::Bool, |args| Ok(args.text(0).contains(args.text(1)).into())),
-        function("substr", "The characters from an offset (negative: from the end) on; a length of -1 means all.")
+        function("substr", "The characters from an offset (negative: from the end) on; a negative length means all.")
             .takes(text("str"))
             .takes(parameter("offset", Type::Number))
             .takes(parameter("length", Type::Number))
@@ -148,8 +148,7 @@ fn substr(args: &Arguments<'_>) -> Outcome {
     };
     let end = match usize::try_from(length) {
         Ok(length) => start.saturating_add(length).min(characters.len()),
-        Err(_) if length == -1 => characters.len(),
-        Err(_) => return Err(FunctionError::argument(2, "a length is -1 (all) or more")),
+        Err(_) => characters.len(),
     };
     Ok(characters[start..end].concat().into())
 }
