@@ -124,6 +124,8 @@ pub struct Report {
     pub errors: Vec<Diagnostic>,
     /// nginx's remarks on the generations that went live.
     pub warnings: Vec<String>,
+    /// What a deletion left, because it is not vsa's to delete.
+    pub kept: Vec<PathBuf>,
 }
 
 /// Who keeps the state.

@@ -39,6 +39,7 @@ pub async fn run(
         state: run.prior.clone(),
         errors: Vec::new(),
         warnings: Vec::new(),
+        kept: Vec::new(),
     };
     let mut ready = match Ready::make(&*host, &run, &*events, &mut report.warnings).await {
         Ok(ready) => ready,
@@ -65,8 +66,10 @@ pub async fn run(
         journal: Mutex::new(journal),
         begun: Mutex::default(),
         not_put_back: AtomicBool::new(false),
+        kept: Mutex::default(),
     };
     work.all(&mut ready, states, &mut report).await;
+    report.kept = std::mem::take(&mut *work.kept.lock().unwrap_or_else(PoisonError::into_inner));
     if report.outcome == Outcome::RolledBack {
         let left = ready.abandon(&*work.host).await;
         if !left.is_empty() {
@@ -204,6 +207,8 @@ struct Work {
     begun: Mutex<Vec<(u32, Before)>>,
     /// Whether a switch failed and could not be taken back by itself.
     not_put_back: AtomicBool,
+    /// What a deletion left, because it is not vsa's to delete.
+    kept: Mutex<Vec<std::path::PathBuf>>,
 }
 
 impl Work {
@@ -424,6 +429,9 @@ impl Work {
             let Some(action) = self.action(id) else { continue };
             match result {
                 Ok(facts) => {
+                    if let Some(path) = facts.get("kept").and_then(serde_json::Value::as_str) {
+                        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(path.into());
+                    }
                     if let Err(error) = self.record(&[Record::Done { action: id, facts }], false) {
                         failed.push(error);
                     }

@@ -21,7 +21,7 @@ use super::{Exit, Failure, Invocation, Terminal};
 
 /// How a plan is applied.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct ApplyFlags {
+pub(crate) struct ApplyFlags {
     /// Apply without asking
     #[arg(long)]
     pub auto_approve: bool,
@@ -38,7 +38,7 @@ pub struct ApplyFlags {
 
 /// What becomes of what succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FailureFlag {
+pub(crate) enum FailureFlag {
     /// It is taken back
     Rollback,
     /// It is kept, and the state says so
@@ -46,7 +46,7 @@ pub enum FailureFlag {
 }
 
 /// Shows a plan, asks, and applies it.
-pub fn confirm_and_apply(
+pub(crate) fn confirm_and_apply(
     invocation: &Invocation,
     prepared: Prepared,
     full: bool,
@@ -90,7 +90,7 @@ impl States for Keeper<'_> {
 }
 
 /// Applies a plan.
-pub fn apply(invocation: &Invocation, prepared: Prepared, flags: ApplyFlags) -> Result<Exit, Failure> {
+pub(crate) fn apply(invocation: &Invocation, prepared: Prepared, flags: ApplyFlags) -> Result<Exit, Failure> {
     let terminal = invocation.terminal;
     let Prepared { planned, state, outputs, key } = prepared;
     let plan = planned.plan;
@@ -140,6 +140,9 @@ pub fn apply(invocation: &Invocation, prepared: Prepared, flags: ApplyFlags) -> 
                 format!("Apply complete! Resources: {add} added, {change} changed, {destroy} destroyed.");
             terminal.line(&terminal.output.bold(&terminal.output.green(&text)));
             outputs_text(&report.state, terminal);
+            if plan.mode == Mode::Destroy {
+                left_behind(invocation, &report);
+            }
             Ok(Exit::Done)
         }
         Outcome::Refused => Err(failure(Exit::Error, report.errors, "nothing was changed")),
@@ -153,6 +156,26 @@ pub fn apply(invocation: &Invocation, prepared: Prepared, flags: ApplyFlags) -> 
             report.errors,
             "the apply failed and something is left to look at: `vsa plan` shows what, `vsa apply` finishes it",
         )),
+    }
+}
+
+/// Says what a destroy leaves, and why.
+fn left_behind(invocation: &Invocation, report: &apply::Report) {
+    let (jsonl, database) = invocation.audit_paths();
+    let layout = &invocation.layout;
+    let own = [
+        (layout.state(), "the final state, empty"),
+        (layout.backups(), "former states"),
+        (layout.key(), "the state's key"),
+        (layout.journal(), "the journal of the last run"),
+        (layout.lock(), "the lock file"),
+        (jsonl, "the audit log"),
+        (database, "the audit log"),
+    ];
+    invocation.terminal.line("\nWhat is left:");
+    let kept = report.kept.iter().map(|path| (path.clone(), "not empty, so it stays: data is never deleted"));
+    for (path, what) in own.into_iter().filter(|(path, _)| path.exists()).chain(kept) {
+        invocation.terminal.line(&format!("  {} ({what})", path.display()));
     }
 }
 

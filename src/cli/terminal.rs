@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::diag::{Diagnostic, Sources, Style, render};
 
-use super::render::Paint;
+use super::render::{Paint, condensed};
 
 /// Where a command writes: results on standard output, diagnostics and progress on standard error.
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +48,11 @@ impl Terminal {
         let _ = writeln!(error, "{text}");
     }
 
-    /// Draws diagnostics.
+    /// Draws diagnostics; see [`condensed`].
     pub fn diagnostics<'a>(&self, diagnostics: impl IntoIterator<Item = &'a Diagnostic>, sources: &Sources) {
         let style = Style { colour: self.error.colour };
-        for diagnostic in diagnostics {
-            self.note(&render(diagnostic, sources, style));
+        for diagnostic in condensed(diagnostics) {
+            self.note(&render(&diagnostic, sources, style));
         }
     }
 

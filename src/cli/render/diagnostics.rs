@@ -1,8 +1,45 @@
-//! Diagnostics as JSON, in the shape of `terraform validate -json`.
+//! Diagnostics: summed up for people, and as JSON in the shape of `terraform validate -json`.
+
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::diag::{Diagnostics, Label, Severity, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, Label, Severity, Sources, Span};
+
+/// How many addresses a summed-up remark names.
+const NAMED: usize = 4;
+
+/// The diagnostics with remarks of one code and summary told once, and whom else they concern in a line: a thousand
+/// sites must not make a thousand warnings. Errors are told one by one.
+pub fn condensed<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> Vec<Diagnostic> {
+    let mut told: Vec<(Diagnostic, Vec<String>)> = Vec::new();
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    for diagnostic in diagnostics {
+        let key = diagnostic
+            .code
+            .filter(|_| !diagnostic.is_error())
+            .map(|code| (code, diagnostic.summary.as_str()));
+        match (key.and_then(|key| places.get(&key)), &diagnostic.address) {
+            (Some(at), Some(address)) => told[*at].1.push(format!("`{address}`")),
+            _ => {
+                places.extend(key.map(|key| (key, told.len())));
+                told.push((diagnostic.clone(), Vec::new()));
+            }
+        }
+    }
+    let tell = |(mut diagnostic, more): (Diagnostic, Vec<String>)| {
+        if !more.is_empty() {
+            let named = more.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            let rest = more.len().saturating_sub(NAMED);
+            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            let line = format!("the same holds for {named}{rest}");
+            let detail = std::mem::take(&mut diagnostic.detail);
+            diagnostic.detail = if detail.is_empty() { line } else { format!("{detail}\n{line}") };
+        }
+        diagnostic
+    };
+    told.into_iter().map(tell).collect()
+}
 
 fn range(span: Span, sources: &Sources) -> Value {
     let position = |at: u32| {

@@ -8,7 +8,7 @@ mod plan;
 mod plan_json;
 
 pub use actions::describe;
-pub use diagnostics::diagnostics_json;
+pub use diagnostics::{condensed, diagnostics_json};
 pub use paint::Paint;
 pub use plan::PlanText;
 pub use plan_json::plan_json;
