@@ -438,20 +438,17 @@ const SAMPLES: &[&str] = &[
 /// What the console prints for a list of the samples; `None` where Terraform is not installed.
 fn console(text: &str) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
-    let mut child = match std::process::Command::new("terraform")
+    let child = std::process::Command::new("terraform")
         .args(["console", "-no-color"])
         .current_dir(directory.path())
         .env("TF_CLI_CONFIG_FILE", "/dev/null")
         .env("CHECKPOINT_DISABLE", "1")
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
-        .spawn()
-    {
-        Ok(child) => child,
-        Err(_) => {
-            skipped("terraform is not installed");
-            return None;
-        }
+        .spawn();
+    let Ok(mut child) = child else {
+        skipped("terraform is not installed");
+        return None;
     };
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
     Some(String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap())

@@ -191,7 +191,7 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut sources = Sources::new();
         if let Err(diagnostic) = syntax::read(&mut sources, "main.hcl", bytes.clone()) {
-            render_all([&diagnostic], &sources, Style::default());
+            render_all([&*diagnostic], &sources, Style::default());
         }
         run(&String::from_utf8_lossy(&bytes));
     }

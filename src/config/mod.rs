@@ -155,7 +155,7 @@ fn parse(
             Some(Arc::new(parsed.structures))
         }
         Err(error) => {
-            diagnostics.push(error);
+            diagnostics.push(*error);
             None
         }
     }

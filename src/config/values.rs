@@ -120,7 +120,7 @@ impl Reader<'_> {
             Ok(file) => file,
             Err(error) => {
                 self.hide(&error);
-                self.diagnostics.push(error);
+                self.diagnostics.push(*error);
                 return;
             }
         };

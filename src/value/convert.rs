@@ -173,9 +173,10 @@ fn convert_object(
 /// Whether some value of type `from` can be had as `to`.
 fn may_convert(from: &Type, to: &Type) -> bool {
     match (from, to) {
-        (Type::Any, _) | (_, Type::Any) => true,
         (Type::Bool, Type::Number) | (Type::Number, Type::Bool) => false,
-        (Type::Bool | Type::Number | Type::String, Type::Bool | Type::Number | Type::String) => true,
+        (Type::Any, _)
+        | (_, Type::Any)
+        | (Type::Bool | Type::Number | Type::String, Type::Bool | Type::Number | Type::String) => true,
         (Type::List(from) | Type::Set(from), Type::List(to) | Type::Set(to))
         | (Type::Map(from), Type::Map(to)) => may_convert(from, to),
         (Type::Tuple(from), Type::List(to) | Type::Set(to)) => from.iter().all(|from| may_convert(from, to)),

@@ -1,6 +1,6 @@
 //! Values as JSON.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -90,7 +90,7 @@ fn write_string(string: &str, text: &mut String) {
     let quoted = Json::from(string).to_string();
     for char in quoted.chars() {
         match char {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => text.push_str(&format!("\\u{:04x}", char as u32)),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => _ = write!(text, "\\u{:04x}", char as u32),
             other => text.push(other),
         }
     }

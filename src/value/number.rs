@@ -25,6 +25,8 @@ const PRECISION: u64 = 512;
 const EXACT_DIGITS: u64 = 154;
 /// Decimal places before or after the point that a number may have; bounds the time that any operation takes.
 const PLACES: i64 = 5_000;
+/// Bytes that a number may be written with.
+const LENGTH: usize = 10_000;
 
 impl Number {
     /// Reads a decimal number such as `12`, `-1.5` or `2.5e3`; `None` where the text is not one, or has more than 5,000
@@ -33,7 +35,7 @@ impl Number {
         let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
         let starts =
             unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|first: char| first.is_ascii_digit());
-        if !starts || text.len() > 2 * PLACES as usize || text.contains('_') {
+        if !starts || text.len() > LENGTH || text.contains('_') {
             return None;
         }
         if let Ok(small) = text.parse() {
@@ -223,9 +225,9 @@ fn round(dividend: &BigDecimal, divisor: &BigDecimal) -> BigDecimal {
     let exponent = other_scale - scale;
     let power = ten.pow(u32::try_from(exponent.unsigned_abs()).unwrap_or(u32::MAX));
     if exponent >= 0 {
-        numerator *= power
+        numerator *= power;
     } else {
-        denominator *= power
+        denominator *= power;
     }
     let negative = numerator.is_negative() != denominator.is_negative();
     let (numerator, denominator) = (numerator.abs(), denominator.abs());

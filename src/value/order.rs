@@ -47,11 +47,11 @@ fn compare(a: &Value, b: &Value) -> Ordering {
 }
 
 fn compare_objects(a: &Object, b: &Object) -> Ordering {
-    let differing = a
+    let mut differing = a
         .iter()
         .zip(b.iter())
         .map(|((name_a, a), (name_b, b))| name_a.cmp(name_b).then_with(|| compare(a, b)));
-    differing.filter(|order| order.is_ne()).next().unwrap_or_else(|| a.len().cmp(&b.len()))
+    differing.find(|order| order.is_ne()).unwrap_or_else(|| a.len().cmp(&b.len()))
 }
 
 fn rank(value: &Value) -> u8 {

@@ -175,7 +175,7 @@ impl Evaluator<'_> {
     }
 }
 
-fn arity(function: &Function, given: usize) -> Result<(), Diagnostic> {
+fn arity(function: &Function, given: usize) -> Result<(), Box<Diagnostic>> {
     let least = function.parameters.len();
     let names = || {
         let mut names: Vec<_> =
@@ -191,7 +191,8 @@ fn arity(function: &Function, given: usize) -> Result<(), Diagnostic> {
             (_, Some(_)) => format!("at least {least} arguments"),
         };
         return Err(Diagnostic::error(format!("`{}` takes {quantity}, not {given}", function.name))
-            .help(format!("it is called as `{}({})`", function.name, names())));
+            .help(format!("it is called as `{}({})`", function.name, names()))
+            .into());
     }
     Ok(())
 }

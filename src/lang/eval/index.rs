@@ -5,11 +5,12 @@ use crate::lang::nearest;
 use crate::value::{Number, Repr, Type, Value, convert};
 
 /// The attribute `name` of a value; the error is without its place.
-pub(super) fn attribute(value: &Value, name: &str) -> Result<Value, Diagnostic> {
+pub(super) fn attribute(value: &Value, name: &str) -> Result<Value, Box<Diagnostic>> {
     let found = match value.repr() {
         Repr::Null => {
             return Err(Diagnostic::error(format!("`null` has no attribute `{name}`"))
-                .help("guard it, as in `x == null ? \"\" : x.name`, or use `try`"));
+                .help("guard it, as in `x == null ? \"\" : x.name`, or use `try`")
+                .into());
         }
         Repr::Unknown(ty) => Value::unknown(match ty {
             Type::Object(fields) => match fields.get(name) {
@@ -23,7 +24,7 @@ pub(super) fn attribute(value: &Value, name: &str) -> Result<Value, Diagnostic> 
         Repr::Map(_, object) | Repr::Object(object) => match object.get(name) {
             Some(value) => value.clone(),
             None if value.is_sensitive() => {
-                return Err(Diagnostic::error(format!("there is no attribute `{name}` here")));
+                return Err(Diagnostic::error(format!("there is no attribute `{name}` here")).into());
             }
             None => return Err(no_attribute(name, object.iter().map(|(name, _)| &**name))),
         },
@@ -33,9 +34,9 @@ pub(super) fn attribute(value: &Value, name: &str) -> Result<Value, Diagnostic> 
 }
 
 /// The element or attribute of a value under a key; the error is without its place.
-pub(super) fn index(value: &Value, key: &Value) -> Result<Value, Diagnostic> {
+pub(super) fn index(value: &Value, key: &Value) -> Result<Value, Box<Diagnostic>> {
     if key.is_null() {
-        return Err(Diagnostic::error("an index is `null`"));
+        return Err(Diagnostic::error("an index is `null`").into());
     }
     let found = match value.repr() {
         Repr::Unknown(ty) => Value::unknown(match ty {
@@ -64,7 +65,7 @@ pub(super) fn index(value: &Value, key: &Value) -> Result<Value, Diagnostic> {
                 Some(name) => match object.get(name) {
                     Some(value) => value.clone(),
                     None if value.is_sensitive() || key.is_sensitive() => {
-                        return Err(Diagnostic::error("there is no element with this key"));
+                        return Err(Diagnostic::error("there is no element with this key").into());
                     }
                     None => return Err(no_attribute(name, object.iter().map(|(name, _)| &**name))),
                 },
@@ -72,52 +73,56 @@ pub(super) fn index(value: &Value, key: &Value) -> Result<Value, Diagnostic> {
         }
         Repr::Set(..) => {
             return Err(Diagnostic::error("the elements of a set have no index")
-                .help("make it a list with `tolist(…)`, or take all with `[for x in … : x]`"));
+                .help("make it a list with `tolist(…)`, or take all with `[for x in … : x]`")
+                .into());
         }
         Repr::Null => {
-            return Err(Diagnostic::error("`null` has no elements").help("give it a default, or use `try`"));
+            return Err(Diagnostic::error("`null` has no elements")
+                .help("give it a default, or use `try`")
+                .into());
         }
         Repr::Bool(_) | Repr::Number(_) | Repr::String(_) => {
-            return Err(Diagnostic::error(format!("{} has no elements", value.ty().article())));
+            return Err(Diagnostic::error(format!("{} has no elements", value.ty().article())).into());
         }
     };
     Ok(found.marked_like([value, key]))
 }
 
-fn element(elements: &[Value], position: &Number, key: &Value) -> Result<Value, Diagnostic> {
+fn element(elements: &[Value], position: &Number, key: &Value) -> Result<Value, Box<Diagnostic>> {
     let found = position.as_usize().and_then(|position| elements.get(position));
     found.cloned().ok_or_else(|| {
         if key.is_sensitive() {
-            return Diagnostic::error("there is no element with this index");
+            return Diagnostic::error("there is no element with this index").into();
         }
         let error = Diagnostic::error(format!("there is no element {position}"));
-        match elements.len() {
-            0 => error.help("it has no elements"),
-            1 => error.help("it has one element, 0"),
-            many => error.help(format!("it has the elements 0 to {}", many - 1)),
-        }
+        let help = match elements.len() {
+            0 => "it has no elements".to_owned(),
+            1 => "it has one element, 0".to_owned(),
+            many => format!("it has the elements 0 to {}", many - 1),
+        };
+        error.help(help).into()
     })
 }
 
-fn no_attribute<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Diagnostic {
+fn no_attribute<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Box<Diagnostic> {
     let error = Diagnostic::error(format!("there is no attribute or key `{name}`"));
     if let Some(near) = nearest(name, known.clone()) {
-        return error.help(format!("did you mean `{near}`?"));
+        return error.help(format!("did you mean `{near}`?")).into();
     }
     let names: Vec<_> = known.take(11).map(|name| format!("`{name}`")).collect();
     match names.len() {
-        0 => error.help("it is empty"),
-        1..=10 => error.help(format!("there are {}", names.join(", "))),
-        _ => error,
+        0 => error.help("it is empty").into(),
+        1..=10 => error.help(format!("there are {}", names.join(", "))).into(),
+        _ => error.into(),
     }
 }
 
-fn no_attributes(ty: &Type, name: &str) -> Diagnostic {
+fn no_attributes(ty: &Type, name: &str) -> Box<Diagnostic> {
     let error = Diagnostic::error(format!("{} has no attribute `{name}`", ty.article()));
     match ty {
         Type::List(_) | Type::Set(_) | Type::Tuple(_) => {
-            error.help(format!("`[*].{name}` takes it of every element, `[0].{name}` of the first"))
+            error.help(format!("`[*].{name}` takes it of every element, `[0].{name}` of the first")).into()
         }
-        _ => error,
+        _ => error.into(),
     }
 }

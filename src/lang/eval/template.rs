@@ -20,7 +20,7 @@ pub(super) enum Lines {
 /// Text that grows, with the marks of its parts.
 #[derive(Default)]
 struct Text {
-    text: String,
+    written: String,
     unknown: bool,
     sensitive: bool,
     diagnostics: Diagnostics,
@@ -35,7 +35,7 @@ impl Evaluator<'_> {
         let mut text = Text::default();
         self.render(template, lines, (false, false), &mut text);
         text.diagnostics.into_result(())?;
-        let value = if text.unknown { Value::unknown(Type::String) } else { text.text.into() };
+        let value = if text.unknown { Value::unknown(Type::String) } else { text.written.into() };
         Ok(value.with_sensitive(text.sensitive))
     }
 
@@ -53,7 +53,7 @@ impl Evaluator<'_> {
                     if elements.peek().map_or(strip.1, |next| markers(next).0) {
                         literal = strip_end(literal, lines);
                     }
-                    text.text.push_str(literal);
+                    text.written.push_str(literal);
                 }
                 Element::Interpolation(interpolation) => self.interpolation(interpolation, text),
                 Element::Directive(directive) => match &**directive {
@@ -81,7 +81,7 @@ impl Evaluator<'_> {
             Ok(part) => {
                 text.sensitive |= part.is_sensitive();
                 match part.as_str() {
-                    Some(part) => text.text.push_str(part),
+                    Some(part) => text.written.push_str(part),
                     None => text.unknown = true,
                 }
             }

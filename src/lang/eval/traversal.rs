@@ -16,13 +16,11 @@ type Operator = Decorated<TraversalOperator>;
 
 impl Evaluator<'_> {
     pub(super) fn variable(&self, name: &str, span: Span) -> Evaluated {
-        match self.bound(name) {
-            Some(value) => Ok(value.clone()),
-            None => {
-                let reference = Reference { root: name.into(), root_span: span, steps: Vec::new() };
-                self.resolve(&reference).map(|(value, _)| value)
-            }
+        if let Some(value) = self.bound(name) {
+            return Ok(value.clone());
         }
+        let reference = Reference { root: name.into(), root_span: span, steps: Vec::new() };
+        self.resolve(&reference).map(|(value, _)| value)
     }
 
     fn bound(&self, name: &str) -> Option<&Value> {

@@ -2,7 +2,7 @@
 
 use crate::value::{Type, Value};
 
-use super::function::{Arguments, Body, Function, FunctionError, function, parameter};
+use super::function::{Arguments, Body, Function, function, parameter};
 
 pub(super) fn functions() -> Vec<Function> {
     let any = || parameter("v", Type::Any).nullable();
@@ -40,15 +40,14 @@ pub(super) fn functions() -> Vec<Function> {
             .gives(Type::Any, |args| Ok(args.value(0).clone().with_sensitive(false))),
         function("issensitive", "Whether a value is marked sensitive.")
             .takes(parameter("value", Type::Any).nullable().raw())
-            .gives(Type::Bool, is_sensitive),
+            .gives(Type::Bool, |args| Ok(is_sensitive(args.value(0)))),
     ]
 }
 
-fn is_sensitive(args: &Arguments<'_>) -> Result<Value, FunctionError> {
-    let value = args.value(0);
-    Ok(match (value.is_sensitive(), value.is_unknown()) {
+fn is_sensitive(value: &Value) -> Value {
+    match (value.is_sensitive(), value.is_unknown()) {
         (true, _) => true.into(),
         (false, true) => Value::unknown(Type::Bool),
         (false, false) => false.into(),
-    })
+    }
 }

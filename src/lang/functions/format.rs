@@ -19,7 +19,7 @@ pub(super) fn functions() -> Vec<Function> {
         .takes_more(parameter("args", Type::Any).nullable())
         .gives(Type::String, |args| {
             let rest = args.values().get(1..).unwrap_or_default();
-            format(args.text(0), rest, true).map(Value::from)
+            format(args.text(0), rest).map(Value::from)
         }),
         function(
             "formatlist",
@@ -58,20 +58,16 @@ fn format_list(args: &Arguments<'_>) -> Outcome {
                     None => argument.clone(),
                 })
                 .collect();
-            format(args.text(0), &row, true).map(Value::from)
+            format(args.text(0), &row).map(Value::from)
         })
         .collect();
     Ok(list(Type::String, texts?))
 }
 
 /// One verb: `%[2]+08.3f`.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Verb {
-    plus: bool,
-    minus: bool,
-    sharp: bool,
-    space: bool,
-    zero: bool,
+    flags: String,
     width: Option<usize>,
     precision: Option<usize>,
     letter: char,
@@ -80,7 +76,7 @@ struct Verb {
 /// The widest that a verb may ask for.
 const WIDTH: usize = 4096;
 
-fn format(template: &str, arguments: &[Value], strict: bool) -> Result<String, FunctionError> {
+fn format(template: &str, arguments: &[Value]) -> Result<String, FunctionError> {
     let mut text = String::with_capacity(template.len());
     let mut chars = template.chars().peekable();
     let mut next = 0;
@@ -96,16 +92,8 @@ fn format(template: &str, arguments: &[Value], strict: bool) -> Result<String, F
             continue;
         }
         let mut verb = Verb::default();
-        loop {
-            match chars.peek() {
-                Some('+') => verb.plus = true,
-                Some('-') => verb.minus = true,
-                Some('#') => verb.sharp = true,
-                Some(' ') => verb.space = true,
-                Some('0') => verb.zero = true,
-                _ => break,
-            }
-            chars.next();
+        while let Some(flag) = chars.next_if(|char| "+-# 0".contains(*char)) {
+            verb.flags.push(flag);
         }
         verb.width = digits(&mut chars)?;
         if chars.next_if_eq(&'.').is_some() {
@@ -138,7 +126,7 @@ fn format(template: &str, arguments: &[Value], strict: bool) -> Result<String, F
         next += 1;
         highest = highest.max(next);
     }
-    if strict && !explicit && highest < arguments.len() {
+    if !explicit && highest < arguments.len() {
         return Err(FunctionError::argument(
             highest + 1,
             format!("the text has verbs for {highest} arguments only"),
@@ -172,7 +160,7 @@ impl Verb {
                 .map(|value| value.as_number().cloned().unwrap_or_else(|| Number::from(0i64)))
         };
         match self.letter {
-            'v' => self.any(argument),
+            'v' => Ok(self.any(argument)),
             't' => {
                 let value = as_type(Type::Bool)?;
                 Ok(self.pad(if value.as_bool() == Some(true) { "true" } else { "false" }.to_owned(), false))
@@ -191,21 +179,16 @@ impl Verb {
         }
     }
 
-    fn any(&self, argument: &Value) -> Result<String, FunctionError> {
-        let plain = |letter| Self {
-            letter,
-            plus: self.plus,
-            minus: self.minus,
-            sharp: false,
-            space: self.space,
-            zero: self.zero,
-            ..*self
-        };
+    fn has(&self, flag: char) -> bool {
+        self.flags.contains(flag)
+    }
+
+    fn any(&self, argument: &Value) -> String {
         match argument.repr() {
-            Repr::String(text) if !self.sharp => Ok(self.text(text)),
-            Repr::Number(number) if !self.sharp => Ok(plain('g').float(number)),
-            Repr::Bool(bool) if !self.sharp => Ok(self.pad(bool.to_string(), false)),
-            _ => Ok(self.pad(argument.to_json_text(), false)),
+            Repr::String(text) if !self.has('#') => self.text(text),
+            Repr::Number(number) if !self.has('#') => Self { letter: 'g', ..self.clone() }.float(number),
+            Repr::Bool(bool) if !self.has('#') => self.pad(bool.to_string(), false),
+            _ => self.pad(argument.to_json_text(), false),
         }
     }
 
@@ -235,9 +218,9 @@ impl Verb {
             _ => digits,
         };
         let prefix = match self.letter {
-            'x' if self.sharp => "0x",
-            'X' if self.sharp => "0X",
-            'o' if self.sharp => "0",
+            'x' if self.has('#') => "0x",
+            'X' if self.has('#') => "0X",
+            'o' if self.has('#') => "0",
             _ => "",
         };
         let digits = match self.precision {
@@ -260,14 +243,14 @@ impl Verb {
     }
 
     fn signed(&self, negative: bool, digits: &str) -> String {
-        let sign = match (negative, self.plus, self.space) {
+        let sign = match (negative, self.has('+'), self.has(' ')) {
             (true, ..) => "-",
             (_, true, _) => "+",
             (_, _, true) => " ",
             _ => "",
         };
         match self.width {
-            Some(width) if self.zero && !self.minus => {
+            Some(width) if self.has('0') && !self.has('-') => {
                 let width = width.saturating_sub(sign.len());
                 format!("{sign}{digits:0>width$}")
             }
@@ -280,10 +263,10 @@ impl Verb {
         if missing == 0 {
             return text;
         }
-        if self.minus {
+        if self.has('-') {
             return text + &" ".repeat(missing);
         }
-        let filler = if self.zero && !numeric { "0" } else { " " };
+        let filler = if self.has('0') && !numeric { "0" } else { " " };
         filler.repeat(missing) + &text
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn functions() -> Vec<Function> {
             .gives(Type::Any, flatten),
         function("distinct", "The elements of a list, each once, where it stands first.")
             .takes(parameter("list", lists()))
-            .gives(lists(), distinct),
+            .gives(lists(), |args| Ok(distinct(args))),
         function("element", "The element of an index, counting on from the start after the end.")
             .takes(any("list"))
             .takes(number("index"))
@@ -163,11 +163,11 @@ fn flatten(args: &Arguments<'_>) -> Outcome {
     Ok(result.with_sensitive(sensitive))
 }
 
-fn distinct(args: &Arguments<'_>) -> Outcome {
+fn distinct(args: &Arguments<'_>) -> Value {
     let mut seen = std::collections::BTreeSet::new();
     let elements =
         args.elements(0).iter().filter(|value| seen.insert(InOrder(value))).cloned().collect::<Vec<_>>();
-    Ok(again(args.value(0), elements))
+    again(args.value(0), elements)
 }
 
 /// A value in the order of the elements of a set.

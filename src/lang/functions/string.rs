@@ -88,7 +88,7 @@ pub(super) fn functions() -> Vec<Function> {
         function("split", "The parts between the separators.")
             .takes(text("separator"))
             .takes(text("str"))
-            .gives(Type::List(Type::String.into()), split),
+            .gives(Type::List(Type::String.into()), |args| Ok(split(args))),
         function("replace", "Replaces a text, or a regular expression between slashes, wherever it stands.")
             .takes(text("str"))
             .takes(text("substr"))
@@ -139,13 +139,8 @@ fn indent(args: &Arguments<'_>) -> Outcome {
 fn substr(args: &Arguments<'_>) -> Outcome {
     let characters: Vec<&str> = args.text(0).graphemes(true).collect();
     let (offset, length) = (args.whole(1)?, args.whole(2)?);
-    let start = match usize::try_from(offset) {
-        Ok(offset) => offset.min(characters.len()),
-        Err(_) => {
-            let back = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX);
-            characters.len().saturating_sub(back)
-        }
-    };
+    let distance = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX).min(characters.len());
+    let start = if offset < 0 { characters.len() - distance } else { distance };
     let end = match usize::try_from(length) {
         Ok(length) => start.saturating_add(length).min(characters.len()),
         Err(_) => characters.len(),
@@ -157,25 +152,23 @@ fn join(args: &Arguments<'_>) -> Outcome {
     let mut parts = Vec::new();
     for (index, list) in args.values().iter().enumerate().skip(1) {
         for (position, element) in list.as_elements().unwrap_or_default().iter().enumerate() {
-            match element.as_str() {
-                Some(part) => parts.push(part),
-                None => {
-                    return Err(FunctionError::argument(index, format!("element {position} is `null`")));
-                }
-            }
+            let Some(part) = element.as_str() else {
+                return Err(FunctionError::argument(index, format!("element {position} is `null`")));
+            };
+            parts.push(part);
         }
     }
     Ok(parts.join(args.text(0)).into())
 }
 
-fn split(args: &Arguments<'_>) -> Outcome {
+fn split(args: &Arguments<'_>) -> Value {
     let (separator, whole) = (args.text(0), args.text(1));
     let parts: Vec<Value> = if separator.is_empty() {
         whole.chars().map(|char| Value::from(char.to_string())).collect()
     } else {
         whole.split(separator).map(Value::from).collect()
     };
-    Ok(list(Type::String, parts))
+    list(Type::String, parts)
 }
 
 fn pattern(text: &str, argument: usize) -> Result<Regex, FunctionError> {

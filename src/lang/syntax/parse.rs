@@ -69,18 +69,16 @@ fn parse_chunk(file: FileId, text: &str, pieces: &[Range<usize>]) -> Parsed {
     let [first, .., last] = pieces else {
         return pieces.first().map_or_else(Parsed::default, |piece| parse_piece(file, text, piece));
     };
-    match parser::parse_body(&text[first.start..last.end]) {
-        Ok(body) => Parsed::of_body(body, Source::new(file, first.start)),
-        Err(_) => {
-            let mut parsed = Parsed::default();
-            for piece in pieces {
-                let piece = parse_piece(file, text, piece);
-                parsed.structures.extend(piece.structures);
-                parsed.diagnostics.extend(piece.diagnostics);
-            }
-            parsed
-        }
+    if let Ok(body) = parser::parse_body(&text[first.start..last.end]) {
+        return Parsed::of_body(body, Source::new(file, first.start));
     }
+    let mut parsed = Parsed::default();
+    for piece in pieces {
+        let piece = parse_piece(file, text, piece);
+        parsed.structures.extend(piece.structures);
+        parsed.diagnostics.extend(piece.diagnostics);
+    }
+    parsed
 }
 
 fn parse_piece(file: FileId, text: &str, piece: &Range<usize>) -> Parsed {

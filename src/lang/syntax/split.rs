@@ -47,6 +47,9 @@ fn begins_block(rest: &str) -> bool {
         })
 }
 
+/// What introduces a heredoc.
+const HEREDOC: &str = "<<";
+
 /// What is not closed yet.
 enum Open<'a> {
     /// `{`, `[` or `(`.
@@ -100,14 +103,10 @@ impl<'a> Scanner<'a> {
                 Some(Open::Comment) => self.in_comment(rest),
                 Some(Open::Quote) => self.in_template(rest, true),
                 Some(Open::Heredoc(_)) => self.in_template(rest, false),
-                Some(Open::Bracket | Open::Interpolation) | None => match self.in_code(rest) {
-                    Some(length) => length,
-                    None => {
-                        let (delimiter, length) = self.heredoc();
-                        heredoc = heredoc.or(delimiter);
-                        length
-                    }
-                },
+                Some(Open::Bracket | Open::Interpolation) | None => self.in_code(rest).unwrap_or_else(|| {
+                    heredoc = heredoc.or(self.heredoc());
+                    HEREDOC.len()
+                }),
             };
         }
     }
@@ -170,15 +169,15 @@ impl<'a> Scanner<'a> {
         Some(1)
     }
 
-    /// The delimiter of a heredoc, and the bytes of its introduction.
-    fn heredoc(&self) -> (Option<&'a str>, usize) {
-        let intro = &self.text[self.at + 2..];
+    /// The delimiter of a heredoc.
+    fn heredoc(&self) -> Option<&'a str> {
+        let intro = &self.text[self.at + HEREDOC.len()..];
         let name = intro.strip_prefix('-').unwrap_or(intro);
         let length = name
             .find(|char: char| !(char.is_alphanumeric() || matches!(char, '_' | '-')))
             .unwrap_or(name.len());
         let name = &name[..length];
-        ((!name.is_empty()).then_some(name), 2)
+        (!name.is_empty()).then_some(name)
     }
 }
 
