@@ -19,7 +19,7 @@ pub use query::Filter;
 pub use record::{Actor, Entry, Event, Record, Run, VERSION};
 pub use verify::{Copy, Fault, Verification, verify};
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::state::AuditHead;
 
@@ -97,11 +97,6 @@ impl Audit {
     /// As [`Audit::list`], as the lines that they are.
     pub fn lines(&self, filter: &Filter) -> Result<Vec<String>, Error> {
         self.database.select(filter)
-    }
-
-    /// Where the two copies are.
-    pub fn paths(&self) -> (PathBuf, PathBuf) {
-        (self.journal.path().to_owned(), self.database.path().to_owned())
     }
 
     /// Brings both copies to the same last record, under the lock; gives what to note about it.

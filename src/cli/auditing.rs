@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::audit::{self, Actor, Audit, Entry, Event, Run};
+use crate::audit::{self, Actor, Audit, Entry, Event, Run, Verification};
 use crate::config::Settings;
 use crate::diag::Diagnostic;
 use crate::state::AuditHead;
@@ -40,12 +40,31 @@ impl Auditing {
 
     /// Where the two copies of the log are.
     pub fn paths(&self, layout: &Layout) -> (PathBuf, PathBuf) {
-        self.paths.clone().unwrap_or_else(|| (layout.audit_jsonl(), layout.audit_database()))
+        self.paths.clone().unwrap_or_else(|| Self::places(layout, &Settings::default()))
     }
 
     /// Whether the log is open, or was found not to be had.
     pub fn begun(&self) -> bool {
         self.paths.is_some()
+    }
+
+    fn places(layout: &Layout, settings: &Settings) -> (PathBuf, PathBuf) {
+        let place = |path: &Option<PathBuf>, default: PathBuf| {
+            path.as_ref().map_or(default, |path| layout.configuration().join(path))
+        };
+        let jsonl = place(&settings.audit.jsonl, layout.audit_jsonl());
+        let database = place(&settings.audit.database, layout.audit_database());
+        (jsonl, database)
+    }
+
+    /// Looks for what somebody did to the log. The run has not begun yet: its first record would mend the log's end.
+    pub fn verify(
+        layout: &Layout,
+        settings: &Settings,
+        known: &[AuditHead],
+    ) -> Result<Verification, audit::Error> {
+        let (jsonl, database) = Self::places(layout, settings);
+        audit::verify(&jsonl, &database, known)
     }
 
     /// Opens the log where `settings` say it is, and records that the run began.
@@ -59,11 +78,7 @@ impl Auditing {
         now: jiff::Timestamp,
         terminal: Terminal,
     ) -> Result<(), Failure> {
-        let place = |path: &Option<PathBuf>, default: PathBuf| {
-            path.as_ref().map_or(default, |path| layout.configuration().join(path))
-        };
-        let jsonl = place(&settings.audit.jsonl, layout.audit_jsonl());
-        let database = place(&settings.audit.database, layout.audit_database());
+        let (jsonl, database) = Self::places(layout, settings);
         self.paths = Some((jsonl.clone(), database.clone()));
         let opened = Audit::open(&jsonl, &database, self.run.clone(), now).and_then(|mut log| {
             log.append(now, &[Entry::new(Event::RunStarted)])?;

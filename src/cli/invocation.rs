@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::audit::{self, Audit, Run};
+use crate::audit::{self, Audit, Run, Verification};
 use crate::config::{self, Declared, Settings};
 use crate::diag::{Diagnostic, Sources};
 use crate::host::{Host, LocalHost, clock};
 use crate::kinds::{Registry, registry};
 use crate::plan::kind::Base;
-use crate::state::{Key, State};
+use crate::state::{AuditHead, Key, State};
 use crate::store::{self, Holder, Layout, Lock, StateFile};
 
 use super::arguments::{Global, LockFlags, VariableFlag, VariableFlags};
@@ -98,7 +98,7 @@ impl Invocation {
     /// Begins the audit of a command that does not load the configuration; of one that does, [`Invocation::load`]
     /// begins it as soon as the settings are known.
     pub fn begin(&self, command: &Command) -> Result<(), Failure> {
-        if command.loads() {
+        if command.loads() || command.verifies() {
             return Ok(());
         }
         let settings = config::settings(self.source_files()?, self.kinds);
@@ -279,6 +279,14 @@ impl Invocation {
     /// Where the two copies of the audit log are.
     pub fn audit_paths(&self) -> (PathBuf, PathBuf) {
         self.audit().paths(&self.layout)
+    }
+
+    /// Looks for what somebody did to the audit log, and begins the audit after that.
+    pub fn verify_audit(&self, known: &[AuditHead]) -> Result<Verification, Failure> {
+        let settings = config::settings(self.source_files()?, self.kinds);
+        let verification = Auditing::verify(&self.layout, &settings, known);
+        self.begin_audit(&settings)?;
+        verification.map_err(|error| error.diagnostic().into())
     }
 
     /// How plans are written.

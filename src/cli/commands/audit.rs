@@ -1,8 +1,10 @@
 //! `vsa audit`
 
+use std::fmt::Write as _;
+
 use clap::{Args, Subcommand};
 
-use crate::audit::{Event, Filter, verify};
+use crate::audit::{Event, Filter, Verification};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
 use crate::state::AuditHead;
@@ -87,6 +89,11 @@ impl FilterFlags {
 }
 
 impl Audit {
+    /// Whether it looks for changes.
+    pub fn verifies(&self) -> bool {
+        matches!(self.command, Subcommands::Verify { .. })
+    }
+
     /// Runs the command.
     pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
         match &self.command {
@@ -133,17 +140,24 @@ fn list(invocation: &Invocation, filter: &Filter, json: bool) -> Result<Exit, Fa
 }
 
 fn check(invocation: &Invocation, given: Option<AuditHead>) -> Result<Exit, Failure> {
-    let (jsonl, database) = invocation.audit_paths();
-    let known = invocation.state()?.map(|state| state.audit).filter(|head| head.count > 0);
-    let heads: Vec<AuditHead> = known.into_iter().chain(given).collect();
-    let verification = verify(&jsonl, &database, &heads).map_err(|error| error.diagnostic())?;
-    let (faults, count) = (verification.faults, verification.head.count);
+    let state = invocation.state();
+    let known = state.iter().flatten().map(|state| state.audit.clone()).filter(|head| head.count > 0);
+    let heads: Vec<AuditHead> = known.chain(given).collect();
+    let Verification { head, faults, repairs } = invocation.verify_audit(&heads)?;
+    // Without the state there may be no head to compare with, and a cut of both copies is not seen.
+    state?;
+    let mut text = String::new();
+    for seq in repairs {
+        let _ =
+            writeln!(text, "record {seq} notes that the log's end was mended; `vsa audit list` shows how");
+    }
     if faults.is_empty() {
-        invocation
-            .terminal
-            .line(&format!("{count} records, none edited, deleted, inserted, reordered or cut off"));
+        let _ =
+            writeln!(text, "{} records, none edited, deleted, inserted, reordered or cut off", head.count);
+        invocation.terminal.print(&text);
         return Ok(Exit::Done);
     }
+    invocation.terminal.print(&text);
     let errors = faults.iter().map(|fault| {
         Diagnostic::error(fault.to_string())
             .code("audit_tampered")

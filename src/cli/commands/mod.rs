@@ -94,6 +94,11 @@ impl Command {
         }
     }
 
+    /// Whether it looks at the audit log as it is before anything is appended.
+    pub fn verifies(&self) -> bool {
+        matches!(self, Self::Audit(command) if command.verifies())
+    }
+
     /// Whether it loads the configuration, which says where the audit log is.
     pub fn loads(&self) -> bool {
         match self {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::{Exit, Failure, Terminal};
-use crate::kinds::registry;
+use crate::kinds::{reference::schemas_json, registry};
 
 /// Print the schemas of all kinds
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ impl Schema {
     /// Runs the command.
     #[expect(clippy::unused_self, reason = "commands are alike")]
     pub fn run(&self, terminal: Terminal) -> Result<Exit, Failure> {
-        let schemas = serde_json::json!({ "kinds": registry().iter().count() });
+        let schemas = schemas_json(registry());
         terminal.line(&format!("{schemas:#}"));
         Ok(Exit::Done)
     }
