@@ -22,12 +22,7 @@ tenant "studio" {
 domain "bakery.localhost" {
   tenant  = tenant.bakery
   aliases = ["www.bakery.localhost"]
-  root    = "${path.module}/www"
-
-  tls {
-    certificate = certificate.quickstart
-  }
-}
+  root    = "${path.module}/www"}
 
 # A name that has moved.
 domain "old-bakery.localhost" {
@@ -35,12 +30,7 @@ domain "old-bakery.localhost" {
 
   redirect {
     to = domain["bakery.localhost"].url
-  }
-
-  tls {
-    certificate = certificate.quickstart
-  }
-}
+  }}
 
 # An application behind the proxy, a part of it behind a password.
 domain "notes.localhost" {

@@ -19,23 +19,12 @@ pub struct Directive {
 }
 
 impl Directive {
-    /// The directives of a name that it encloses, at any depth.
-    pub fn find<'a>(&'a self, name: &'a str) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-        find(&self.block, name)
+    /// This directive and those that it encloses, at any depth: the names on the way to each, and its arguments.
+    pub fn flatten(&self) -> Vec<(String, &[String])> {
+        let inner = self.block.iter().flat_map(Self::flatten);
+        let inner = inner.map(|(path, arguments)| (format!("{} > {path}", self.name), arguments));
+        std::iter::once((self.name.clone(), self.args.as_slice())).chain(inner).collect()
     }
-
-    /// The arguments of the first directive of this name directly inside.
-    pub fn args_of(&self, name: &str) -> Option<&[String]> {
-        self.block.iter().find(|inner| inner.name == name).map(|inner| inner.args.as_slice())
-    }
-}
-
-/// The directives of a name among these and what they enclose.
-pub fn find<'a>(directives: &'a [Directive], name: &'a str) -> Box<dyn Iterator<Item = &'a Directive> + 'a> {
-    Box::new(directives.iter().flat_map(move |directive| {
-        let own = (directive.name == name).then_some(directive);
-        own.into_iter().chain(directive.find(name))
-    }))
 }
 
 #[derive(Deserialize)]
@@ -47,17 +36,18 @@ struct Payload {
 
 #[derive(Deserialize)]
 struct Parsed {
+    file: PathBuf,
     parsed: Vec<Directive>,
 }
 
-/// What nginx reads from this main file and all that it includes, as one tree. `None` where crossplane is not
-/// installed, with a line that says so.
-pub fn crossplane(main: &Path) -> Option<Vec<Directive>> {
-    let run = Command::new(tool("crossplane")?).args(["parse", "--combine"]).arg(main).output().unwrap();
+/// What nginx reads from this main file and from each that it includes. `None` where crossplane is not installed, with
+/// a line that says so.
+pub fn crossplane(main: &Path) -> Option<Vec<(PathBuf, Vec<Directive>)>> {
+    let run = Command::new(tool("crossplane")?).arg("parse").arg(main).output().unwrap();
     let payload: Payload = serde_json::from_slice(&run.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&run.stderr)));
     assert_eq!(payload.status, "ok", "{:#?}", payload.errors);
-    Some(payload.config.into_iter().flat_map(|file| file.parsed).collect())
+    Some(payload.config.into_iter().map(|file| (file.file, file.parsed)).collect())
 }
 
 /// One finding of gixy.
@@ -104,9 +94,12 @@ mod tests {
         let main = directory.path().join("nginx.conf");
         std::fs::write(&main, BAD).unwrap();
         let (Some(tree), Some(findings)) = (crossplane(&main), gixy(&main)) else { return };
-        let header = find(&tree, "add_header").next().unwrap();
-        assert_eq!(header.args, ["X-A", "one; two"]);
-        assert_eq!(find(&tree, "server").next().unwrap().args_of("server_name").unwrap(), ["a.example"]);
+        let directives: Vec<_> = tree[0].1.iter().flat_map(Directive::flatten).collect();
+        let header = &["X-A".to_owned(), "one; two".to_owned()][..];
+        assert!(
+            directives.contains(&("http > server > location > add_header".to_owned(), header)),
+            "{tree:#?}"
+        );
         assert!(findings.iter().any(|finding| finding.plugin == "http_splitting"), "{findings:#?}");
     }
 }

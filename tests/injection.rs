@@ -1,0 +1,398 @@
+//! Hostile values in every text that the schemas know: refused at their place, or written so that an independent parser
+//! reads back exactly the value, with nothing around it changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use vsa::kinds::registry;
+use vsa::names::TextType;
+use vsa::schema::{Block, Nesting, Schema, Ty, Vocabulary as _};
+
+use crate::support::judges::{Directive, crossplane};
+use crate::support::{Workspace, count};
+
+/// One place where a configuration holds a text of its own.
+struct Slot {
+    /// The kind and the way to the attribute: `domain.csp.policy`.
+    path: String,
+    /// What it takes.
+    ty: &'static TextType,
+    /// How it stands there.
+    form: Form,
+    /// The blocks around it, each with its label where it has one.
+    blocks: Vec<(String, Option<String>)>,
+    name: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `name = VALUE`
+    Attribute,
+    /// `name = [VALUE]`
+    Element,
+    /// `name = { VALUE = "…" }`, with a value of the map's type.
+    Key(&'static TextType),
+    /// `name = { "…" = VALUE }`, with a key of the map's type.
+    Entry(&'static TextType),
+    /// `name VALUE { … }`: the label of a nested block.
+    Label,
+    /// The label of the resource itself.
+    ResourceLabel,
+}
+
+impl Slot {
+    fn kind(&self) -> &str {
+        self.path.split('.').next().unwrap()
+    }
+
+    /// A value that is right here.
+    fn benign(&self) -> &'static str {
+        self.ty.examples.first().unwrap_or_else(|| panic!("{} has no example", self.ty.name))
+    }
+}
+
+/// All slots of a schema.
+fn slots(schema: &'static Schema) -> Vec<Slot> {
+    fn walk(block: &'static Block, path: &str, blocks: &[(String, Option<String>)], found: &mut Vec<Slot>) {
+        for attribute in &block.attributes {
+            let mut add = |ty, form| {
+                found.push(Slot {
+                    path: format!("{path}.{}", attribute.name),
+                    ty,
+                    form,
+                    blocks: blocks.to_vec(),
+                    name: attribute.name.to_string(),
+                });
+            };
+            match &attribute.ty {
+                Ty::Text(ty) => add(ty, Form::Attribute),
+                Ty::List(element) => {
+                    if let Ty::Text(ty) = &**element {
+                        add(ty, Form::Element);
+                    }
+                }
+                Ty::Map(key, value) => {
+                    if let Ty::Text(value) = &**value {
+                        add(key, Form::Key(value));
+                        add(value, Form::Entry(key));
+                    }
+                }
+                Ty::Bool | Ty::Integer(_) | Ty::Enum(_) | Ty::Ref(_) => {}
+            }
+        }
+        for nested in &block.blocks {
+            let mut blocks = blocks.to_vec();
+            let path = format!("{path}.{}", nested.name);
+            let mut label = None;
+            if let Nesting::Labelled(ty) = nested.nesting {
+                let name = nested.name.to_string();
+                found.push(Slot { path: path.clone(), ty, form: Form::Label, blocks: blocks.clone(), name });
+                label = Some(ty.examples[0].to_owned());
+            }
+            blocks.push((nested.name.to_string(), label));
+            walk(&nested.body, &path, &blocks, found);
+        }
+    }
+    let label = Slot {
+        path: schema.kind.to_owned(),
+        ty: schema.label,
+        form: Form::ResourceLabel,
+        blocks: Vec::new(),
+        name: String::new(),
+    };
+    let mut found = vec![label];
+    walk(&schema.body, schema.kind, &[], &mut found);
+    found
+}
+
+/// A text as HCL writes it.
+fn literal(text: &str) -> String {
+    let mut literal = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' => literal.push_str("\\\""),
+            '\\' => literal.push_str("\\\\"),
+            '\n' => literal.push_str("\\n"),
+            '\r' => literal.push_str("\\r"),
+            '\t' => literal.push_str("\\t"),
+            control if control.is_control() => literal.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other => literal.push(other),
+        }
+    }
+    literal.push('"');
+    literal.replace("${", "$${").replace("%{", "%%{")
+}
+
+/// What a block needs beside the slot for the slot to mean something.
+fn context(kind: &str, block: Option<&str>, slot: &Slot) -> Vec<String> {
+    let in_block = |name: &str| slot.blocks.last().is_some_and(|(last, _)| last == name);
+    let is = |names: &[&str]| names.contains(&slot.name.as_str());
+    let mut lines = Vec::new();
+    let mut line = |text: &str| lines.push(text.to_owned());
+    match (kind, block) {
+        ("domain", None | Some("location")) => {
+            let here = slot.blocks.len() == usize::from(block.is_some());
+            let redirected = in_block("redirect") && slot.blocks.len() == 1 + usize::from(block.is_some());
+            let proxied = in_block("upstream") && slot.blocks.len() == 1 + usize::from(block.is_some());
+            if here && is(&["root"]) || redirected || proxied {
+                // The slot is the content.
+            } else if here && is(&["index", "expires"]) {
+                line("root = \"/srv/www\"");
+            } else {
+                line("upstream {\n    address = \"127.0.0.1:9000\"\n  }");
+            }
+        }
+        ("domain", Some("upstream")) if !is(&["address"]) => {
+            let secure = is(&["tls_name", "ca"]);
+            line(if secure { "address = \"https://127.0.0.1:9000\"" } else { "address = \"127.0.0.1:9000\"" });
+        }
+        ("auth", Some("user")) if !is(&["password", "password_hash"]) => line("password = \"long enough\""),
+        ("certificate", None) => {
+            if is(&["certificate", "key"]) {
+                line("issuer = \"files\"");
+                line(if is(&["key"]) { "certificate = \"/srv/c.pem\"" } else { "key = \"/srv/k.pem\"" });
+            }
+        }
+        _ => {}
+    }
+    if kind == "domain" && block.is_none() {
+        line("tls {\n    enabled = false\n  }");
+    }
+    if matches!(kind, "domain" | "auth") && block.is_none() {
+        line("tenant = tenant.acme");
+    }
+    lines
+}
+
+/// The slot as HCL, with this value, and where the value stands in it.
+fn written(slot: &Slot, value: &str) -> (String, std::ops::Range<usize>) {
+    let value = literal(value);
+    let name = &slot.name;
+    let (before, after) = match slot.form {
+        Form::Attribute => (format!("{name} = "), String::new()),
+        Form::Element => (format!("{name} = ["), "]".to_owned()),
+        Form::Key(other) => (format!("{name} = {{ "), format!(" = {} }}", literal(other.examples[0]))),
+        Form::Entry(key) => (format!("{name} = {{ {} = ", literal(key.examples[0])), " }".to_owned()),
+        Form::Label => {
+            let inner = Slot {
+                path: slot.path.clone(),
+                ty: slot.ty,
+                form: Form::Label,
+                blocks: [slot.blocks.clone(), vec![(name.clone(), None)]].concat(),
+                name: String::new(),
+            };
+            let lines = context(slot.kind(), Some(name), &inner).join("\n");
+            (format!("{name} "), format!(" {{\n{lines}\n}}"))
+        }
+        Form::ResourceLabel => (String::new(), String::new()),
+    };
+    let range = before.len()..before.len() + value.len();
+    (before + &value + &after, range)
+}
+
+/// A resource for one slot, and where the value stands in it.
+fn resource(slot: &Slot, label: &str, value: &str) -> (String, std::ops::Range<usize>) {
+    let kind = slot.kind();
+    if slot.form == Form::ResourceLabel {
+        let head = format!("{kind} ");
+        let range = head.len()..head.len() + literal(value).len();
+        let lines = context(kind, None, slot).join("\n");
+        return (format!("{head}{} {{\n{lines}\n}}\n", literal(value)), range);
+    }
+    let mut text = format!("{kind} {} {{\n", literal(label));
+    let lines = context(kind, None, slot);
+    text.push_str(&lines.join("\n"));
+    text.push('\n');
+    for (name, label) in &slot.blocks {
+        let label = label.as_ref().map(|label| literal(label) + " ").unwrap_or_default();
+        text.push_str(&format!("{name} {label}{{\n"));
+        text.push_str(&context(kind, Some(name), slot).join("\n"));
+        text.push('\n');
+    }
+    let (inner, range) = written(slot, value);
+    let range = text.len() + range.start..text.len() + range.end;
+    text.push_str(&inner);
+    text.push_str(&"\n}".repeat(slot.blocks.len() + 1));
+    text.push('\n');
+    (text, range)
+}
+
+/// The label under which a slot's resource stands.
+fn label(slot: &Slot, number: usize) -> String {
+    match slot.kind() {
+        "node" => "local".to_owned(),
+        "domain" | "certificate" => format!("slot{number}.example.com"),
+        _ => format!("slot{number}"),
+    }
+}
+
+/// A configuration with these values in these slots, and where each value stands.
+struct Configuration {
+    text: String,
+    places: BTreeMap<usize, std::ops::Range<usize>>,
+}
+
+fn configuration(slots: &[(usize, &Slot, &str)]) -> Configuration {
+    let mut text = "tenant \"acme\" {}\n".to_owned();
+    let mut places = BTreeMap::new();
+    for (number, slot, value) in slots {
+        let (resource, range) = resource(slot, &label(slot, *number), value);
+        places.insert(*number, text.len() + range.start..text.len() + range.end);
+        text.push_str(&resource);
+    }
+    Configuration { text, places }
+}
+
+/// The slots that are refused, by their number; everything else that is wrong ends the test.
+fn refused(workspace: &Workspace, configuration: &Configuration) -> BTreeMap<usize, String> {
+    workspace.write("main.hcl", &configuration.text);
+    let run = workspace.vsa(["validate", "-json"]);
+    let report = run.json();
+    let mut refused = BTreeMap::new();
+    for diagnostic in report["diagnostics"].as_array().unwrap() {
+        if diagnostic["severity"] != "error" {
+            continue;
+        }
+        let at = |end: &str| usize::try_from(diagnostic["range"][end]["byte"].as_u64().unwrap_or(0)).unwrap();
+        let (start, end) = (at("start"), at("end"));
+        let of = configuration.places.iter().find(|(_, range)| range.start <= start && end <= range.end);
+        let Some((number, _)) = of else {
+            panic!("an error that is at no slot: {diagnostic:#}\n{}", &configuration.text[start..end]);
+        };
+        refused.insert(*number, diagnostic["summary"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(run.exit, Some(i32::from(!refused.is_empty())), "{run}");
+    refused
+}
+
+/// What nginx would read of each file of the next generation, by its path.
+type Tree = BTreeMap<String, Vec<Directive>>;
+
+/// Reads the next generation back from the plan, with the resource that each file is of.
+fn read_back(workspace: &Workspace, configuration: &Configuration) -> Option<(Tree, BTreeMap<String, String>)> {
+    workspace.write("main.hcl", &configuration.text);
+    let plan = workspace.vsa(["plan", "-json", "-preflight=false"]).code(0).json();
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path();
+    fs::write(base.join("mime.types"), "types {}\n").unwrap();
+    let mut resources = BTreeMap::new();
+    for file in plan["vsa"]["files"].as_array().unwrap() {
+        let path = file["path"].as_str().unwrap();
+        let diff = file["diff"].as_str().unwrap();
+        let lines = diff.split_inclusive('\n');
+        let text: String = lines.map(|line| line.strip_prefix('+').unwrap_or_else(|| panic!("{diff}"))).collect();
+        resources.insert(path.to_owned(), file["resource"].as_str().unwrap().to_owned());
+        if !text.starts_with("link to ") {
+            fs::create_dir_all(base.join(path).parent().unwrap()).unwrap();
+            fs::write(base.join(path), text).unwrap();
+        }
+    }
+    let files = crossplane(&base.join("nginx.conf"))?;
+    let name = |path: &Path| path.strip_prefix(base).unwrap_or(path).to_string_lossy().into_owned();
+    Some((files.into_iter().map(|(path, directives)| (name(&path), directives)).collect(), resources))
+}
+
+/// How what nginx reads differs when a benign value gives way to another, beyond that value itself.
+fn differences(benign: &[Directive], hostile: &[Directive], from: &str, to: &str) -> Vec<String> {
+    let (old, new): (Vec<_>, Vec<_>) =
+        (benign.iter().flat_map(Directive::flatten).collect(), hostile.iter().flat_map(Directive::flatten).collect());
+    if old.len() != new.len() {
+        return vec![format!("{} directives became {}", old.len(), new.len())];
+    }
+    let mut found = Vec::new();
+    for ((old_path, old), (new_path, new)) in old.iter().zip(&new) {
+        let same = old.len() == new.len()
+            && old.iter().zip(*new).all(|(old, new)| old == new || old.replace(from, to) == *new);
+        if old_path != new_path || !same {
+            found.push(format!("{old_path} {old:?} became {new_path} {new:?}"));
+        }
+    }
+    found
+}
+
+/// Values that break out of a file, a line, a word or a path where they are not written with care.
+fn hostile_values() -> Vec<String> {
+    let mut values: Vec<String> = [
+        "\"", "\\", "a\"b", "a\\", "\\\"", "';", "'", "`id`", "$(id)", ";", "a;b", "; return 200 pwned;", "}", "{", "}} server {",
+        "a; } server { listen 1; }", "x\"; return 200 \"pwned", "\n", "a\nb", "a\nreturn 200 pwned;", "\r\n", "a\r\nSet-Cookie: x=1", "\r",
+        "\0", "a\0b", "\u{1}", "\u{2}3\u{1}", "\u{7f}", "\u{85}", "\u{2028}", "\u{feff}a", "\u{202e}a", "\t", "a\tb", " ", " a", "a ", "$",
+        "$uri", "${uri}", "a$", "$$", "$http_x_forwarded_for", "$arg_x", "${", "%{", "{{ 7 * 7 }}", "{% raw %}", "#", "a # b", "a#b",
+        "include /etc/passwd;", "include /etc/nginx/*.conf", "/etc/passwd", "../../etc/passwd", "/srv/../etc/passwd", "/srv/./a", "//", "/a//b",
+        "~", "~*", "~ ^/(.*)$", "= /", "@named", "/a b", "/a;b", "/a{b", "/a\"b", "/a\\", "/a\nb", "/a$uri", "https://a.example/\"; x", "https://a.example/$uri",
+        "https://a.example/ b", "javascript:alert(1)", "unix:/run/docker.sock", "http://unix:/run/docker.sock", "http://a.example@b.example", "127.0.0.1:80;", "127.0.0.1:99999", "a.example:80 weight=5",
+        "localhost;", "*.example.com", "~^(.+)$", "_", "-", "--", "-h", "a:b", "alice:x", "alice\nroot:x", "off", "default_server", "10r/s burst=5", "1h 2h", "1e9", "0x10", "0; x", "\u{1f4a9}\"", "é;", "<script>",
+        "<!--#exec cmd=\"id\" -->",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    values.extend([String::new(), "a".repeat(5_000), "a.".repeat(200), "/".repeat(3_000), "é".repeat(2_000), "\"".repeat(300)]);
+    values
+}
+
+/// A hostile value by itself, and behind a right one, so that it also gets past the first look.
+fn variants(value: &str, slot: &Slot) -> [String; 2] {
+    [value.to_owned(), format!("{}{value}", slot.benign())]
+}
+
+#[test]
+fn hostile_values_are_refused_or_read_back_exactly() {
+    let workspace = Workspace::new();
+    let all: Vec<Slot> = registry().schemas().into_iter().flat_map(slots).collect();
+    // The node's own file paths reach no nginx file, and more than one node would be another configuration.
+    let slots: Vec<(usize, &Slot)> = all.iter().enumerate().filter(|(_, slot)| slot.kind() != "node").collect();
+    assert!(slots.len() > 40, "{} slots", slots.len());
+    let benign: Vec<_> = slots.iter().map(|(number, slot)| (*number, *slot, slot.benign())).collect();
+    let base = configuration(&benign);
+    let none = refused(&workspace, &base);
+    assert!(none.is_empty(), "right values are refused: {none:#?}");
+    let Some((base, resources)) = read_back(&workspace, &base) else { return };
+
+    let hostile = hostile_values();
+    assert!(hostile.len() >= 60);
+    let mut read = 0;
+    for value in hostile.iter().step_by(usize::try_from(count(7, 1)).unwrap()) {
+        for variant in 0..2 {
+            let values: Vec<String> = slots.iter().map(|(_, slot)| variants(value, slot)[variant].clone()).collect();
+            let with_values = |keep: &dyn Fn(usize) -> bool| {
+                let chosen = slots.iter().zip(&values).map(|((number, slot), value)| {
+                    (*number, *slot, if keep(*number) { value.as_str() } else { slot.benign() })
+                });
+                configuration(&chosen.collect::<Vec<_>>())
+            };
+            let refused = refused(&workspace, &with_values(&|_| true));
+            let accepted = |number: usize| !refused.contains_key(&number);
+            let Some((tree, new_resources)) = read_back(&workspace, &with_values(&accepted)) else { return };
+            let mut wrong = Vec::new();
+            for ((number, slot), value) in slots.iter().zip(&values).filter(|((number, _), _)| accepted(*number)) {
+                read += 1;
+                if slot.form == Form::ResourceLabel || slot.ty.name == "nginx snippet" {
+                    continue;
+                }
+                let own = |path: &str, resources: &BTreeMap<String, String>| {
+                    let label = label(slot, *number);
+                    resources.get(path).is_some_and(|resource| resource.contains(&label))
+                };
+                for (path, directives) in base.iter().filter(|(path, _)| own(path, &resources)) {
+                    let Some(new) = tree.get(path).filter(|_| own(path, &new_resources)) else {
+                        wrong.push(format!("{} = {value:?}: {path} is gone", slot.path));
+                        continue;
+                    };
+                    let canonical = (slot.ty.canonical)(value).unwrap();
+                    let found = differences(directives, new, slot.benign(), &canonical);
+                    wrong.extend(found.into_iter().map(|found| format!("{} = {value:?}: {found}", slot.path)));
+                }
+            }
+            // What belongs to no slot stays as it was.
+            for (path, directives) in base.iter().filter(|(path, _)| !path.contains("slot")) {
+                let new = tree.get(path).unwrap_or_else(|| panic!("{path} is gone"));
+                let names = |of: &[Directive]| of.iter().flat_map(Directive::flatten).map(|(path, _)| path).collect::<Vec<_>>();
+                if names(directives) != names(new) {
+                    wrong.push(format!("{value:?} changes {path}"));
+                }
+            }
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        }
+    }
+    assert!(read > 50, "only {read} values were read back");
+}
