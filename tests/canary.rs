@@ -57,8 +57,12 @@ fn watched(workspace: &Workspace, canaries: &[&Canary], arguments: &[&str]) -> V
     let run = workspace.vsa(arguments);
     let mut found = Vec::new();
     for canary in canaries {
-        found.extend(canary.in_bytes(run.stdout.as_bytes()).iter().map(|form| format!("{form} in standard out")));
-        found.extend(canary.in_bytes(run.stderr.as_bytes()).iter().map(|form| format!("{form} in standard error")));
+        found.extend(
+            canary.in_bytes(run.stdout.as_bytes()).iter().map(|form| format!("{form} in standard out")),
+        );
+        found.extend(
+            canary.in_bytes(run.stderr.as_bytes()).iter().map(|form| format!("{form} in standard error")),
+        );
     }
     found.iter().map(|found| format!("{found} of {arguments:?}")).collect()
 }

@@ -25,7 +25,7 @@ struct Slot {
     name: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Form {
     /// `name = VALUE`
     Attribute,
@@ -44,6 +44,10 @@ enum Form {
 impl Slot {
     fn kind(&self) -> &str {
         self.path.split('.').next().unwrap()
+    }
+
+    fn is_resource_label(&self) -> bool {
+        matches!(self.form, Form::ResourceLabel)
     }
 
     /// A value that is right here.
@@ -116,7 +120,9 @@ fn literal(text: &str) -> String {
             '\n' => literal.push_str("\\n"),
             '\r' => literal.push_str("\\r"),
             '\t' => literal.push_str("\\t"),
-            control if control.is_control() => literal.push_str(&format!("\\u{:04x}", u32::from(control))),
+            control if control.is_control() => {
+                literal.extend(format!("\\u{:04x}", u32::from(control)).chars());
+            }
             other => literal.push(other),
         }
     }
@@ -145,14 +151,16 @@ fn context(kind: &str, block: Option<&str>, slot: &Slot) -> Vec<String> {
         }
         ("domain", Some("upstream")) if !is(&["address"]) => {
             let secure = is(&["tls_name", "ca"]);
-            line(if secure { "address = \"https://127.0.0.1:9000\"" } else { "address = \"127.0.0.1:9000\"" });
+            line(if secure {
+                "address = \"https://127.0.0.1:9000\""
+            } else {
+                "address = \"127.0.0.1:9000\""
+            });
         }
         ("auth", Some("user")) if !is(&["password", "password_hash"]) => line("password = \"long enough\""),
-        ("certificate", None) => {
-            if is(&["certificate", "key"]) {
-                line("issuer = \"files\"");
-                line(if is(&["key"]) { "certificate = \"/srv/c.pem\"" } else { "key = \"/srv/k.pem\"" });
-            }
+        ("certificate", None) if is(&["certificate", "key"]) => {
+            line("issuer = \"files\"");
+            line(if is(&["key"]) { "certificate = \"/srv/c.pem\"" } else { "key = \"/srv/k.pem\"" });
         }
         _ => {}
     }
@@ -194,7 +202,7 @@ fn written(slot: &Slot, value: &str) -> (String, std::ops::Range<usize>) {
 /// A resource for one slot, and where the value stands in it.
 fn resource(slot: &Slot, label: &str, value: &str) -> (String, std::ops::Range<usize>) {
     let kind = slot.kind();
-    if slot.form == Form::ResourceLabel {
+    if slot.is_resource_label() {
         let head = format!("{kind} ");
         let range = head.len()..head.len() + literal(value).len();
         let lines = context(kind, None, slot).join("\n");
@@ -206,7 +214,7 @@ fn resource(slot: &Slot, label: &str, value: &str) -> (String, std::ops::Range<u
     text.push('\n');
     for (name, label) in &slot.blocks {
         let label = label.as_ref().map(|label| literal(label) + " ").unwrap_or_default();
-        text.push_str(&format!("{name} {label}{{\n"));
+        text.extend([name, " ", &label, "{\n"]);
         text.push_str(&context(kind, Some(name), slot).join("\n"));
         text.push('\n');
     }
@@ -270,7 +278,10 @@ fn refused(workspace: &Workspace, configuration: &Configuration) -> BTreeMap<usi
 type Tree = BTreeMap<String, Vec<Directive>>;
 
 /// Reads the next generation back from the plan, with the resource that each file is of.
-fn read_back(workspace: &Workspace, configuration: &Configuration) -> Option<(Tree, BTreeMap<String, String>)> {
+fn read_back(
+    workspace: &Workspace,
+    configuration: &Configuration,
+) -> Option<(Tree, BTreeMap<String, String>)> {
     workspace.write("main.hcl", &configuration.text);
     let plan = workspace.vsa(["plan", "-json", "-preflight=false"]).code(0).json();
     let directory = tempfile::tempdir().unwrap();
@@ -281,7 +292,8 @@ fn read_back(workspace: &Workspace, configuration: &Configuration) -> Option<(Tr
         let path = file["path"].as_str().unwrap();
         let diff = file["diff"].as_str().unwrap();
         let lines = diff.split_inclusive('\n');
-        let text: String = lines.map(|line| line.strip_prefix('+').unwrap_or_else(|| panic!("{diff}"))).collect();
+        let text: String =
+            lines.map(|line| line.strip_prefix('+').unwrap_or_else(|| panic!("{diff}"))).collect();
         resources.insert(path.to_owned(), file["resource"].as_str().unwrap().to_owned());
         if !text.starts_with("link to ") {
             fs::create_dir_all(base.join(path).parent().unwrap()).unwrap();
@@ -295,8 +307,10 @@ fn read_back(workspace: &Workspace, configuration: &Configuration) -> Option<(Tr
 
 /// How what nginx reads differs when a benign value gives way to another, beyond that value itself.
 fn differences(benign: &[Directive], hostile: &[Directive], from: &str, to: &str) -> Vec<String> {
-    let (old, new): (Vec<_>, Vec<_>) =
-        (benign.iter().flat_map(Directive::flatten).collect(), hostile.iter().flat_map(Directive::flatten).collect());
+    let (old, new): (Vec<_>, Vec<_>) = (
+        benign.iter().flat_map(Directive::flatten).collect(),
+        hostile.iter().flat_map(Directive::flatten).collect(),
+    );
     if old.len() != new.len() {
         return vec![format!("{} directives became {}", old.len(), new.len())];
     }
@@ -314,19 +328,119 @@ fn differences(benign: &[Directive], hostile: &[Directive], from: &str, to: &str
 /// Values that break out of a file, a line, a word or a path where they are not written with care.
 fn hostile_values() -> Vec<String> {
     let mut values: Vec<String> = [
-        "\"", "\\", "a\"b", "a\\", "\\\"", "';", "'", "`id`", "$(id)", ";", "a;b", "; return 200 pwned;", "}", "{", "}} server {",
-        "a; } server { listen 1; }", "x\"; return 200 \"pwned", "\n", "a\nb", "a\nreturn 200 pwned;", "\r\n", "a\r\nSet-Cookie: x=1", "\r",
-        "\0", "a\0b", "\u{1}", "\u{2}3\u{1}", "\u{7f}", "\u{85}", "\u{2028}", "\u{feff}a", "\u{202e}a", "\t", "a\tb", " ", " a", "a ", "$",
-        "$uri", "${uri}", "a$", "$$", "$http_x_forwarded_for", "$arg_x", "${", "%{", "{{ 7 * 7 }}", "{% raw %}", "#", "a # b", "a#b",
-        "include /etc/passwd;", "include /etc/nginx/*.conf", "/etc/passwd", "../../etc/passwd", "/srv/../etc/passwd", "/srv/./a", "//", "/a//b",
-        "~", "~*", "~ ^/(.*)$", "= /", "@named", "/a b", "/a;b", "/a{b", "/a\"b", "/a\\", "/a\nb", "/a$uri", "https://a.example/\"; x", "https://a.example/$uri",
-        "https://a.example/ b", "javascript:alert(1)", "unix:/run/docker.sock", "http://unix:/run/docker.sock", "http://a.example@b.example", "127.0.0.1:80;", "127.0.0.1:99999", "a.example:80 weight=5",
-        "localhost;", "*.example.com", "~^(.+)$", "_", "-", "--", "-h", "a:b", "alice:x", "alice\nroot:x", "off", "default_server", "10r/s burst=5", "1h 2h", "1e9", "0x10", "0; x", "\u{1f4a9}\"", "é;", "<script>",
+        "\"",
+        "\\",
+        "a\"b",
+        "a\\",
+        "\\\"",
+        "';",
+        "'",
+        "`id`",
+        "$(id)",
+        ";",
+        "a;b",
+        "; return 200 pwned;",
+        "}",
+        "{",
+        "}} server {",
+        "a; } server { listen 1; }",
+        "x\"; return 200 \"pwned",
+        "\n",
+        "a\nb",
+        "a\nreturn 200 pwned;",
+        "\r\n",
+        "a\r\nSet-Cookie: x=1",
+        "\r",
+        "\0",
+        "a\0b",
+        "\u{1}",
+        "\u{2}3\u{1}",
+        "\u{7f}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}a",
+        "\u{202e}a",
+        "\t",
+        "a\tb",
+        " ",
+        " a",
+        "a ",
+        "$",
+        "$uri",
+        "${uri}",
+        "a$",
+        "$$",
+        "$http_x_forwarded_for",
+        "$arg_x",
+        "${",
+        "%{",
+        "{{ 7 * 7 }}",
+        "{% raw %}",
+        "#",
+        "a # b",
+        "a#b",
+        "include /etc/passwd;",
+        "include /etc/nginx/*.conf",
+        "/etc/passwd",
+        "../../etc/passwd",
+        "/srv/../etc/passwd",
+        "/srv/./a",
+        "//",
+        "/a//b",
+        "~",
+        "~*",
+        "~ ^/(.*)$",
+        "= /",
+        "@named",
+        "/a b",
+        "/a;b",
+        "/a{b",
+        "/a\"b",
+        "/a\\",
+        "/a\nb",
+        "/a$uri",
+        "https://a.example/\"; x",
+        "https://a.example/$uri",
+        "https://a.example/ b",
+        "javascript:alert(1)",
+        "unix:/run/docker.sock",
+        "http://unix:/run/docker.sock",
+        "http://a.example@b.example",
+        "127.0.0.1:80;",
+        "127.0.0.1:99999",
+        "a.example:80 weight=5",
+        "localhost;",
+        "*.example.com",
+        "~^(.+)$",
+        "_",
+        "-",
+        "--",
+        "-h",
+        "a:b",
+        "alice:x",
+        "alice\nroot:x",
+        "off",
+        "default_server",
+        "10r/s burst=5",
+        "1h 2h",
+        "1e9",
+        "0x10",
+        "0; x",
+        "\u{1f4a9}\"",
+        "é;",
+        "<script>",
         "<!--#exec cmd=\"id\" -->",
     ]
     .map(str::to_owned)
     .to_vec();
-    values.extend([String::new(), "a".repeat(5_000), "a.".repeat(200), "/".repeat(3_000), "é".repeat(2_000), "\"".repeat(300)]);
+    values.extend([
+        String::new(),
+        "a".repeat(5_000),
+        "a.".repeat(200),
+        "/".repeat(3_000),
+        "é".repeat(2_000),
+        "\"".repeat(300),
+    ]);
     values
 }
 
@@ -340,7 +454,8 @@ fn hostile_values_are_refused_or_read_back_exactly() {
     let workspace = Workspace::new();
     let all: Vec<Slot> = registry().schemas().into_iter().flat_map(slots).collect();
     // The node's own file paths reach no nginx file, and more than one node would be another configuration.
-    let slots: Vec<(usize, &Slot)> = all.iter().enumerate().filter(|(_, slot)| slot.kind() != "node").collect();
+    let slots: Vec<(usize, &Slot)> =
+        all.iter().enumerate().filter(|(_, slot)| slot.kind() != "node").collect();
     assert!(slots.len() > 40, "{} slots", slots.len());
     let benign: Vec<_> = slots.iter().map(|(number, slot)| (*number, *slot, slot.benign())).collect();
     let base = configuration(&benign);
@@ -353,7 +468,8 @@ fn hostile_values_are_refused_or_read_back_exactly() {
     let mut read = 0;
     for value in hostile.iter().step_by(usize::try_from(count(7, 1)).unwrap()) {
         for variant in 0..2 {
-            let values: Vec<String> = slots.iter().map(|(_, slot)| variants(value, slot)[variant].clone()).collect();
+            let values: Vec<String> =
+                slots.iter().map(|(_, slot)| variants(value, slot)[variant].clone()).collect();
             let with_values = |keep: &dyn Fn(usize) -> bool| {
                 let chosen = slots.iter().zip(&values).map(|((number, slot), value)| {
                     (*number, *slot, if keep(*number) { value.as_str() } else { slot.benign() })
@@ -364,9 +480,11 @@ fn hostile_values_are_refused_or_read_back_exactly() {
             let accepted = |number: usize| !refused.contains_key(&number);
             let Some((tree, new_resources)) = read_back(&workspace, &with_values(&accepted)) else { return };
             let mut wrong = Vec::new();
-            for ((number, slot), value) in slots.iter().zip(&values).filter(|((number, _), _)| accepted(*number)) {
+            for ((number, slot), value) in
+                slots.iter().zip(&values).filter(|((number, _), _)| accepted(*number))
+            {
                 read += 1;
-                if slot.form == Form::ResourceLabel || slot.ty.name == "nginx snippet" {
+                if slot.is_resource_label() || slot.ty.name == "nginx snippet" {
                     continue;
                 }
                 let own = |path: &str, resources: &BTreeMap<String, String>| {
@@ -380,13 +498,16 @@ fn hostile_values_are_refused_or_read_back_exactly() {
                     };
                     let canonical = (slot.ty.canonical)(value).unwrap();
                     let found = differences(directives, new, slot.benign(), &canonical);
-                    wrong.extend(found.into_iter().map(|found| format!("{} = {value:?}: {found}", slot.path)));
+                    wrong
+                        .extend(found.into_iter().map(|found| format!("{} = {value:?}: {found}", slot.path)));
                 }
             }
             // What belongs to no slot stays as it was.
             for (path, directives) in base.iter().filter(|(path, _)| !path.contains("slot")) {
                 let new = tree.get(path).unwrap_or_else(|| panic!("{path} is gone"));
-                let names = |of: &[Directive]| of.iter().flat_map(Directive::flatten).map(|(path, _)| path).collect::<Vec<_>>();
+                let names = |of: &[Directive]| {
+                    of.iter().flat_map(Directive::flatten).map(|(path, _)| path).collect::<Vec<_>>()
+                };
                 if names(directives) != names(new) {
                     wrong.push(format!("{value:?} changes {path}"));
                 }

@@ -10,11 +10,17 @@
 #![expect(dead_code, unused_imports, reason = "the stories to come use the rest of `support`")]
 
 mod audit;
+mod canary;
 mod config;
 mod conformance;
+mod continuity;
+mod fuzz;
+mod injection;
+mod kills;
 mod kinds;
 mod language;
 mod layers;
+mod lifecycle;
 mod nginx_files;
 mod reference;
 mod store;
