@@ -177,7 +177,7 @@ fn what_nginx_refuses_fails_in_apply_with_everything_as_before(workspace: &mut W
     drop(workspace.apply());
     workspace.write("one.hcl", REFUSED);
     let before = inodes(&workspace.node_root());
-    let run = workspace.vsa(["apply", "-auto-approve", "-preflight=false"]).code(5).says("keepalive_timeout");
+    let run = workspace.vsa(["apply", "-auto-approve", "-preflight=false"]).code(1).says("keepalive_timeout");
     let after = inodes(&workspace.node_root());
     let known: Vec<_> = after.keys().filter(|name| !before.contains_key(*name)).collect();
     assert!(known.iter().all(|name| name.starts_with("logs/")), "{known:?} are left\n{run}");

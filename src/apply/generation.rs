@@ -75,6 +75,8 @@ impl Place {
 #[derive(Clone, Debug)]
 pub struct Candidate {
     place: Place,
+    /// The live generation's directory, where the candidate is shown in its place while it is tested.
+    covered: Option<PathBuf>,
     number: u64,
     marker: String,
     /// Links to certificates that do not exist yet: path and real target.
@@ -170,8 +172,10 @@ impl Candidate {
         let readers = Readers::of(host, spec).await?;
         let live = Live::of(work, stored);
         let certified = existing_certificates(host, work).await;
+        let covers = spec.mode == ProxyMode::Host && !place.lasting;
         let mut candidate = Self {
             place,
+            covered: live.as_ref().filter(|_| covers).map(|live| live.directory.clone()),
             number,
             marker: marker.to_owned(),
             uncertified: Vec::new(),
@@ -208,6 +212,11 @@ impl Candidate {
         self.place.directory.join("scratch")
     }
 
+    /// The live generation's directory, and where else it is seen while the candidate is shown in its place.
+    pub(super) fn covered(&self) -> Option<(&Path, PathBuf)> {
+        self.covered.as_deref().map(|live| (live, self.scratch().join("live")))
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         self.directory().join(path)
     }
@@ -224,6 +233,7 @@ impl Candidate {
             let parents = Path::new(&**path).ancestors().skip(1);
             directories.extend(parents.map(|parent| self.path(&parent.to_string_lossy())));
         }
+        directories.extend(self.covered().map(|(_, seen)| seen));
         let remove = FileOperation::RemoveTree { root: self.place.below.clone(), path: top.clone() };
         let make = |path| FileOperation::MakeDirectory { path, access: readers.directory() };
         // In the order of their names, each after the one that it is in.
@@ -296,10 +306,11 @@ impl Candidate {
 
     fn carry(&self, from: PathBuf, to: PathBuf) -> FileOperation {
         if self.place.lasting {
-            FileOperation::HardLink { from, to }
-        } else {
-            FileOperation::Link { path: to, target: from }
+            return FileOperation::HardLink { from, to };
         }
+        let elsewhere =
+            self.covered().and_then(|(live, seen)| Some(seen.join(from.strip_prefix(live).ok()?)));
+        FileOperation::Link { path: to, target: elsewhere.unwrap_or(from) }
     }
 
     /// Old lines of password files, so that only changed passwords are hashed.

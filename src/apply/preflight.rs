@@ -83,7 +83,7 @@ pub(super) async fn test(
     }
     let command = match spec.mode {
         ProxyMode::Managed => managed(work, candidate),
-        ProxyMode::Host => aside(host, spec, &candidate.scratch(), Some(&candidate.directory())).await?,
+        ProxyMode::Host => aside(host, spec, &candidate.scratch(), Some(candidate)).await?,
     };
     let output = match host.run(command).await {
         Ok(output) => output,
@@ -130,7 +130,7 @@ async fn aside(
     host: &dyn Host,
     spec: &NodeSpec,
     scratch: &Path,
-    candidate: Option<&Path>,
+    candidate: Option<&Candidate>,
 ) -> Result<Command, Diagnostic> {
     let mut command =
         Command::new(&spec.nginx).timeout(PATIENCE).arg("-t").arg("-c").arg(spec.nginx_conf.clone());
@@ -145,7 +145,11 @@ async fn aside(
     let found =
         host.observe(&[Query::Stat(spec.pid_file.clone()), Query::Stat(spec.include_file.clone())]).await;
     if let Some(candidate) = candidate {
-        command = command.bind(candidate, spec.current());
+        // What has not changed is a link to the live file, which the candidate is about to cover.
+        if let Some((live, seen)) = candidate.covered() {
+            command = command.bind(live, seen);
+        }
+        command = command.bind(candidate.directory(), spec.current());
     }
     if candidate.is_some() || found.get(1) != Some(&Answer::Absent) {
         command = command.bind(include, spec.include_file.clone());
