@@ -18,11 +18,18 @@ tenant "studio" {
   tier = "pro"
 }
 
-# A static site, with its other name redirected to it.
+# No authority vouches for names below `.localhost`, so vsa signs for them itself: browsers warn, and are right to.
+certificate "bakery.localhost" {
+  issuer = "self_signed"
+  names  = ["bakery.localhost", "www.bakery.localhost", "old-bakery.localhost", "notes.localhost"]
+}
+
+# A static site, with its other name redirected to it. Its certificate is the one of its name.
 domain "bakery.localhost" {
   tenant  = tenant.bakery
   aliases = ["www.bakery.localhost"]
-  root    = "${path.module}/www"}
+  root    = "${path.module}/www"
+}
 
 # A name that has moved.
 domain "old-bakery.localhost" {
@@ -30,7 +37,12 @@ domain "old-bakery.localhost" {
 
   redirect {
     to = domain["bakery.localhost"].url
-  }}
+  }
+
+  tls {
+    certificate = certificate["bakery.localhost"]
+  }
+}
 
 # An application behind the proxy, a part of it behind a password.
 domain "notes.localhost" {
@@ -42,6 +54,10 @@ domain "notes.localhost" {
 
   location "/admin/" {
     auth = auth.staff
+  }
+
+  tls {
+    certificate = certificate["bakery.localhost"]
   }
 }
 
