@@ -53,6 +53,8 @@ pub enum Event {
     RunStarted,
     /// A command was refused before it did anything.
     RunRefused,
+    /// An earlier apply was found killed before its end; this run finishes it.
+    RunInterrupted,
     /// An action is about to be done.
     ActionStarted,
     /// An action was done.
@@ -73,9 +75,10 @@ pub enum Event {
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RunStarted,
         Self::RunRefused,
+        Self::RunInterrupted,
         Self::ActionStarted,
         Self::ActionDone,
         Self::ActionFailed,
@@ -91,6 +94,7 @@ impl Event {
         match self {
             Self::RunStarted => "run_started",
             Self::RunRefused => "run_refused",
+            Self::RunInterrupted => "run_interrupted",
             Self::ActionStarted => "action_started",
             Self::ActionDone => "action_done",
             Self::ActionFailed => "action_failed",

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use clap::{Args, ValueEnum};
 
 use crate::apply::{self, Interrupt, OnFailure, Outcome, States};
-use crate::audit::Entry;
+use crate::audit::{Entry, Event};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::host::clock;
 use crate::plan::Mode;
@@ -96,6 +96,11 @@ pub(crate) fn apply(invocation: &Invocation, prepared: Prepared, flags: ApplyFla
     let plan = planned.plan;
     if plan.is_empty() {
         return Ok(Exit::Done);
+    }
+    if let Some(interrupted) = &plan.interrupted {
+        let entry = Entry::new(Event::RunInterrupted).detail(interrupted.clone());
+        let mut auditing = invocation.auditing.lock().unwrap_or_else(PoisonError::into_inner);
+        auditing.append(clock(), &[entry], terminal)?;
     }
     let counts = plan.counts();
     let mut stored = planned.stored;

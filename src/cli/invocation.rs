@@ -188,6 +188,8 @@ impl Invocation {
         self.begin_audit(&loaded.settings)?;
         match loaded.declared {
             Some(declared) => {
+                tracing::debug!(resources = declared.resources.len(), "configuration loaded");
+                tracing::trace!(?declared);
                 self.terminal.diagnostics(&loaded.diagnostics, &self.sources.borrow());
                 Ok(declared)
             }

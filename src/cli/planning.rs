@@ -81,6 +81,8 @@ pub fn plan(invocation: &Invocation, declared: &Declared, options: Options) -> R
         invocation.block_on(invocation.host.observe(queries))
     };
     let mut planned = plan::build(&inputs, &mut ask)?;
+    tracing::debug!(changes = planned.plan.changes.len(), actions = planned.plan.actions.len(), "planned");
+    tracing::trace!(plan = ?planned.plan);
     let outputs = if options.mode == Mode::Destroy {
         BTreeMap::new()
     } else {

@@ -57,19 +57,27 @@ impl Host for LocalHost {
     async fn observe(&self, queries: &[Query]) -> Vec<Answer> {
         let queries = queries.to_vec();
         let count = queries.len();
+        tracing::debug!(questions = count, "observe");
+        tracing::trace!(?queries);
         let answers = blocking("observe", move || Ok(observe::all(&queries))).await;
         answers.unwrap_or_else(|error| vec![Answer::Failed(error.to_string()); count])
     }
 
     async fn files(&self, operations: Vec<FileOperation>) -> Result<(), HostError> {
+        // Their number alone: what is written may be a key.
+        tracing::debug!(operations = operations.len(), "change files");
         blocking("change", move || files::all(&operations)).await
     }
 
     async fn run(&self, command: Command) -> Result<Output, HostError> {
-        process::run(&self.program, command).await
+        tracing::debug!(program = %command.program.display(), arguments = ?command.arguments, "run");
+        let output = process::run(&self.program, command).await;
+        tracing::trace!(?output);
+        output
     }
 
     async fn signal(&self, process: u32, signal: Signal) -> Result<(), HostError> {
+        tracing::debug!(process, ?signal, "signal");
         let number = match signal {
             Signal::Hangup => Number::SIGHUP,
             Signal::Quit => Number::SIGQUIT,
