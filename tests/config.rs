@@ -572,11 +572,13 @@ vsa {}
 "#;
     let files = vec![file("main.hcl", main), file("other.hcl", other)];
     assert_snapshot!(said(Input { files, ..Input::default() }), @r#"
-    error: this is not valid HCL
+    error: `name` is set twice
      --> main.hcl:4:3
       |
+    3 |   name = "a"
+      |   ---- first here
     4 |   name = "b"
-      |   ^ invalid attribute; expected unique attribute key; found redefined attribute
+      |   ^^^^ again here
 
     error: `upstream` may stand only once in `domain`
       --> main.hcl:12:3

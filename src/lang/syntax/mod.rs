@@ -4,6 +4,7 @@ mod parse;
 mod read;
 mod source;
 mod split;
+mod twice;
 
 pub use parse::{Parsed, TopLevel, expression, parse, template};
 pub use read::read;

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::diag::{Diagnostic, Diagnostics, FileId};
 
+use super::twice::twice;
 use super::{Source, split};
 
 /// One block or attribute at the top level of a file.
@@ -134,6 +135,11 @@ fn diagnostic(error: &Error, text: &str, source: Source) -> Diagnostic {
     let mut start = error.location().offset().min(text.len());
     while !text.is_char_boundary(start) {
         start -= 1;
+    }
+    if error.message().contains("redefined attribute")
+        && let Some(diagnostic) = twice(text, start, source)
+    {
+        return diagnostic;
     }
     let length = text[start..].chars().next().map_or(0, char::len_utf8);
     Diagnostic::error("this is not valid HCL").label(source.range(start..start + length), error.message())
