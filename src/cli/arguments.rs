@@ -117,7 +117,7 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 }
 
 /// Turns `-out=x` into `--out=x`: a hyphen before a word of two letters or more is a long flag, as in Terraform.
-pub fn normalise(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+pub(crate) fn normalise(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut plain = false;
     arguments
         .into_iter()
@@ -134,7 +134,7 @@ pub fn normalise(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString>
 }
 
 /// The arguments as the audit log keeps them: values of variables are masked.
-pub fn masked(arguments: &[OsString]) -> Vec<String> {
+pub(crate) fn masked(arguments: &[OsString]) -> Vec<String> {
     let mut masked: Vec<String> = Vec::with_capacity(arguments.len());
     let mut value_follows = false;
     for argument in arguments {

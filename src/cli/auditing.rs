@@ -19,7 +19,7 @@ pub struct Auditing {
 }
 
 /// Who runs the program.
-pub fn actor(environment: &Environment) -> Actor {
+pub(crate) fn actor(environment: &Environment) -> Actor {
     let uid = nix::unistd::Uid::current();
     let user = nix::unistd::User::from_uid(uid).ok().flatten();
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());

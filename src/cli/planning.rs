@@ -16,7 +16,7 @@ use super::{Failure, Invocation};
 
 /// How a plan is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// What it is for.
     pub mode: Mode,
     /// Whether the nodes are asked how things are.
@@ -26,7 +26,7 @@ pub struct Options {
 }
 
 /// A plan with the state that it starts from.
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// The plan.
     pub planned: Planned,
     /// The state, an interrupted run's journal folded into it.
@@ -38,7 +38,7 @@ pub struct Prepared {
 }
 
 /// A state before the first apply.
-pub fn new_state() -> State {
+pub(crate) fn new_state() -> State {
     State {
         version: VERSION,
         serial: 0,
@@ -52,7 +52,11 @@ pub fn new_state() -> State {
 }
 
 /// Makes a plan.
-pub fn plan(invocation: &Invocation, declared: &Declared, options: Options) -> Result<Prepared, Failure> {
+pub(crate) fn plan(
+    invocation: &Invocation,
+    declared: &Declared,
+    options: Options,
+) -> Result<Prepared, Failure> {
     let mut state = invocation.state()?.unwrap_or_else(new_state);
     let interrupted = apply::journal::read(&invocation.layout.journal())?;
     let mut reserved: BTreeMap<Address, u64> = BTreeMap::new();
@@ -97,7 +101,7 @@ pub fn plan(invocation: &Invocation, declared: &Declared, options: Options) -> R
 }
 
 /// Draws what was remarked on the way to a plan.
-pub fn remarks(invocation: &Invocation, prepared: &Prepared) {
+pub(crate) fn remarks(invocation: &Invocation, prepared: &Prepared) {
     let sources = invocation.sources.borrow();
     invocation.terminal.diagnostics(&prepared.planned.findings, &sources);
     invocation.terminal.diagnostics(without_key(prepared).as_ref(), &sources);

@@ -17,7 +17,7 @@ use super::{Failure, Invocation};
 ///
 /// # Errors
 /// Where nginx refuses a generation.
-pub fn run(
+pub(crate) fn run(
     invocation: &Invocation,
     resources: &BTreeMap<Address, Resource>,
     state: &State,

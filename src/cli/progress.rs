@@ -16,7 +16,7 @@ use super::render::describe;
 const BATCH: usize = 256;
 
 /// Draws progress, and hands on what the audit log shall hold.
-pub struct Progress {
+pub(crate) struct Progress {
     terminal: Terminal,
     bar: ProgressBar,
     entries: Mutex<Vec<Entry>>,
@@ -25,7 +25,11 @@ pub struct Progress {
 
 impl Progress {
     /// For a run of so many actions; `write` takes records for the audit log.
-    pub fn new(terminal: Terminal, actions: usize, write: impl Fn(&[Entry]) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        terminal: Terminal,
+        actions: usize,
+        write: impl Fn(&[Entry]) + Send + Sync + 'static,
+    ) -> Self {
         let target =
             if terminal.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let length = u64::try_from(actions).unwrap_or(u64::MAX);

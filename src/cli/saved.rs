@@ -15,7 +15,7 @@ use crate::plan::{Plan, sha256};
 use super::{Failure, Invocation};
 
 /// The version of the file's format.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// A source file that a plan was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl Saved {
 }
 
 /// Saves a plan with what it was made from.
-pub fn save(
+pub(crate) fn save(
     invocation: &Invocation,
     declared: &Declared,
     plan: &Plan,
@@ -85,7 +85,7 @@ pub fn save(
 }
 
 /// The digest of a plan: of all that an apply of it would do.
-pub fn digest(plan: &Plan) -> String {
+pub(crate) fn digest(plan: &Plan) -> String {
     sha256(&serde_json::to_vec(plan).unwrap_or_default())
 }
 
@@ -109,7 +109,7 @@ fn write(path: &Path, saved: &Saved) -> Result<(), Failure> {
 }
 
 /// Reads a plan file.
-pub fn read(path: &Path) -> Result<Saved, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Saved, Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Diagnostic::error(format!("{} cannot be read: {error}", path.display())))?;
     let header: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -29,7 +29,7 @@ pub struct Plan {
 
 /// How a plan is made and shown; `apply` and `destroy` take the same.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct PlanFlags {
+pub(crate) struct PlanFlags {
     /// Show changes of one shape each by itself
     #[arg(long)]
     pub full: bool,
@@ -43,7 +43,7 @@ pub struct PlanFlags {
 
 impl PlanFlags {
     /// What planning has to know of them.
-    pub fn options(self, mode: Mode) -> Options {
+    pub(crate) fn options(self, mode: Mode) -> Options {
         Options { mode, refresh: self.refresh, preflight: self.preflight }
     }
 }

@@ -10,7 +10,6 @@ use crate::kinds::{reference::schemas_json, registry};
 pub struct Schema {
     /// As JSON (the only form there is)
     #[arg(long)]
-    #[expect(dead_code, reason = "accepted so that `schema -json` reads like its siblings")]
     json: bool,
 }
 
