@@ -1,0 +1,121 @@
+//! The documents that vsa writes: their JSON Schemas under `state/`, and a sample of every version ever written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use vsa::audit::{Event, Record};
+use vsa::state::{VERSION, attributes};
+use vsa::store::{StateFile, to_text};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("state").join(name)
+}
+
+fn schema(name: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(file(name)).unwrap()).unwrap()
+}
+
+/// What is wrong with `value`, by the keywords of JSON Schema that our schemas use.
+fn faults(root: &Value, schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
+    for (keyword, argument) in schema.as_object().unwrap() {
+        let right = match keyword.as_str() {
+            "$schema" | "$defs" | "title" | "description" | "properties" => true,
+            "$ref" => {
+                let target = argument.as_str().unwrap().strip_prefix('#').unwrap();
+                faults(root, root.pointer(target).unwrap(), value, path, found);
+                true
+            }
+            "const" => argument == value,
+            "enum" => argument.as_array().unwrap().contains(value),
+            "minimum" => value.as_i64() >= argument.as_i64(),
+            "maximum" => value.as_i64() <= argument.as_i64(),
+            "type" => {
+                let is = |name: &Value| match name.as_str().unwrap() {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "boolean" => value.is_boolean(),
+                    "integer" => value.is_i64() || value.is_u64(),
+                    "null" => value.is_null(),
+                    other => panic!("unknown type {other}"),
+                };
+                argument.as_array().map_or_else(|| is(argument), |names| names.iter().any(is))
+            }
+            "anyOf" => argument.as_array().unwrap().iter().any(|schema| {
+                let mut inner = Vec::new();
+                faults(root, schema, value, path, &mut inner);
+                inner.is_empty()
+            }),
+            "required" => {
+                argument.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some())
+            }
+            "items" => {
+                for element in value.as_array().into_iter().flatten() {
+                    faults(root, argument, element, path, found);
+                }
+                true
+            }
+            "additionalProperties" => {
+                let known = schema.get("properties");
+                for (name, value) in value.as_object().into_iter().flatten() {
+                    let path = format!("{path}/{name}");
+                    match known.and_then(|known| known.get(name)) {
+                        Some(schema) => faults(root, schema, value, &path, found),
+                        None if *argument == Value::Bool(false) => found.push(format!("{path}: unknown")),
+                        None => faults(root, argument, value, &path, found),
+                    }
+                }
+                true
+            }
+            other => panic!("unknown keyword {other}"),
+        };
+        if !right {
+            found.push(format!("{path}: not {keyword} {argument}"));
+        }
+    }
+}
+
+fn assert_valid(schema: &Value, value: &Value) {
+    let mut found = Vec::new();
+    faults(schema, schema, value, "", &mut found);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn samples_of_every_state_are_read() {
+    for version in 1..=VERSION {
+        let path = file(&format!("samples/state-v{version}.json"));
+        let read = StateFile::at(&path, "/nonexistent").read().unwrap().unwrap();
+        assert!(!read.resources.is_empty() && !read.nodes.is_empty());
+        for stored in read.resources.values() {
+            attributes::decode(&stored.attributes).unwrap();
+        }
+        if version == VERSION {
+            let text = fs::read(&path).unwrap();
+            assert!(text == to_text(&read).unwrap(), "the sample is not as vsa writes it");
+            assert_valid(&schema("state.schema.json"), &serde_json::from_slice(&text).unwrap());
+        }
+    }
+}
+
+#[test]
+fn samples_of_every_audit_record_are_read() {
+    for version in 1..=vsa::audit::VERSION {
+        let text = fs::read_to_string(file(&format!("samples/audit-v{version}.jsonl"))).unwrap();
+        for line in text.lines() {
+            let record: Record = serde_json::from_str(line).unwrap();
+            assert_eq!(record.version, version);
+            if version == vsa::audit::VERSION {
+                assert_valid(&schema("audit.schema.json"), &serde_json::from_str(line).unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schema_of_records_knows_every_event() {
+    let schema = schema("audit.schema.json");
+    let events = Event::ALL.map(|event| Value::from(event.as_str()));
+    assert_eq!(schema["properties"]["event"]["enum"].as_array().unwrap(), &events);
+}
