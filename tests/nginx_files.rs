@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value as Json, json};
 use vsa::address::Address;
@@ -261,11 +261,15 @@ impl Stage {
     }
 }
 
+/// Writes the one certificate of all tests: nginx does not compare names.
 fn certificate(directory: &Path) {
-    let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    static PEM: LazyLock<(String, String)> = LazyLock::new(|| {
+        let made = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    });
     std::fs::create_dir_all(directory).unwrap();
-    std::fs::write(directory.join("fullchain.pem"), made.cert.pem()).unwrap();
-    std::fs::write(directory.join("privkey.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(directory.join("fullchain.pem"), &PEM.0).unwrap();
+    std::fs::write(directory.join("privkey.pem"), &PEM.1).unwrap();
 }
 
 fn proxied() -> Json {
@@ -299,7 +303,7 @@ fn plain_sites_are_accepted_in_both_modes() {
 
 /// Options that must be accepted together with each of the ways to answer.
 fn options() -> Vec<(&'static str, Json)> {
-    let auth = json!({ "name": "staff", "realm": "Staff \u{e4} only; {1}", "tenant": "acme" });
+    let auth = json!({ "file": "auth/staff.htpasswd", "realm": "Staff \u{e4} only; {1}", "tenant": "acme" });
     vec![
         ("nothing", json!({})),
         ("no tls", json!({ "tls": { "enabled": false } })),
@@ -434,20 +438,26 @@ fn every_option_is_accepted_with_every_answer() {
 }
 
 #[test]
-fn dump() {
-    let mut stage = Stage::new(&json!({ "proxy": { "resolver": ["127.0.0.53"] } }));
-    for (answer, base) in answers() {
-        for (option, more) in options() {
-            if std::env::var("DUMP").is_ok_and(|dump| dump == format!("{answer}/{option}")) {
-                stage.domain("a.example", merged(base.clone(), more));
-            }
-        }
+#[ignore = "a measurement, not a test: run it in release mode"]
+fn ten_thousand_sites_render_fast() {
+    let mut stage = Stage::new(&json!({}));
+    for index in 0..10_000 {
+        stage.domain(&format!("site{index}.example.com"), proxied());
     }
-    for (path, (_, file)) in stage.files(false) {
-        if let FileBody::Text(content) = file.body
-            && (path.starts_with("sites") || std::env::var_os("DUMP").is_none())
-        {
-            println!("--- {path}\n{}", content.as_text().unwrap());
-        }
+    let domain = registry().get("domain").unwrap();
+    let start = std::time::Instant::now();
+    for resource in &stage.domains {
+        domain.check(resource, &mut Diagnostics::new());
     }
+    let checked = start.elapsed();
+    let files = stage.files(false);
+    let rendered = start.elapsed() - checked;
+    let bytes: usize = files
+        .values()
+        .filter_map(|(_, file)| match &file.body {
+            FileBody::Text(content) => content.as_text().map(str::len),
+            FileBody::Link { .. } => None,
+        })
+        .sum();
+    eprintln!("checked in {checked:?}, {} files of {bytes} bytes rendered in {rendered:?}", files.len());
 }

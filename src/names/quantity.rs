@@ -4,7 +4,7 @@ use super::{Invalid, Text, bounded};
 
 super::text_type! {
     /// A length of time: a whole number and one of `ms`, `s`, `m`, `h`, `d`.
-    Duration, "duration", "a whole number with `ms`, `s`, `m`, `h` or `d`, up to a year", ["30s", "5m", "500ms"], duration
+    Duration, "duration", "a whole number with `ms`, `s`, `m`, `h` or `d`, up to ten years", ["30s", "5m", "500ms"], duration
 }
 
 super::text_type! {
@@ -57,14 +57,14 @@ fn unit_milliseconds(unit: &str) -> Option<u64> {
 }
 
 fn duration(text: &str) -> Result<String, Invalid> {
-    const YEAR: u64 = 366 * 86_400_000;
+    const LONGEST: u64 = 3660 * 86_400_000;
     let (number, unit) = number(text)?;
     let Some(each) = unit_milliseconds(unit) else {
         return Err(Invalid::new(format!("has the unit {unit:?}, not one of `ms`, `s`, `m`, `h`, `d`"))
             .help("write it as `30s`"));
     };
-    if number.saturating_mul(each) > YEAR {
-        return Err(Invalid::new("is longer than a year"));
+    if number.saturating_mul(each) > LONGEST {
+        return Err(Invalid::new("is longer than ten years"));
     }
     Ok(format!("{number}{unit}"))
 }

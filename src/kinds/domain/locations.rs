@@ -34,6 +34,9 @@ impl<'a> Writer<'a> {
             }
             None => (None, None, None),
         };
+        // A plain `return` answers before requests are counted.
+        let returns = redirect.is_some() && !place.is_protected();
+        let limits = if returns { Vec::new() } else { self.limits(place) };
         let own_headers = if place.has_own_headers() {
             let lines = headers.lines.iter().chain(&headers.hsts).map(Line::view);
             lines.chain(self.header_lines(place)).collect()
@@ -45,7 +48,7 @@ impl<'a> Writer<'a> {
         let view = View::new()
             .with("path", Param::location(place.path()).at(label))
             .with("exact", flags.exact)
-            .list("limits", self.limits(place))
+            .list("limits", limits)
             .with("unavailable", answer.is_none())
             .optional("proxy", proxy)
             .optional("static", files)
