@@ -31,7 +31,7 @@ impl<'s> Shape<'s> {
     /// Lays a schema out.
     pub(in crate::config) fn new(schema: &'s Block) -> Self {
         let blocks: Vec<_> = schema.blocks.iter().map(|nested| Self::new(&nested.body)).collect();
-        let mut defaults = Object::new();
+        let mut defaults = Vec::new();
         let mut constant = true;
         for attribute in &schema.attributes {
             let value = match &attribute.default {
@@ -42,7 +42,7 @@ impl<'s> Shape<'s> {
                     Value::NULL
                 }
             };
-            defaults.insert(attribute.name.clone(), value);
+            defaults.push((attribute.name.clone(), value));
         }
         for (nested, shape) in schema.blocks.iter().zip(&blocks) {
             let value = match nested.nesting {
@@ -58,8 +58,10 @@ impl<'s> Shape<'s> {
                 Nesting::List => Value::tuple([]),
                 Nesting::Labelled(_) => Value::object(Object::new()),
             };
-            defaults.insert(nested.name.clone(), value);
+            defaults.push((nested.name.clone(), value));
         }
+        // Made at once, so that its nodes are full: every resource begins as a copy of it.
+        let defaults = defaults.into_iter().collect();
         let attributes = schema.attributes.iter().map(|attribute| &*attribute.name);
         let names = attributes.chain(schema.blocks.iter().map(|nested| &*nested.name));
         let names = names.enumerate().map(|(index, name)| (name, index)).collect();
