@@ -118,8 +118,15 @@ fn both_copies_hold_the_same_records() {
     let sample = include_str!("../state/samples/audit-v1.jsonl");
     assert_eq!(log.lines(), sample.lines().collect::<Vec<_>>(), "the sample is as vsa writes it");
     assert_eq!(log.lines(), log.rows());
-    let found = log.verify(&[head, audit.head().clone()]);
-    assert_eq!(found, Verification { head: audit.head().clone(), ..Verification::default() });
+    let last = audit.head().clone();
+    let found = log.verify(&[head, last.clone()]);
+    assert_eq!(found, Verification { head: last, ..Verification::default() });
+    audit.fold_on_close().unwrap();
+    drop(audit);
+    let names = fs::read_dir(log.jsonl.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, ["audit.db", "audit.jsonl"]);
     for path in [&log.jsonl, &log.database] {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o7777, 0o640);
     }

@@ -151,6 +151,10 @@ impl Auditing {
         entry.detail = detail;
         // The run is over either way; that its end could not be recorded is said, and changes nothing.
         let _ = self.append(now, &[entry], terminal);
+        if let Some(log) = self.log.as_ref().filter(|_| self.audited == Audited::Mutating) {
+            // The records are there either way; this is about how many files hold them.
+            let _ = log.fold_on_close();
+        }
         self.log.as_ref().map(|log| line(log.head()))
     }
 
