@@ -17,7 +17,7 @@ use vsa::resource::Resource;
 use vsa::schema::{Block, Default, Nesting, Ty, Vocabulary as _};
 use vsa::value::{Object, Value};
 
-use crate::support;
+use crate::support::{self, Request, fetch, ports::Port};
 
 /// A resource of these attributes, completed by its schema's defaults, in canonical form.
 fn resource(kind: &str, name: &str, attributes: &Json) -> Resource {
@@ -435,6 +435,188 @@ fn every_option_is_accepted_with_every_answer() {
         }
         stage.accepted();
     }
+}
+
+/// A running nginx of a stage's own.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(self.0.id().cast_signed()),
+            nix::sys::signal::Signal::SIGTERM,
+        );
+        let _ = self.0.wait();
+    }
+}
+
+impl Stage {
+    fn run(&self) -> Option<Running> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let nginx = support::nginx()?;
+        let current = self.write();
+        // The workers of an nginx that root starts are another user.
+        std::fs::set_permissions(self.directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let child = Command::new(nginx)
+            .args(["-g", "daemon off;", "-e", "stderr", "-p"])
+            .arg(format!("{}/", current.display()))
+            .arg("-c")
+            .arg(current.join("nginx.conf"))
+            .spawn()
+            .unwrap();
+        let running = Running(child);
+        let marker = Request::http(self.node.spec.http_port, &self.node.spec.marker_host(), "/");
+        for _ in 0..500 {
+            if fetch(&marker).is_ok_and(|response| response.body == b"1 token") {
+                return Some(running);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("nginx does not serve its marker");
+    }
+}
+
+#[test]
+fn what_visitors_see() {
+    let (http, https) = (Port::reserve(), Port::reserve());
+    let (http, https) = (http.number, https.number);
+    let mut stage = Stage::new(&json!({ "proxy": { "http_port": http, "https_port": https } }));
+    let auth = json!({ "file": "auth/staff.htpasswd", "realm": "Staff", "tenant": "acme" });
+    let directory = stage.node.configuration.join("www");
+    std::fs::create_dir_all(directory.join(".git")).unwrap();
+    std::fs::write(directory.join("index.html"), "welcome").unwrap();
+    std::fs::write(directory.join(".git/config"), "secret").unwrap();
+    stage.domain("a.example", json!({ "root": "www", "aliases": ["www.a.example"] }));
+    stage.domain(
+        "shut.example",
+        json!({
+            "root": "www", "maintenance": true, "auth": auth, "location": { "/open/": { "public": true } }
+        }),
+    );
+    stage.domain("moved.example", json!({ "redirect": { "to": "https://b.example" }, "auth": auth }));
+    stage.domain(
+        "slow.example",
+        json!({ "root": "www", "tls": { "enabled": false }, "rate_limit": { "rate": "1r/m", "burst": 0 } }),
+    );
+    stage.domain(
+        "dead.example",
+        json!({ "upstream": { "address": "127.0.0.1:1" }, "tls": { "enabled": false } }),
+    );
+    let Some(_running) = stage.run() else { return };
+    let get = |host: &str, path: &str| fetch(&Request::https(https, host, path)).unwrap();
+    let plain = |host: &str, path: &str| fetch(&Request::http(http, host, path));
+
+    let to_https = plain("a.example", "/x?y=1").unwrap();
+    assert_eq!(to_https.status, 301);
+    assert_eq!(to_https.header("location").unwrap(), format!("https://a.example:{https}/x?y=1"));
+    let mut post = Request::http(http, "a.example", "/");
+    post.method = "POST".to_owned();
+    assert_eq!(fetch(&post).unwrap().status, 308, "a method is kept");
+    std::fs::create_dir_all(stage.node.spec.root.join("acme/.well-known/acme-challenge")).unwrap();
+    std::fs::write(stage.node.spec.root.join("acme/.well-known/acme-challenge/t"), "proof").unwrap();
+    for host in ["a.example", "www.a.example", "shut.example", "nobody.example"] {
+        let challenge = plain(host, "/.well-known/acme-challenge/t").unwrap();
+        assert_eq!(challenge.body, b"proof", "{host}");
+    }
+
+    let page = get("a.example", "/");
+    assert_eq!((page.status, &*page.body), (200, &b"welcome"[..]));
+    assert_eq!(page.header("x-frame-options"), Some("DENY"));
+    assert_eq!(page.header("strict-transport-security"), None, "the certificate is self-signed");
+    let missing = get("a.example", "/missing");
+    assert_eq!(missing.status, 404);
+    assert_eq!(missing.header("x-content-type-options"), Some("nosniff"), "errors have the headers too");
+    assert_eq!(get("a.example", "/.git/config").status, 404);
+    let alias = get("www.a.example", "/x");
+    assert_eq!(alias.header("location").unwrap(), format!("https://a.example:{https}/x"));
+
+    assert_eq!(get("shut.example", "/").status, 401, "the password is asked for in maintenance too");
+    let shut = get("shut.example", "/open/");
+    assert_eq!((shut.status, shut.header("retry-after")), (503, Some("300")));
+    assert_eq!(get("moved.example", "/").status, 401, "no redirect without the password");
+
+    assert_eq!(plain("slow.example", "/").unwrap().status, 200);
+    assert_eq!(plain("slow.example", "/").unwrap().status, 429);
+    assert_eq!(plain("dead.example", "/").unwrap().status, 502);
+    assert!(plain("nobody.example", "/").is_err(), "unknown names get no answer");
+    let mut foreign = Request::https(https, "a.example", "/");
+    foreign.host = "nobody.example".to_owned();
+    assert!(fetch(&foreign).is_err(), "a known name in the handshake does not help");
+}
+
+#[test]
+fn a_line_that_nginx_refuses_leads_back_to_its_attribute() {
+    let mut stage = Stage::new(&json!({}));
+    stage.domain(
+        "a.example",
+        merged(proxied(), json!({ "location": { "/x/": { "extra_config": "etag on;\nsendfile maybe;" } } })),
+    );
+    if support::nginx().is_none() {
+        return;
+    }
+    let messages = parse_error(&stage.test().unwrap_err());
+    let message = messages.iter().find(|message| !message.is_warning()).unwrap();
+    let file = message.file.as_deref().unwrap().split("/current/").nth(1).unwrap();
+    let (address, path) = origin(&stage.files(true), file, message.line.unwrap()).unwrap();
+    assert_eq!(address.to_string(), "domain[\"a.example\"]");
+    assert_eq!(path.to_string(), "location[\"/x/\"].extra_config");
+    let plain: Vec<_> =
+        stage.files(false).into_values().map(|(_, file)| format!("{:?}", file.body)).collect();
+    let traced: Vec<_> =
+        stage.files(true).into_values().map(|(_, file)| format!("{:?}", file.body)).collect();
+    assert_eq!(plain, traced, "a trace changes no file");
+}
+
+#[test]
+fn a_proxied_site_as_an_administrator_reads_it() {
+    let mut stage = Stage::new(&json!({ "proxy": { "http_port": 80, "https_port": 443 } }));
+    stage.domain(
+        "a.example",
+        merged(proxied(), json!({ "websocket": true, "rate_limit": { "rate": "10r/s", "burst": 20 } })),
+    );
+    insta::assert_snapshot!(stage.text("sites/a.example.conf"), @r#"
+# Written by vsa. A change made here is drift, and the next apply takes it back.
+limit_req_zone $binary_remote_addr zone=vsa_a_example_3e1899fc:1m rate=10r/s;
+
+server {
+    listen 80;
+    server_name a.example;
+
+    include base/acme.conf;
+
+    location / {
+        if ($request_method !~ ^(GET|HEAD)$) {
+            return 308 https://$host$request_uri;
+        }
+        return 301 https://$host$request_uri;
+    }
+}
+
+server {
+    listen 443 ssl http2;
+    server_name a.example;
+
+    ssl_certificate certificates/a.example/fullchain.pem;
+    ssl_certificate_key certificates/a.example/privkey.pem;
+    include base/tls.conf;
+
+    include base/errors.conf;
+    include base/gzip.conf;
+    client_max_body_size 10m;
+    include base/security_headers.conf;
+
+    location / {
+        limit_req zone=vsa_a_example_3e1899fc burst=20 nodelay;
+        proxy_pass http://127.0.0.1:3000;
+        include base/proxy.conf;
+        proxy_set_header Host $host$vsa_port;
+        proxy_set_header Upgrade $vsa_upgrade;
+        proxy_set_header Connection $vsa_connection;
+        proxy_read_timeout 1h;
+        proxy_send_timeout 1h;
+    }
+}
+"#);
 }
 
 #[test]
