@@ -24,6 +24,7 @@ mod layers;
 mod lifecycle;
 mod nginx_files;
 mod reference;
+mod saved_plans;
 mod store;
 mod support;
 mod switch;

@@ -15,7 +15,7 @@ use crate::state::{AuditHead, Key, State, StoredOutput, VERSION};
 use super::{Failure, Invocation};
 
 /// How a plan is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// What it is for.
     pub mode: Mode,
@@ -23,6 +23,8 @@ pub(crate) struct Options {
     pub refresh: bool,
     /// Whether the next generation is tested.
     pub preflight: bool,
+    /// The lineage of the state to come where there is none yet: that of the saved plan that is applied.
+    pub lineage: Option<String>,
 }
 
 /// A plan with the state that it starts from.
@@ -57,7 +59,13 @@ pub(crate) fn plan(
     declared: &Declared,
     options: Options,
 ) -> Result<Prepared, Failure> {
-    let mut state = invocation.state()?.unwrap_or_else(new_state);
+    let mut state = match invocation.state()? {
+        Some(state) => state,
+        None => {
+            let new = new_state();
+            State { lineage: options.lineage.unwrap_or(new.lineage), ..new }
+        }
+    };
     let interrupted = apply::journal::read(&invocation.layout.journal())?;
     let mut reserved: BTreeMap<Address, u64> = BTreeMap::new();
     if let Some(interrupted) = &interrupted {

@@ -38,8 +38,12 @@ impl Apply {
         let declared = invocation.load_saved(&saved, &self.variables)?;
         let _lock = invocation.lock(self.apply.lock)?;
         invocation.ensure_key()?;
-        let options =
-            planning::Options { mode: Mode::Normal, refresh: saved.refresh, preflight: self.plan.preflight };
+        let options = planning::Options {
+            mode: Mode::Normal,
+            refresh: saved.refresh,
+            preflight: self.plan.preflight,
+            lineage: Some(saved.plan.lineage.clone()),
+        };
         let prepared = planning::plan(invocation, &declared, options)?;
         if saved::digest(&prepared.planned.plan) != saved.digest {
             return Err(stale(&file.display().to_string()));

@@ -44,7 +44,7 @@ pub(crate) struct PlanFlags {
 impl PlanFlags {
     /// What planning has to know of them.
     pub(crate) fn options(self, mode: Mode) -> Options {
-        Options { mode, refresh: self.refresh, preflight: self.preflight }
+        Options { mode, refresh: self.refresh, preflight: self.preflight, lineage: None }
     }
 }
 
@@ -52,6 +52,10 @@ impl Plan {
     /// Runs the command.
     pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
         let declared = invocation.load(&self.variables)?;
+        if self.out.is_some() {
+            // A saved plan is compared by its fingerprints: they need the key that the apply will have.
+            invocation.ensure_key()?;
+        }
         let prepared = planning::plan(invocation, &declared, self.flags.options(Mode::Normal))?;
         planning::remarks(invocation, &prepared);
         let plan = &prepared.planned.plan;

@@ -1,0 +1,122 @@
+//! Saved plans: reviewed once, applied as they are, refused where anything has changed.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::Workspace;
+
+/// A tenant and a protected site, its password from a variable.
+fn configuration(workspace: &mut Workspace) {
+    workspace.write_node("").write(
+        "main.hcl",
+        r#"
+variable "greeting" {
+  type    = string
+  default = "hello"
+}
+
+variable "alice_password" {
+  type      = string
+  sensitive = true
+}
+
+tenant "acme" {
+  name = "${var.greeting}, $${not} a template"
+}
+
+auth "staff" {
+  tenant = tenant.acme
+  cost   = 4
+  user "alice" {
+    password = var.alice_password
+  }
+}
+
+domain "a.example.com" {
+  tenant = tenant.acme
+  auth   = auth.staff
+  redirect {
+    to = "https://b.example.com/"
+  }
+  tls {
+    enabled = false
+  }
+}
+"#,
+    );
+    workspace.env("VSA_VAR_alice_password", "correct horse battery");
+}
+
+#[test]
+fn a_saved_plan_is_applied_as_it_is() {
+    let Some(mut workspace) = Workspace::managed() else { return };
+    configuration(&mut workspace);
+    workspace.vsa(["plan", "-out=next.plan", "-var", "greeting=good ${day}"]).code(0);
+    let path = workspace.configuration().join("next.plan");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!fs::read_to_string(&path).unwrap().contains("correct horse"));
+
+    let shown = workspace.vsa(["show", "next.plan"]).code(0);
+    assert!(shown.stdout.contains("domain[\"a.example.com\"] will be created"), "{}", shown.stdout);
+    // The variable's value stands in the plan, and what the files say by now does not matter.
+    workspace.write("main.hcl", "this is { not a configuration");
+    workspace.vsa(["apply", "next.plan"]).code(0);
+    let state = workspace.read("state/default.json");
+    assert!(state.contains("good ${day}, ${not} a template"), "{state}");
+}
+
+#[test]
+fn a_saved_plan_is_refused_after_anything_has_changed() {
+    let Some(mut workspace) = Workspace::managed() else { return };
+    configuration(&mut workspace);
+    workspace.vsa(["plan", "-out=first.plan"]).code(0);
+    workspace.apply();
+    let stale = workspace.vsa(["apply", "first.plan"]).code(4);
+    assert!(stale.stderr.contains("the saved plan `first.plan` is stale"), "{}", stale.stderr);
+
+    workspace.write("more.hcl", "tenant \"second\" {}\n");
+    workspace.vsa(["plan", "-out=second.plan"]).code(0);
+    let site = workspace.generation(workspace.live_generation()).join("sites/a.example.com.conf");
+    let text = fs::read_to_string(&site).unwrap();
+    fs::write(&site, format!("{text}# by hand\n")).unwrap();
+    workspace.vsa(["apply", "second.plan"]).code(4);
+    fs::write(&site, text).unwrap();
+    workspace.env("VSA_VAR_alice_password", "another secret");
+    workspace.vsa(["apply", "second.plan"]).code(4);
+    workspace.env("VSA_VAR_alice_password", "correct horse battery");
+    workspace.vsa(["apply", "second.plan"]).code(0);
+    workspace.assert_nothing_to_do();
+}
+
+#[test]
+fn plans_of_every_version_stay_readable() {
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/state/samples");
+    let workspace = Workspace::new();
+    let mut read = 0;
+    for sample in fs::read_dir(samples).unwrap().flatten() {
+        if sample.file_name().to_string_lossy().starts_with("plan-v") {
+            let run = workspace.vsa(["show".as_ref(), "-json".as_ref(), sample.path().as_os_str()]).code(0);
+            let plan: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+            assert!(plan["resource_changes"].as_array().is_some_and(|changes| !changes.is_empty()));
+            read += 1;
+        }
+    }
+    assert!(read > 0, "there is a sample of every version");
+}
+
+#[test]
+fn what_is_no_plan_is_refused_with_a_reason() {
+    let workspace = Workspace::new();
+    workspace
+        .write("later.plan", r#"{"version": 99}"#)
+        .write("other.plan", "hello")
+        .write("cut.plan", r#"{"version": 1}"#);
+    for (file, reason) in [
+        ("later.plan", "of a later vsa"),
+        ("other.plan", "is not a saved plan"),
+        ("cut.plan", "is a damaged plan"),
+    ] {
+        let run = workspace.vsa(["show", file]).code(1);
+        assert!(run.stderr.contains(reason), "{}", run.stderr);
+    }
+}
