@@ -51,7 +51,7 @@ domain "a.example.com" {
 fn a_saved_plan_is_applied_as_it_is() {
     let Some(mut workspace) = Workspace::managed() else { return };
     configuration(&mut workspace);
-    workspace.vsa(["plan", "-out=next.plan", "-var", "greeting=good ${day}"]).code(0);
+    drop(workspace.vsa(["plan", "-out=next.plan", "-var", "greeting=good ${day}"]).code(0));
     let path = workspace.configuration().join("next.plan");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!fs::read_to_string(&path).unwrap().contains("correct horse"));
@@ -60,7 +60,7 @@ fn a_saved_plan_is_applied_as_it_is() {
     assert!(shown.stdout.contains("domain[\"a.example.com\"] will be created"), "{}", shown.stdout);
     // The variable's value stands in the plan, and what the files say by now does not matter.
     workspace.write("main.hcl", "this is { not a configuration");
-    workspace.vsa(["apply", "next.plan"]).code(0);
+    drop(workspace.vsa(["apply", "next.plan"]).code(0));
     let state = workspace.read("state/default.json");
     assert!(state.contains("good ${day}, ${not} a template"), "{state}");
 }
@@ -69,23 +69,23 @@ fn a_saved_plan_is_applied_as_it_is() {
 fn a_saved_plan_is_refused_after_anything_has_changed() {
     let Some(mut workspace) = Workspace::managed() else { return };
     configuration(&mut workspace);
-    workspace.vsa(["plan", "-out=first.plan"]).code(0);
-    workspace.apply();
+    drop(workspace.vsa(["plan", "-out=first.plan"]).code(0));
+    drop(workspace.apply());
     let stale = workspace.vsa(["apply", "first.plan"]).code(4);
     assert!(stale.stderr.contains("the saved plan `first.plan` is stale"), "{}", stale.stderr);
 
     workspace.write("more.hcl", "tenant \"second\" {}\n");
-    workspace.vsa(["plan", "-out=second.plan"]).code(0);
+    drop(workspace.vsa(["plan", "-out=second.plan"]).code(0));
     let site = workspace.generation(workspace.live_generation()).join("sites/a.example.com.conf");
     let text = fs::read_to_string(&site).unwrap();
     fs::write(&site, format!("{text}# by hand\n")).unwrap();
-    workspace.vsa(["apply", "second.plan"]).code(4);
+    drop(workspace.vsa(["apply", "second.plan"]).code(4));
     fs::write(&site, text).unwrap();
     workspace.env("VSA_VAR_alice_password", "another secret");
-    workspace.vsa(["apply", "second.plan"]).code(4);
+    drop(workspace.vsa(["apply", "second.plan"]).code(4));
     workspace.env("VSA_VAR_alice_password", "correct horse battery");
-    workspace.vsa(["apply", "second.plan"]).code(0);
-    workspace.assert_nothing_to_do();
+    drop(workspace.vsa(["apply", "second.plan"]).code(0));
+    drop(workspace.assert_nothing_to_do());
 }
 
 #[test]
