@@ -101,8 +101,13 @@ fn a_secret_is_nowhere_but_where_it_is_declared() {
 
     let mut found = shown(&workspace, &canaries);
     for canary in canaries {
-        // Applied again and again, so that each canary is looked for while one runs.
-        workspace.write("extra.hcl", format!("tenant \"t{}\" {{}}\n", random.token().get(..8).unwrap()));
+        // A change that nginx is asked about, so that each canary is looked for while nginx is started.
+        let page = format!("https://{}.example.com", random.token());
+        let redirect = format!("redirect {{\n    to = \"{page}\"\n  }}");
+        workspace.write(
+            "extra.hcl",
+            format!("domain \"b.example.com\" {{\n  tenant = tenant.acme\n  {redirect}\n}}\n"),
+        );
         let mut command = workspace.command(["apply", "-auto-approve"]);
         let log = workspace.path().join("apply.log");
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();

@@ -116,13 +116,15 @@ fn orphans(workspace: &Workspace, version: u32) -> Vec<String> {
     let mut left = Vec::new();
     let root = workspace.node_root();
     let known =
-        ["certificates", "current", "generations", "logs", "owner.json", "run", "srv", "temp", "lock"];
+        ["acme", "certificates", "current", "generations", "lock", "logs", "owner.json", "run", "srv"];
     left.extend(names(root.clone()).into_iter().filter(|name| !known.contains(&name.as_str())));
     let live = workspace.live_generation();
     let generations = names(root.join("generations"));
-    let numbered =
-        |name: &String| name.parse::<u64>().is_ok_and(|number| number <= live && number + 10 >= live);
-    left.extend(generations.into_iter().filter(|name| !numbered(name)));
+    let kept = |name: &String| name.parse::<u64>().is_ok_and(|number| number <= live);
+    // The live one and ten old ones; one more where the kill came before they were pruned, which the next switch does.
+    if generations.len() > 12 || generations.iter().any(|name| !kept(name)) {
+        left.extend(generations);
+    }
     let srv = match workspace.system() {
         Some(system) => system.path("/srv"),
         None => root.join("srv"),
@@ -130,7 +132,7 @@ fn orphans(workspace: &Workspace, version: u32) -> Vec<String> {
     let guest = format!("guest-{version}");
     left.extend(names(srv).into_iter().filter(|name| name.starts_with("guest-") && *name != guest));
     let data = workspace.configuration().join(".vsa");
-    left.extend(names(data).into_iter().filter(|name| name == "journal.jsonl" || name.contains("tmp")));
+    left.extend(names(data).into_iter().filter(|name| name.contains("tmp")));
     left
 }
 

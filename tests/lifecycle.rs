@@ -289,8 +289,8 @@ fn destroy_leaves_only_what_it_lists(workspace: &mut Workspace) {
         assert_eq!(workspace.nginx_pid(), None);
         let left: BTreeSet<_> = inodes(&workspace.configuration().join(".vsa")).into_keys().collect();
         let of_data = |name: &String| name.starts_with("audit/") || name.starts_with("backups/");
-        let kept =
-            |name: &String| of_data(name) || name.contains("/srv/acme/") || name == "key" || name == "lock";
+        let of_runs = |name: &String| name == "key" || name == "lock" || name == "journal.jsonl";
+        let kept = |name: &String| of_data(name) || of_runs(name) || name.contains("/srv/acme/");
         assert!(left.iter().all(kept), "{left:?}");
     }
     drop(workspace.vsa(["apply", "-auto-approve"]).code(0));

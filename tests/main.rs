@@ -16,7 +16,7 @@ mod conformance;
 mod continuity;
 mod documents;
 mod fuzz;
-mod injection;
+
 mod kills;
 mod kinds;
 mod language;
