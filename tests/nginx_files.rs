@@ -633,7 +633,7 @@ fn ten_thousand_sites_render_fast() {
     }
     let checked = start.elapsed();
     let files = stage.files(false);
-    let rendered = start.elapsed() - checked;
+    let rendered = start.elapsed().saturating_sub(checked);
     let bytes: usize = files
         .values()
         .filter_map(|(_, file)| match &file.body {

@@ -56,7 +56,9 @@ pub fn short_hash(parts: &[&str]) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let digest = hash.finalize();
+    let first = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+    format!("{first:08x}")
 }
 
 /// A security header that every site sends by default, unless its upstream sets one itself.

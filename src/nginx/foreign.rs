@@ -39,17 +39,16 @@ pub struct Foreign {
     pub unread: Vec<String>,
 }
 
+/// Gives the files that a pattern of an absolute path matches, with their bytes; `None` where they are not at hand.
+pub type Read<'a> = dyn Fn(&str) -> Option<Vec<(&'a Path, &'a [u8])>> + 'a;
+
 /// How deep includes are followed.
 const DEPTH: usize = 8;
 
 /// Reads the configuration that begins at `main`. `read` gives the files that a pattern of an absolute path matches,
 /// or `None` where they are not at hand yet. The file `own` is vsa's and left out. A file that is not nginx's grammar
 /// is left to nginx to complain about.
-pub fn foreign<'a>(
-    main: &Path,
-    own: &Path,
-    read: &dyn Fn(&str) -> Option<Vec<(&'a Path, &'a [u8])>>,
-) -> Foreign {
+pub fn foreign(main: &Path, own: &Path, read: &Read<'_>) -> Foreign {
     let mut walk = Walk {
         directory: main.parent().unwrap_or_else(|| Path::new("/")),
         own,
@@ -61,11 +60,7 @@ pub fn foreign<'a>(
 }
 
 /// The patterns of files whose text [`foreign`] still needs.
-pub fn includes<'a>(
-    main: &Path,
-    own: &Path,
-    read: &dyn Fn(&str) -> Option<Vec<(&'a Path, &'a [u8])>>,
-) -> Vec<String> {
+pub fn includes(main: &Path, own: &Path, read: &Read<'_>) -> Vec<String> {
     foreign(main, own, read).unread
 }
 
@@ -78,7 +73,7 @@ enum Scope<'s> {
 struct Walk<'w, 'a> {
     directory: &'w Path,
     own: &'w Path,
-    read: &'w dyn Fn(&str) -> Option<Vec<(&'a Path, &'a [u8])>>,
+    read: &'w Read<'a>,
     found: Foreign,
 }
 

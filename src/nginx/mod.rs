@@ -21,7 +21,7 @@ mod syntax;
 mod template;
 mod view;
 
-pub use foreign::{Foreign, ForeignServer, Listen, foreign, includes};
+pub use foreign::{Foreign, ForeignServer, Listen, Read, foreign, includes};
 pub use marker::{MANIFEST, marker_file};
 pub use message::{NginxMessage, origin, parse_error};
 pub use param::{InNginx, Param, Place, Trace};

@@ -185,7 +185,7 @@ impl Param {
         let fixed = |part: &str| part.bytes().all(|byte| is_plain(byte) || byte == b'$');
         let plain = self.text.bytes().all(is_plain) && fixed(self.before) && fixed(self.after);
         if plain && parts.iter().any(|part| !part.is_empty()) {
-            parts.iter().for_each(|part| out.push_str(part));
+            out.extend(parts);
             return;
         }
         out.push('"');

@@ -56,6 +56,17 @@ pub struct Claim {
     pub path: Path,
 }
 
+/// A name that something which is not vsa's holds on a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What sort of name, as in [`Claim::what`].
+    pub what: &'static str,
+    /// The name.
+    pub name: Arc<str>,
+    /// Where that is said: `/etc/nginx/sites-enabled/default:21`.
+    pub place: String,
+}
+
 /// Where reality differs from the state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
@@ -128,6 +139,11 @@ pub trait Kind: Send + Sync {
     /// What the answers say.
     fn refresh(&self, _subject: Subject<'_>) -> Refreshed {
         Refreshed::default()
+    }
+
+    /// Of a node: the names that something which is not vsa's holds there; a claim of one of them is an error.
+    fn held(&self, _subject: Subject<'_>) -> Vec<Held> {
+        Vec::new()
     }
 
     /// Its files in the node's next generation. With `trace`, [`File::origins`] are filled.

@@ -25,7 +25,7 @@ pub use change::{
 pub use explain::Explanation;
 pub use file::{Aside, Content, File, FileBody, Piece};
 pub use files::{NodeFiles, Rendered, sha256, text_digest, unified};
-pub use kind::{Base, Claim, ClaimScope, Drift, Kind, Kinds, Refreshed, Step, Subject};
+pub use kind::{Base, Claim, ClaimScope, Drift, Held, Kind, Kinds, Refreshed, Step, Subject};
 pub use node::{Generation, Nginx, Node, NodeSpec, ProxyMode};
 pub use observation::{Answer, Observations, Query};
 pub use outputs::stored as stored_output;

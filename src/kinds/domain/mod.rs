@@ -17,7 +17,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Claim, ClaimScope, File, Kind, Subject};
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
-use crate::value::{Object, Value};
+use crate::value::{Number, Object, Value};
 
 /// The kind.
 #[derive(Debug)]
@@ -50,8 +50,7 @@ impl Kind for Domain {
     fn exports(&self, resource: &Resource) -> Object {
         let (scheme, attribute, usual) =
             if speaks_tls(resource) { ("https", "https_port", 443) } else { ("http", "http_port", 80) };
-        let port =
-            resource.get("node").get(attribute).and_then(Value::as_number).and_then(|port| port.as_i64());
+        let port = resource.get("node").get(attribute).and_then(Value::as_number).and_then(Number::as_i64);
         let port = port.filter(|port| *port != usual).map_or_else(String::new, |port| format!(":{port}"));
         let url = |name: &str| Value::from(format!("{scheme}://{name}{port}"));
         let urls = std::iter::once(&*resource.name).chain(aliases(resource)).map(url);

@@ -4,7 +4,7 @@ use std::path::Path as FilePath;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::nginx::{Foreign, ForeignServer, Listen, foreign, includes};
-use crate::plan::{Answer, NodeSpec, Observations, ProxyMode, Query};
+use crate::plan::{Answer, Held, NodeSpec, Observations, ProxyMode, Query};
 use crate::resource::{Path, Resource};
 
 type Files<'a> = Vec<(&'a FilePath, &'a [u8])>;
@@ -28,11 +28,27 @@ pub(super) fn queries(spec: &NodeSpec, observed: &Observations) -> Vec<Query> {
 }
 
 /// The servers that are not vsa's.
-pub(super) fn servers(spec: &NodeSpec, observed: &Observations) -> Foreign {
+fn servers(spec: &NodeSpec, observed: &Observations) -> Foreign {
     if spec.mode != ProxyMode::Host {
         return Foreign::default();
     }
     foreign(&spec.nginx_conf, &spec.include_file, &|pattern| read(observed, pattern))
+}
+
+/// The host names that they answer for on the ports of vsa.
+pub(super) fn names(spec: &NodeSpec, observed: &Observations) -> Vec<Held> {
+    let mut held = Vec::new();
+    for server in servers(spec, observed).servers {
+        if server.listens.iter().any(|listen| ours(spec, listen)) {
+            let place = format!("{}:{}", server.file.display(), server.line);
+            held.extend(server.names.iter().map(|name| Held {
+                what: "host name",
+                name: name.as_str().into(),
+                place: place.clone(),
+            }));
+        }
+    }
+    held
 }
 
 /// Errors and warnings about them.

@@ -14,8 +14,8 @@ use crate::names::Text as _;
 use crate::plan::action::Access;
 use crate::plan::kind::Base;
 use crate::plan::{
-    Answer, File, Kind, Node as NodeView, NodeSpec, Operation, Phase, ProxyMode, Query, Refreshed, Step,
-    Subject, Undo,
+    Answer, File, Held, Kind, Node as NodeView, NodeSpec, Operation, Phase, ProxyMode, Query, Refreshed,
+    Step, Subject, Undo,
 };
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
@@ -182,6 +182,10 @@ impl Kind for Node {
         }
         refreshed.findings.extend(foreign::findings(resource, spec, subject.observed));
         refreshed
+    }
+
+    fn held(&self, subject: Subject<'_>) -> Vec<Held> {
+        foreign::names(&subject.node.spec, subject.observed)
     }
 
     fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {
