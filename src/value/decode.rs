@@ -53,7 +53,7 @@ impl<'a> IntoDeserializer<'a, DecodeError> for &'a Value {
 }
 
 type Entry<'a> = fn((&'a Arc<str>, &'a Value)) -> (&'a str, &'a Value);
-type Entries<'a> = std::iter::Map<std::collections::btree_map::Iter<'a, Arc<str>, Value>, Entry<'a>>;
+type Entries<'a> = std::iter::Map<super::object::Iter<'a>, Entry<'a>>;
 
 impl<'a> IntoDeserializer<'a, DecodeError> for &'a Object {
     type Deserializer = MapDeserializer<'a, Entries<'a>, DecodeError>;
