@@ -16,11 +16,12 @@ use crate::schema::Schema;
 use crate::state::{Key, State, Status, Stored, attributes};
 
 use super::change::{Change, ChangeKind, Mode, NodePlan, Plan, Preflight};
+use super::claims::Claims;
 use super::files::{self, NodeFiles};
 use super::kind::{Base, Kind, Kinds, Refreshed, Subject};
 use super::node::{Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
-use super::{actions, claims, nodes, outputs};
+use super::{actions, nodes, outputs};
 
 /// Puts questions to a node; one answer for each, in their order.
 pub type Ask<'a> = dyn FnMut(&NodeSpec, &[Query]) -> Vec<Answer> + 'a;
@@ -110,10 +111,8 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
             item.kind.check(resource, &mut findings);
         }
     }
-    claims::check(
-        items.iter().filter_map(|item| Some((item.kind, item.desired?, &item.node))),
-        &mut findings,
-    );
+    let holders = items.iter().filter_map(|item| Some((item.kind, item.desired?, &item.node)));
+    let claims = Claims::of(holders, &mut findings);
     if findings.has_errors() {
         return Err(findings);
     }
@@ -136,6 +135,15 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         observe(&items, &mut known, inputs.now, ask);
     }
 
+    for item in &items {
+        if let Some((node, observed)) = known.get(&item.node) {
+            claims.against(
+                item.kind.held(item.subject(node, observed, inputs.now)),
+                &item.node,
+                &mut findings,
+            );
+        }
+    }
     let refreshed: Vec<Refreshed> = items
         .par_iter()
         .map(|item| {

@@ -7,25 +7,49 @@ use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::{Path, Resource};
 
-use super::kind::{ClaimScope, Kind};
+use super::kind::{ClaimScope, Held, Kind};
 
-/// Reports every name that two resources hold, with both places.
-pub(super) fn check<'a>(
-    resources: impl Iterator<Item = (&'a dyn Kind, &'a Resource, &'a Address)>,
-    diagnostics: &mut Diagnostics,
-) {
-    let mut holders: HashMap<(ClaimScope, &'static str, Arc<str>), (&Resource, Path)> = HashMap::new();
-    for (kind, resource, node) in resources {
-        for claim in kind.claims(resource, node) {
-            let name = claim.name.clone();
-            let key = (claim.scope, claim.what, claim.name);
-            match holders.get(&key) {
-                None => {
-                    holders.insert(key, (resource, claim.path));
+/// Who holds which name.
+pub(super) struct Claims<'a>(HashMap<(ClaimScope, &'static str, Arc<str>), (&'a Resource, Path)>);
+
+impl<'a> Claims<'a> {
+    /// Of these resources; reports every name that two of them hold, with both places.
+    pub(super) fn of(
+        resources: impl Iterator<Item = (&'a dyn Kind, &'a Resource, &'a Address)>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let mut holders: HashMap<(ClaimScope, &'static str, Arc<str>), (&Resource, Path)> = HashMap::new();
+        for (kind, resource, node) in resources {
+            for claim in kind.claims(resource, node) {
+                let name = claim.name.clone();
+                let key = (claim.scope, claim.what, claim.name);
+                match holders.get(&key) {
+                    None => {
+                        holders.insert(key, (resource, claim.path));
+                    }
+                    Some((holder, path)) => {
+                        diagnostics.push(conflict(resource, &claim.path, holder, path, claim.what, &name));
+                    }
                 }
-                Some((holder, path)) => {
-                    diagnostics.push(conflict(resource, &claim.path, holder, path, claim.what, &name));
-                }
+            }
+        }
+        Self(holders)
+    }
+
+    /// Reports the names among these that something which is not vsa's holds on a node.
+    pub(super) fn against(&self, held: Vec<Held>, node: &Address, diagnostics: &mut Diagnostics) {
+        for Held { what, name, place } in held {
+            if let Some((holder, path)) =
+                self.0.get(&(ClaimScope::Node(node.clone()), what, Arc::clone(&name)))
+            {
+                diagnostics.push(
+                    Diagnostic::error(format!("the {what} `{name}` is taken on `{node}` by somebody else"))
+                        .code("foreign_claim")
+                        .label(holder.span(path), "claimed here")
+                        .detail(format!("it stands in {place}"))
+                        .help("remove it there, or here")
+                        .on(&holder.address),
+                );
             }
         }
     }
