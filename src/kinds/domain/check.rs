@@ -17,6 +17,7 @@ struct Check<'a> {
 pub(super) fn check(resource: &Resource, attributes: &Attributes, diagnostics: &mut Diagnostics) {
     let mut check = Check { resource, attributes, diagnostics };
     check.names();
+    check.certificate();
     check.answers();
     check.place(None, &attributes.place);
     for location in &attributes.locations {
@@ -40,6 +41,43 @@ impl Check<'_> {
             } else if aliases[..index].contains(alias) {
                 self.error(&path, format!("the alias `{alias}` is given twice"), "remove one of them");
             }
+        }
+    }
+
+    /// A certificate that is named covers the names that are served with it. One whose names are not known here, read
+    /// from a file on the node, says nothing.
+    fn certificate(&mut self) {
+        let Some(certificate) = self.resource.get("tls").get("certificate") else { return };
+        let covered: Vec<&str> = certificate
+            .get("names")
+            .and_then(Value::as_elements)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let covers = |name: &str| {
+            let wildcard = name.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+            covered.iter().any(|covered| *covered == name || wildcard.as_deref() == Some(covered))
+        };
+        if covered.is_empty() {
+            return;
+        }
+        let aliases = self.attributes.site.aliases.iter().enumerate();
+        let aliases =
+            aliases.map(|(index, alias)| (Path::root().name("aliases").index(index), alias.as_str()));
+        let names = std::iter::once((Path::root().name("tls").name("certificate"), &*self.resource.name))
+            .chain(aliases);
+        for (path, name) in names.filter(|(_, name)| !covers(name)) {
+            self.diagnostics.push(
+                Diagnostic::warning(format!(
+                    "the certificate of `{}` does not cover `{name}`",
+                    self.resource.name
+                ))
+                .code("certificate_names")
+                .at(self.resource.span(&path))
+                .on(&self.resource.address)
+                .help("add the name to the certificate's `names`, or leave `tls { certificate }` away"),
+            );
         }
     }
 
