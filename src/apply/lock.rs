@@ -1,6 +1,6 @@
 //! Who may change a node: one run at a time, and only of the state that owns it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,23 +15,24 @@ use crate::plan::{Answer, NodeSpec, Query};
 pub struct Owner {
     /// The lineage of the state.
     pub lineage: String,
-    /// Whether vsa made the directory.
-    pub made: bool,
+    /// The directories that vsa made for it, from the top, its own the last; none where it was there already.
+    pub made: Vec<PathBuf>,
 }
 
 /// A node's directory, held by this run.
 #[derive(Debug)]
 pub(super) struct NodeLock {
     spec: NodeSpec,
-    /// Directories that were made for it, from the top.
-    made: Vec<PathBuf>,
-    /// Whether this run took possession of the node.
-    new: bool,
+    /// Where this run took possession of the node: the directories that it made, from the top.
+    new: Option<Vec<PathBuf>>,
     _held: Box<dyn Lock>,
 }
 
+/// The file that names the owner.
+const OWNER: &str = "owner.json";
+
 fn owner_file(spec: &NodeSpec) -> PathBuf {
-    spec.root.join("owner.json")
+    spec.root.join(OWNER)
 }
 
 fn lock_file(spec: &NodeSpec) -> PathBuf {
@@ -52,7 +53,7 @@ impl NodeLock {
     /// # Errors
     /// Another run holds the lock, or another state owns the node.
     pub(super) async fn take(host: &dyn Host, spec: &NodeSpec, lineage: &str) -> Result<Self, Diagnostic> {
-        let made = make_root(host, spec).await?;
+        let mut new = make_root(host, spec, lineage).await?;
         let Some(held) = host.lock(&lock_file(spec)).await? else {
             return Err(Diagnostic::error(format!("another run is changing {}", spec.address))
                 .code("node_locked")
@@ -72,21 +73,16 @@ impl NodeLock {
                 .help("give the node another `root`, or destroy the other configuration first")
                 .on(&spec.address));
         }
-        let lock = Self { spec: spec.clone(), new: owner.is_none(), _held: held, made };
-        if lock.new {
-            let owner = Owner { lineage: lineage.to_owned(), made: lock.made.contains(&spec.root) };
-            let bytes = serde_json::to_vec_pretty(&owner).unwrap_or_default();
-            let access = Access { owner: None, group: None, mode: 0o644 };
-            host.files(vec![FileOperation::Replace { path: owner_file(spec), access, bytes }]).await?;
+        if owner.is_none() {
+            host.files(vec![write_owner(&spec.root, lineage, Vec::new())]).await?;
+            new = Some(Vec::new());
         }
-        Ok(lock)
+        Ok(Self { spec: spec.clone(), new, _held: held })
     }
 
     /// Gives up a node that this run took possession of, when the run is taken back: as if it had never been there.
     pub(super) async fn give_up(self, host: &dyn Host) -> Result<(), Diagnostic> {
-        if !self.new {
-            return Ok(());
-        }
+        let Some(made) = self.new else { return Ok(()) };
         let generations = FileOperation::RemoveTree {
             root: self.spec.root.clone(),
             path: self.spec.root.join("generations"),
@@ -94,29 +90,53 @@ impl NodeLock {
         let files =
             [owner_file(&self.spec), lock_file(&self.spec)].map(|path| FileOperation::Remove { path });
         host.files(std::iter::once(generations).chain(files).collect()).await?;
-        for path in self.made.into_iter().rev() {
-            // Somebody may have put something there meanwhile: then it stays.
-            let _ = host.files(vec![FileOperation::RemoveDirectory { path }]).await;
-        }
+        remove_made(host, made).await;
         Ok(())
     }
 }
 
-/// Makes the node's directory and what is missing above it; says what was made, from the top.
-async fn make_root(host: &dyn Host, spec: &NodeSpec) -> Result<Vec<PathBuf>, Diagnostic> {
-    let missing = super::operations::missing(host, &spec.root).await;
-    if missing.is_empty() {
-        return Ok(missing);
+/// Removes directories that vsa made, from the bottom; where somebody put something there meanwhile it stays.
+pub(super) async fn remove_made(host: &dyn Host, made: Vec<PathBuf>) {
+    for path in made.into_iter().rev() {
+        if host.files(vec![FileOperation::RemoveDirectory { path }]).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn write_owner(directory: &Path, lineage: &str, made: Vec<PathBuf>) -> FileOperation {
+    let owner = Owner { lineage: lineage.to_owned(), made };
+    FileOperation::Replace {
+        path: directory.join(OWNER),
+        access: Access { owner: None, group: None, mode: 0o644 },
+        bytes: serde_json::to_vec_pretty(&owner).unwrap_or_default(),
+    }
+}
+
+/// Makes the node's directory and what is missing above it, and says what was made, from the top; `None` where it
+/// was there. It appears with its owner's name in it: a kill leaves no directory that nobody owns.
+async fn make_root(
+    host: &dyn Host,
+    spec: &NodeSpec,
+    lineage: &str,
+) -> Result<Option<Vec<PathBuf>>, Diagnostic> {
+    let made = super::operations::missing(host, &spec.root).await;
+    if made.is_empty() {
+        return Ok(None);
     }
     let readers = Readers::of(host, spec).await?;
-    let make = |path: &PathBuf| {
-        let access = if *path == spec.root {
-            readers.directory()
-        } else {
-            Access { owner: None, group: None, mode: 0o755 }
-        };
-        FileOperation::MakeDirectory { path: path.clone(), access }
-    };
-    host.files(missing.iter().map(make).collect()).await?;
-    Ok(missing)
+    let access = Access { owner: None, group: None, mode: 0o755 };
+    let above = made.iter().filter(|path| **path != spec.root);
+    let make = |path: &PathBuf| FileOperation::MakeDirectory { path: path.clone(), access: access.clone() };
+    let mut operations: Vec<_> = above.map(make).collect();
+    let new = spec.root.with_extension("new");
+    let parent = spec.root.parent().unwrap_or(&spec.root).to_owned();
+    operations.extend([
+        FileOperation::RemoveTree { root: parent, path: new.clone() },
+        FileOperation::MakeDirectory { path: new.clone(), access: readers.directory() },
+        write_owner(&new, lineage, made.clone()),
+        FileOperation::Rename { from: new, to: spec.root.clone() },
+    ]);
+    host.files(operations).await?;
+    Ok(Some(made))
 }

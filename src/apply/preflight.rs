@@ -1,13 +1,14 @@
 //! `nginx -t` of a candidate, aside: nothing live is touched.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::certificate;
 use super::generation::{Candidate, Place, prefix};
 use crate::diag::Diagnostic;
-use crate::host::{Command, FileOperation, Host, HostError, Output, private_mounts};
+use crate::host::{Command, FileOperation, Host, Output, private_mounts};
+use crate::nginx::{NginxMessage, parse_error};
 use crate::plan::action::Access;
 use crate::plan::{Answer, NodeSpec, NodeWork, ProxyMode, Query};
 use crate::state::StoredNode;
@@ -94,7 +95,8 @@ pub(super) async fn test(
     }
     let messages = messages(&output, &prefix(spec, candidate));
     let conflicts = conflicts(&messages);
-    if output.success() && conflicts.is_empty() {
+    let tested_well = output.success();
+    if tested_well && conflicts.is_empty() {
         return Ok(Tested::Passed { warnings: messages });
     }
     if spec.mode == ProxyMode::Host {
@@ -103,12 +105,11 @@ pub(super) async fn test(
         if !output.success() {
             return Ok(Tested::BrokenBefore { messages: before });
         }
-        let known: BTreeSet<String> = self::conflicts(&before).into_iter().collect();
-        let own = own_hosts(work);
-        let is_new = |conflict: &String| {
-            !known.contains(conflict) || name_in(conflict).is_some_and(|name| own.contains(name))
+        let (known, own) = (self::conflicts(&before), own_hosts(work));
+        let is_old = |conflict: &NginxMessage| {
+            known.contains(conflict) && !conflict.conflicting_name().is_some_and(|name| own.contains(name))
         };
-        if messages.iter().all(|message| !is_refusal(message)) && !conflicts.iter().any(is_new) {
+        if tested_well && conflicts.iter().all(is_old) {
             return Ok(Tested::Passed { warnings: messages });
         }
     }
@@ -177,18 +178,11 @@ fn messages(output: &Output, prefix: &str) -> Vec<String> {
     lines.filter(|line| line.contains('[') && !line.trim().is_empty()).collect()
 }
 
-fn is_refusal(message: &str) -> bool {
-    ["[emerg]", "[alert]", "[crit]"].iter().any(|level| message.contains(level))
-}
-
 /// A second server of one name on one address: nginx ignores it, and says so in a warning only.
-fn conflicts(messages: &[String]) -> Vec<String> {
-    let found = messages.iter().filter(|message| message.contains("conflicting server name"));
-    found.filter_map(|message| Some(message.split_once("conflicting")?.1.to_owned())).collect()
-}
-
-fn name_in(conflict: &str) -> Option<&str> {
-    conflict.split('"').nth(1)
+fn conflicts(messages: &[String]) -> Vec<NginxMessage> {
+    let mut found = parse_error(&messages.join("\n"));
+    found.retain(|message| message.conflicting_name().is_some());
+    found
 }
 
 /// The names of vsa's sites, as they stand in its files.
@@ -223,17 +217,4 @@ pub(super) fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
             .detail(why.clone()),
     };
     Some(diagnostic.on(&spec.address))
-}
-
-impl From<HostError> for Tested {
-    fn from(error: HostError) -> Self {
-        Self::NotTested { why: error.to_string() }
-    }
-}
-
-/// The files of vsa's that nginx's message names, for the mapping back to the configuration: path and line.
-pub fn place_in(message: &str) -> Option<(PathBuf, u32)> {
-    let (_, place) = message.rsplit_once(" in ")?;
-    let (path, line) = place.trim().rsplit_once(':')?;
-    Some((path.into(), line.parse().ok()?))
 }

@@ -1,21 +1,22 @@
 //! The four phases of an apply, and the way back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 
 use super::events::{Event, Events};
 use super::generation::{self, Candidate, Place};
-use super::journal::{Before, Facts, Header, Journal, NodeFacts, Record, VERSION};
-use super::lock::NodeLock;
+use super::journal::{self, Before, Facts, Header, Journal, NodeFacts, Record, VERSION};
+use super::lock::{self, NodeLock};
 use super::operations::{self, Context};
 use super::switch::{self, Switched};
-use super::{Interrupt, OnFailure, Outcome, Report, Run, States, Tested, passwords, preflight};
+use super::{Interrupt, Interrupted, OnFailure, Outcome, Report, Run, States, Tested, passwords, preflight};
 use crate::address::Address;
 use crate::diag::Diagnostic;
-use crate::host::{Host, pause};
+use crate::host::{FileOperation, Host, pause};
+use crate::plan::observation::FileType;
 use crate::plan::{Action, Answer, NodeSpec, Operation, Phase, Query};
 use crate::state::{State, StoredNode};
 use crate::value::Secret;
@@ -41,44 +42,62 @@ pub async fn run(
         warnings: Vec::new(),
         kept: Vec::new(),
     };
-    let mut ready = match Ready::make(&*host, &run, &*events, &mut report.warnings).await {
-        Ok(ready) => ready,
+    let (work, interrupted) = match begin(&host, &run, &events, states, interrupt).await {
+        Ok(begun) => begun,
         Err(error) => {
             report.errors.push(error);
             events.event(Event::Ended(&report.outcome));
             return report;
         }
     };
-    let journal = match Journal::begin(&run.journal, header(&run, host.now().await)) {
-        Ok(journal) => journal,
+    match Ready::make(&*host, &run, &*events, interrupted.as_ref(), &mut report.warnings).await {
+        Ok(mut ready) => {
+            work.all(&mut ready, states, &mut report).await;
+            report.kept = std::mem::take(&mut *work.kept.lock().unwrap_or_else(PoisonError::into_inner));
+            if report.outcome == Outcome::RolledBack {
+                let left = ready.abandon(&*host).await;
+                if !left.is_empty() {
+                    report.outcome = Outcome::Left;
+                    report.errors.extend(left);
+                }
+            }
+        }
         Err(error) => {
             report.errors.push(error);
-            report.errors.extend(ready.abandon(&*host).await);
-            events.event(Event::Ended(&report.outcome));
-            return report;
+            report.errors.extend(work.record(&[Record::End], true).err());
         }
-    };
+    }
+    events.event(Event::Ended(&report.outcome));
+    report
+}
+
+/// Begins the journal, before anything is touched: it alone knows the lineage of a first run. What an interrupted
+/// run's journal told must stand in the state before that journal goes.
+async fn begin(
+    host: &Arc<dyn Host>,
+    run: &Arc<Run>,
+    events: &Arc<dyn Events>,
+    states: &dyn States,
+    interrupt: Interrupt,
+) -> Result<(Work, Option<Interrupted>), Diagnostic> {
+    let mut prior = run.prior.clone();
+    let interrupted = journal::read(&run.journal)?;
+    if interrupted.is_some() {
+        pause_around(states.write(&mut prior)).await?;
+    }
+    let journal = Journal::begin(&run.journal, header(run, host.now().await))?;
     let work = Work {
-        host,
-        run,
-        events,
+        host: Arc::clone(host),
+        run: Arc::clone(run),
+        events: Arc::clone(events),
         interrupt,
         journal: Mutex::new(journal),
         begun: Mutex::default(),
+        serial: AtomicU64::new(prior.serial),
         not_put_back: AtomicBool::new(false),
         kept: Mutex::default(),
     };
-    work.all(&mut ready, states, &mut report).await;
-    report.kept = std::mem::take(&mut *work.kept.lock().unwrap_or_else(PoisonError::into_inner));
-    if report.outcome == Outcome::RolledBack {
-        let left = ready.abandon(&*work.host).await;
-        if !left.is_empty() {
-            report.outcome = Outcome::Left;
-            report.errors.extend(left);
-        }
-    }
-    work.events.event(Event::Ended(&report.outcome));
-    report
+    Ok((work, interrupted))
 }
 
 fn header(run: &Run, started: i64) -> Header {
@@ -121,10 +140,11 @@ impl Ready {
         host: &dyn Host,
         run: &Run,
         events: &dyn Events,
+        interrupted: Option<&Interrupted>,
         warnings: &mut Vec<String>,
     ) -> Result<Self, Diagnostic> {
         let mut ready = Self { locks: BTreeMap::new(), candidates: BTreeMap::new() };
-        match ready.fill(host, run, events, warnings).await {
+        match ready.fill(host, run, events, interrupted, warnings).await {
             Ok(()) => Ok(ready),
             Err(error) => {
                 // What could not be tidied up is made again, from nothing, by the next run.
@@ -139,12 +159,25 @@ impl Ready {
         host: &dyn Host,
         run: &Run,
         events: &dyn Events,
+        interrupted: Option<&Interrupted>,
         warnings: &mut Vec<String>,
     ) -> Result<(), Diagnostic> {
         let nodes: BTreeSet<&Address> = run.actions.iter().map(|action| &action.node).collect();
         for node in nodes {
             let Some(spec) = spec(run, node) else { continue };
             self.locks.insert(node.clone(), NodeLock::take(host, spec, &run.prior.lineage).await?);
+        }
+        for (node, facts) in interrupted.into_iter().flat_map(|interrupted| &interrupted.header.nodes) {
+            let spec = &facts.spec;
+            let owner = lock::owner(host, spec).await;
+            if owner.is_none_or(|owner| owner.lineage != run.prior.lineage) {
+                continue;
+            }
+            if !self.locks.contains_key(node) {
+                self.locks.insert(node.clone(), NodeLock::take(host, spec, &run.prior.lineage).await?);
+            }
+            let live = run.prior.nodes.get(node).map_or(0, |stored| stored.generation);
+            tidy(host, spec, live).await?;
         }
         events.event(Event::Started { run: &run.id, actions: run.actions.len() });
         for action in &run.actions {
@@ -182,12 +215,38 @@ impl Ready {
     }
 }
 
+/// Removes what a killed run left that nobody will ask for: its candidate, and generations above the live one that
+/// never became current.
+async fn tidy(host: &dyn Host, spec: &NodeSpec, live: u64) -> Result<(), Diagnostic> {
+    let generations = spec.root.join("generations");
+    let answers = host.observe(&[Query::Entries(generations.clone()), Query::Stat(spec.current())]).await;
+    let current = match answers.get(1) {
+        Some(Answer::Stat(stat)) => match &stat.file_type {
+            FileType::Link(target) => target.file_name().map(|name| name.to_string_lossy().into_owned()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut operations =
+        vec![FileOperation::RemoveTree { root: spec.root.clone(), path: spec.root.join("candidate") }];
+    if let Some(Answer::Entries(entries)) = answers.first() {
+        let left = entries.keys().filter(|name| {
+            name.parse::<u64>().is_ok_and(|number| number > live) && current.as_ref() != Some(name)
+        });
+        operations.extend(left.map(|name| FileOperation::RemoveTree {
+            root: generations.clone(),
+            path: generations.join(name),
+        }));
+    }
+    Ok(host.files(operations).await?)
+}
+
 /// A generation that may be live is never written over.
 async fn refuse_live_number(host: &dyn Host, spec: &NodeSpec, number: u64) -> Result<(), Diagnostic> {
     let current = host.observe(&[Query::Stat(spec.current())]).await.pop();
     let live = std::path::Path::new("generations").join(number.to_string());
     match current {
-        Some(Answer::Stat(stat)) if stat.file_type == crate::plan::observation::FileType::Link(live) => {
+        Some(Answer::Stat(stat)) if stat.file_type == FileType::Link(live) => {
             Err(Diagnostic::error(format!("generation {number} of {} is live already", spec.address))
                 .help("plan again: the next generation must have a higher number")
                 .on(&spec.address))
@@ -205,6 +264,8 @@ struct Work {
     journal: Mutex<Journal>,
     /// Actions whose intent is recorded, with what was there before, in their order.
     begun: Mutex<Vec<(u32, Before)>>,
+    /// The serial of the state that was written last.
+    serial: AtomicU64,
     /// Whether a switch failed and could not be taken back by itself.
     not_put_back: AtomicBool,
     /// What a deletion left, because it is not vsa's to delete.
@@ -219,7 +280,18 @@ impl Work {
     fn state(&self) -> State {
         let mut state = self.run.prior.clone();
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).fold(&mut state);
+        state.serial = self.serial.load(Ordering::SeqCst);
         state
+    }
+
+    /// Folds what has happened into the state, and stores it.
+    async fn write_state(&self, states: &dyn States) -> (State, Result<(), Diagnostic>) {
+        let mut state = self.state();
+        let written = pause_around(states.write(&mut state)).await;
+        if written.is_ok() {
+            self.serial.store(state.serial, Ordering::SeqCst);
+        }
+        (state, written)
     }
 
     fn action(&self, id: u32) -> Option<&Action> {
@@ -238,13 +310,11 @@ impl Work {
         }
         self.events.event(Event::Committed);
         report.outcome = Outcome::Done;
-        report.state = self.state();
-        if let Err(error) = pause_around(states.write(&mut report.state)).await {
+        if let (_, Err(error)) = self.write_state(states).await {
             // The journal holds all of it: the next run folds it in.
             report.errors.push(error);
             report.outcome = Outcome::Left;
         }
-        let serial = report.state.serial;
         for (node, switched) in &switched {
             if let (Some(spec), Some(old)) = (spec(&self.run, node), &switched.old) {
                 self.events.event(Event::Draining { node, workers: old.workers() });
@@ -258,7 +328,6 @@ impl Work {
             report.outcome = Outcome::Left;
             report.errors.extend(failed);
         }
-        report.state.serial = serial;
         self.end(states, report).await;
     }
 
@@ -533,7 +602,7 @@ impl Work {
                 if let Some((_, done)) = switched.iter().find(|(node, _)| *node == action.node) {
                     switch::switch_back(host, spec, done).await?;
                 }
-                let generation = crate::host::FileOperation::RemoveTree {
+                let generation = FileOperation::RemoveTree {
                     root: spec.root.join("generations"),
                     path: spec.generation(number),
                 };
@@ -555,11 +624,12 @@ impl Work {
 
     /// Folds the journal into the state for the last time.
     async fn end(&self, states: &dyn States, report: &mut Report) {
-        let serial = report.state.serial;
-        if report.outcome != Outcome::RolledBack {
+        if report.outcome == Outcome::RolledBack {
             report.state = self.state();
-            report.state.serial = serial;
-            if let Err(error) = pause_around(states.write(&mut report.state)).await {
+        } else {
+            let (state, written) = self.write_state(states).await;
+            report.state = state;
+            if let Err(error) = written {
                 report.errors.push(error);
                 report.outcome = Outcome::Left;
                 return;

@@ -35,7 +35,8 @@ pub(super) async fn ensure(
         _ => false,
     };
     if there {
-        let root = *path == spec.root && lock::owner(host, spec).await.is_some_and(|owner| owner.made);
+        let root = *path == spec.root
+            && lock::owner(host, spec).await.is_some_and(|owner| owner.made.contains(&spec.root));
         // Somebody else in this run, or this action before a kill, may have made it since.
         let owned = owned || root || !before.existed;
         if owned {
@@ -59,8 +60,8 @@ pub(super) async fn ensure(
     Ok(fact("owned", true))
 }
 
-/// Takes back what [`ensure`] did: what it made goes (outside the node's directory only if it is
-/// empty), what it mended is as it was.
+/// Takes back what [`ensure`] did: what it made goes (a tenant's, or one outside the
+/// node's directory, only if it is empty), what it mended is as it was.
 pub(super) async fn undo(
     context: Context<'_>,
     path: &Path,
@@ -75,7 +76,8 @@ pub(super) async fn undo(
         return Ok(());
     }
     let root = &context.spec.root;
-    let remove = if path.starts_with(root) && path != root {
+    let is_tenants = path.starts_with(&context.spec.srv_root);
+    let remove = if path.starts_with(root) && path != root && !is_tenants {
         // What nginx put there meanwhile was for this run alone.
         FileOperation::RemoveTree { root: root.clone(), path: path.to_owned() }
     } else {

@@ -14,7 +14,8 @@ const OWN: [&str; 9] =
     ["current", "candidate", "generations", "certificates", "logs", "run", "acme", "temp", "lock"];
 
 /// Removes what vsa put into the node's directory, the owner file last, so that the node stays this state's until
-/// nothing else is left; then the directory, if vsa made it and nothing of anybody's is in it.
+/// nothing else is left; then the directory and those above it, as far as vsa made them and nothing of anybody's is in
+/// them.
 pub(super) async fn remove(context: Context<'_>, path: &Path) -> Result<Facts, Diagnostic> {
     let Context { host, spec, .. } = context;
     if *path != spec.root {
@@ -36,7 +37,8 @@ pub(super) async fn remove(context: Context<'_>, path: &Path) -> Result<Facts, D
         remove_if_empty(host, &spec.srv_root).await?;
     }
     host.files(vec![FileOperation::Remove { path: path.join("owner.json") }]).await?;
-    if owner.made && remove_if_empty(host, path).await? {
+    if owner.made.iter().any(|made| made == path) && remove_if_empty(host, path).await? {
+        lock::remove_made(host, owner.made).await;
         return Ok(Facts::new());
     }
     Ok(fact("kept", path.to_string_lossy().into_owned()))
