@@ -1,6 +1,6 @@
 //! The journal of an apply: what it is about to do and what came of it, on disk before the state knows.
 //!
-//! One JSON record a line, beside the state's lock. An intent is durable before its action begins. A result may be
+//! One JSON record a line, beside the state's lock; gone when its run has come to its end. An intent is durable before its action begins. A result may be
 //! lost with the machine: its action is then done again, which changes nothing. [`fold`] makes the state from the
 //! records, at the commit, at the end, and after a kill: the same function, so that all three agree.
 #![expect(clippy::disallowed_methods, reason = "the journal is a file of its own beside the state's lock")]
@@ -112,7 +112,7 @@ pub enum Record {
     },
     /// All nodes have switched: there is no way back.
     Commit,
-    /// The run has ended, and the state holds what came of it.
+    /// The run has ended, and the state holds what came of it; the file goes next.
     End,
 }
 
@@ -246,6 +246,13 @@ impl Journal {
         written.map_err(|error| failed("write", &self.path, &error))?;
         self.records.extend_from_slice(records);
         Ok(())
+    }
+
+    /// Ends it: the state holds all that it said.
+    pub(super) fn end(&mut self) -> Result<(), Diagnostic> {
+        self.append(&[Record::End], true)?;
+        pause::around(|| std::fs::remove_file(&self.path).and_then(|()| sync_parent(&self.path)))
+            .map_err(|error| failed("remove", &self.path, &error))
     }
 
     /// Folds what has happened so far into the state that the run began with.

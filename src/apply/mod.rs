@@ -128,6 +128,16 @@ pub struct Report {
     pub kept: Vec<PathBuf>,
 }
 
+impl Report {
+    /// Takes note of how the end of the journal went.
+    fn close(&mut self, ended: Result<(), Diagnostic>) {
+        if let Err(error) = ended {
+            self.errors.push(error);
+            self.outcome = Outcome::Left;
+        }
+    }
+}
+
 /// Who keeps the state.
 #[async_trait]
 pub trait States: Send + Sync {

@@ -64,7 +64,7 @@ pub async fn run(
         }
         Err(error) => {
             report.errors.push(error);
-            report.errors.extend(work.record(&[Record::End], true).err());
+            report.errors.extend(work.end_journal().err());
         }
     }
     events.event(Event::Ended(&report.outcome));
@@ -277,6 +277,10 @@ impl Work {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(records, sync)
     }
 
+    fn end_journal(&self) -> Result<(), Diagnostic> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).end()
+    }
+
     fn state(&self) -> State {
         let mut state = self.run.prior.clone();
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).fold(&mut state);
@@ -310,7 +314,10 @@ impl Work {
         }
         self.events.event(Event::Committed);
         report.outcome = Outcome::Done;
-        if let (_, Err(error)) = self.write_state(states).await {
+        let (state, written) = self.write_state(states).await;
+        report.state = state;
+        let folded = written.is_ok();
+        if let Err(error) = written {
             // The journal holds all of it: the next run folds it in.
             report.errors.push(error);
             report.outcome = Outcome::Left;
@@ -323,6 +330,11 @@ impl Work {
         }
         pause::phase("clean_up");
         self.events.event(Event::Phase(Phase::CleanUp));
+        if folded && self.run.actions.iter().all(|action| action.phase != Phase::CleanUp) {
+            // The state that was written at the commit is the last one.
+            report.close(self.end_journal());
+            return;
+        }
         let failed = self.phase(Phase::CleanUp, false).await;
         if !failed.is_empty() {
             report.outcome = Outcome::Left;
@@ -635,10 +647,7 @@ impl Work {
                 return;
             }
         }
-        if let Err(error) = self.record(&[Record::End], true) {
-            report.errors.push(error);
-            report.outcome = Outcome::Left;
-        }
+        report.close(self.end_journal());
     }
 }
 
