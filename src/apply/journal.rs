@@ -112,8 +112,6 @@ pub enum Record {
     },
     /// All nodes have switched: there is no way back.
     Commit,
-    /// The run has ended, and the state holds what came of it; the file goes next.
-    End,
 }
 
 /// What is left of a run that did not come to its end.
@@ -159,7 +157,7 @@ impl Interrupted {
     }
 }
 
-/// Reads a journal: `None` where there is none, or where the last run came to its end. A torn last line is one that
+/// Reads a journal: `None` where there is none, because the last run came to its end. A torn last line is one that
 /// was never relied on.
 ///
 /// # Errors
@@ -184,7 +182,6 @@ pub fn read(path: &Path) -> Result<Option<Interrupted>, Diagnostic> {
                 header = Some(*begin);
                 records.clear();
             }
-            Ok(Record::End) => header = None,
             Ok(record) => records.push(record),
             Err(_) if lines.peek().is_none() => {}
             Err(error) => {
@@ -248,9 +245,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Ends it: the state holds all that it said.
+    /// Ends it, in one step: the state holds all that it said.
     pub(super) fn end(&mut self) -> Result<(), Diagnostic> {
-        self.append(&[Record::End], true)?;
         pause::around(|| std::fs::remove_file(&self.path).and_then(|()| sync_parent(&self.path)))
             .map_err(|error| failed("remove", &self.path, &error))
     }
@@ -296,7 +292,7 @@ fn progress<'a>(header: &Header, records: &'a [Record]) -> Progress<'a> {
                 progress.live.insert(node, live);
             }
             Record::Commit => progress.committed = true,
-            Record::Begin(_) | Record::Failed { .. } | Record::End => {}
+            Record::Begin(_) | Record::Failed { .. } => {}
         }
     }
     progress
@@ -553,7 +549,7 @@ mod tests {
         std::fs::write(&path, [b"rubbish\n", &*whole].concat()).unwrap();
         assert!(read(&path).is_err(), "damage in the middle is not a kill");
         let mut journal = Journal::begin(&path, header()).unwrap();
-        journal.append(&[Record::End], true).unwrap();
+        journal.end().unwrap();
         assert!(read(&path).unwrap().is_none());
     }
 
