@@ -178,6 +178,15 @@ impl Ready {
             }
             let live = run.prior.nodes.get(node).map_or(0, |stored| stored.generation);
             tidy(host, spec, live).await?;
+            let header = interrupted.map(|interrupted| &interrupted.header);
+            let left = header.into_iter().flat_map(|header| &header.actions);
+            for action in left.filter(|action| action.node == *node && live > 0) {
+                if let Operation::PruneGenerations { keep, .. } = action.operation {
+                    let context = Context { host, spec, state: &run.prior };
+                    let prune = Operation::PruneGenerations { live, keep };
+                    operations::perform(context, &prune, &Before::default()).await?;
+                }
+            }
         }
         events.event(Event::Started { run: &run.id, actions: run.actions.len() });
         for action in &run.actions {
