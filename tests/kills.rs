@@ -121,8 +121,8 @@ fn orphans(workspace: &Workspace, version: u32) -> Vec<String> {
     let live = workspace.live_generation();
     let generations = names(root.join("generations"));
     let kept = |name: &String| name.parse::<u64>().is_ok_and(|number| number <= live);
-    // The live one and ten old ones; one more where the kill came before they were pruned, which the next switch does.
-    if generations.len() > 12 || generations.iter().any(|name| !kept(name)) {
+    // The live one and ten old ones, whatever their numbers: that of a killed run is not used again.
+    if generations.len() > 11 || generations.iter().any(|name| !kept(name)) {
         left.extend(generations);
     }
     let srv = match workspace.system() {
@@ -132,7 +132,7 @@ fn orphans(workspace: &Workspace, version: u32) -> Vec<String> {
     let guest = format!("guest-{version}");
     left.extend(names(srv).into_iter().filter(|name| name.starts_with("guest-") && *name != guest));
     let data = workspace.configuration().join(".vsa");
-    left.extend(names(data).into_iter().filter(|name| name.contains("tmp")));
+    left.extend(names(data).into_iter().filter(|name| name == "journal.jsonl" || name.contains("tmp")));
     left
 }
 
