@@ -17,6 +17,7 @@ mod continuity;
 mod documents;
 mod fuzz;
 
+mod injection;
 mod kills;
 mod kinds;
 mod language;
