@@ -8,20 +8,32 @@ use super::{Context, Facts, fact};
 use crate::apply::generation::read_manifest;
 use crate::diag::Diagnostic;
 use crate::host::FileOperation;
+use crate::plan::observation::{FileType, Stat};
 use crate::plan::{Answer, Query};
 
 /// Removes generations beyond those that are kept, and what interrupted runs left above the live one.
 pub(super) async fn prune(context: Context<'_>, live: u64, keep: u32) -> Result<Facts, Diagnostic> {
     let Context { host, spec, .. } = context;
     let generations = spec.root.join("generations");
-    let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(generations.clone())]).await.pop()
-    else {
-        return Ok(Facts::new());
+    let queries = [Query::Entries(generations.clone()), Query::Stat(spec.current())];
+    let answers = host.observe(&queries).await;
+    let Some(Answer::Entries(entries)) = answers.first() else { return Ok(Facts::new()) };
+    // Whatever the state says: what `current` names may be what nginx reads.
+    let current = match answers.get(1) {
+        Some(Answer::Stat(Stat { file_type: FileType::Link(target), .. })) => {
+            target.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok())
+        }
+        _ => None,
     };
     let numbers: BTreeSet<u64> = entries.keys().filter_map(|name| name.parse().ok()).collect();
     let older: Vec<u64> = numbers.range(..live).rev().copied().collect();
-    let kept: BTreeSet<u64> =
-        older.iter().take(usize::try_from(keep).unwrap_or(usize::MAX)).copied().chain([live]).collect();
+    let kept: BTreeSet<u64> = older
+        .iter()
+        .take(usize::try_from(keep).unwrap_or(usize::MAX))
+        .copied()
+        .chain([live])
+        .chain(current)
+        .collect();
     let gone: Vec<u64> = numbers.difference(&kept).copied().collect();
 
     let mut named_by_gone = BTreeSet::new();
