@@ -39,7 +39,7 @@ pub use generation::{Candidate, Manifest, Place, has_secrets, read_manifest};
 pub use interrupt::Interrupt;
 pub use journal::Interrupted;
 pub use lock::Owner;
-pub use preflight::{Tested, preflight};
+pub use preflight::{REFUSED, Tested, preflight};
 pub use proxy::{Proxy, ProxyStatus};
 pub use run::run;
 pub use switch::{start, stop};

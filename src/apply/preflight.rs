@@ -13,6 +13,9 @@ use crate::plan::action::Access;
 use crate::plan::{Answer, NodeSpec, NodeWork, ProxyMode, Query};
 use crate::state::StoredNode;
 
+/// The code of the diagnostic that nginx refuses a generation; its detail holds nginx's messages, a line each.
+pub const REFUSED: &str = "nginx_refused";
+
 /// Longer than the largest configuration takes.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -203,9 +206,9 @@ pub(super) fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
     let detail = |messages: &[String]| messages.join("\n");
     let diagnostic = match tested {
         Tested::Passed { .. } => return None,
-        Tested::Refused { messages } => Diagnostic::error("nginx refuses the next generation")
-            .code("nginx_refused")
-            .detail(detail(messages)),
+        Tested::Refused { messages } => {
+            Diagnostic::error("nginx refuses the next generation").code(REFUSED).detail(detail(messages))
+        }
         Tested::BrokenBefore { messages } => {
             Diagnostic::error("nginx refuses its own configuration, without any file of vsa's")
                 .code("nginx_broken_before")

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::apply::{self, Interrupt, OnFailure, Outcome, States};
 use crate::audit::{Entry, Event};
+use crate::config::Declared;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::host::clock;
 use crate::plan::Mode;
@@ -17,7 +18,7 @@ use super::arguments::LockFlags;
 use super::auditing::Auditing;
 use super::planning::{self, Prepared};
 use super::progress::Progress;
-use super::{Exit, Failure, Invocation, Terminal};
+use super::{Exit, Failure, Invocation, Terminal, preflight};
 
 /// How a plan is applied.
 #[derive(Clone, Copy, Debug, Args)]
@@ -48,6 +49,7 @@ pub(crate) enum FailureFlag {
 /// Shows a plan, asks, and applies it.
 pub(crate) fn confirm_and_apply(
     invocation: &Invocation,
+    declared: &Declared,
     prepared: Prepared,
     full: bool,
     flags: ApplyFlags,
@@ -70,7 +72,7 @@ pub(crate) fn confirm_and_apply(
             return Err(Diagnostic::error("not approved: nothing was changed").into());
         }
     }
-    apply(invocation, prepared, flags)
+    apply(invocation, declared, prepared, flags)
 }
 
 /// Keeps the state, with the audit log's head in it.
@@ -90,7 +92,12 @@ impl States for Keeper<'_> {
 }
 
 /// Applies a plan.
-pub(crate) fn apply(invocation: &Invocation, prepared: Prepared, flags: ApplyFlags) -> Result<Exit, Failure> {
+pub(crate) fn apply(
+    invocation: &Invocation,
+    declared: &Declared,
+    prepared: Prepared,
+    flags: ApplyFlags,
+) -> Result<Exit, Failure> {
     let terminal = invocation.terminal;
     let Prepared { planned, state, outputs, key } = prepared;
     let plan = planned.plan;
@@ -131,10 +138,13 @@ pub(crate) fn apply(invocation: &Invocation, prepared: Prepared, flags: ApplyFla
         let _ = auditing.append(clock(), entries, terminal);
     });
     let host = Arc::clone(&invocation.host);
-    let report = invocation.block_on(async {
+    let run = Arc::new(run);
+    let mut report = invocation.block_on(async {
         let interrupt = Interrupt::on_signals().unwrap_or_default();
-        apply::run(host, Arc::new(run), Arc::new(progress), &keeper, interrupt).await
+        apply::run(host, Arc::clone(&run), Arc::new(progress), &keeper, interrupt).await
     });
+    let errors = std::mem::take(&mut report.errors);
+    report.errors = preflight::explained(errors, &run, &declared.resources, invocation);
     for warning in &report.warnings {
         terminal.note(&format!("nginx: {warning}"));
     }

@@ -14,6 +14,18 @@ use crate::state::{AuditHead, Key, State, StoredOutput, VERSION};
 
 use super::{Failure, Invocation};
 
+/// When the next generation is tested. An apply tests it in any case; where nobody reads the plan before that, one
+/// test is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// As a part of the planning.
+    Now,
+    /// By the apply that follows at once.
+    AtApply,
+    /// Not at all.
+    Never,
+}
+
 /// How a plan is made.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
@@ -21,8 +33,8 @@ pub(crate) struct Options {
     pub mode: Mode,
     /// Whether the nodes are asked how things are.
     pub refresh: bool,
-    /// Whether the next generation is tested.
-    pub preflight: bool,
+    /// When the next generation is tested.
+    pub(crate) preflight: When,
     /// The lineage of the state to come where there is none yet: that of the saved plan that is applied.
     pub lineage: Option<String>,
 }
@@ -102,8 +114,10 @@ pub(crate) fn plan(
         outputs.map(|(name, output)| (name.to_string(), plan::stored_output(name, output, &inputs))).collect()
     };
     drop(inputs);
-    if options.preflight {
-        super::preflight::run(invocation, &declared.resources, &state, &mut planned)?;
+    match options.preflight {
+        When::Now => super::preflight::run(invocation, &declared.resources, &state, &mut planned)?,
+        When::AtApply => super::preflight::leave_to_apply(&mut planned),
+        When::Never => {}
     }
     Ok(Prepared { planned, state, outputs, key })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::address::Address;
-use crate::apply::{Tested, preflight};
+use crate::apply::{self, Run, Tested, preflight};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::host::clock;
 use crate::nginx::{NginxMessage, parse_error};
@@ -59,6 +59,36 @@ pub(crate) fn run(
         }
     }
     if errors.has_errors() { Err(errors.into()) } else { Ok(()) }
+}
+
+/// Leaves the test to the apply that follows, and says so in the plan.
+pub(crate) fn leave_to_apply(planned: &mut Planned) {
+    for node in planned.plan.nodes.iter_mut().filter(|node| node.next.is_some()) {
+        node.preflight = Preflight::AtApply;
+    }
+}
+
+/// The errors of an apply, nginx's refusals among them brought back to the configuration.
+pub(crate) fn explained(
+    errors: Vec<Diagnostic>,
+    run: &Run,
+    resources: &BTreeMap<Address, Resource>,
+    invocation: &Invocation,
+) -> Vec<Diagnostic> {
+    let explain = |error: Diagnostic| {
+        let work = error.address.as_ref().and_then(|node| run.nodes.get(node));
+        match work.filter(|_| error.code == Some(apply::REFUSED)) {
+            Some(work) => {
+                let kinds = invocation.kinds;
+                let state = &run.prior;
+                let explanation = Explanation { work, resources, state, kinds, now: clock().as_second() };
+                let lines: Vec<String> = error.detail.lines().map(str::to_owned).collect();
+                refused(&explanation, &lines)
+            }
+            None => vec![error],
+        }
+    };
+    errors.into_iter().flat_map(explain).collect()
 }
 
 fn file(message: &NginxMessage) -> &str {

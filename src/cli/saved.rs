@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{self, Declared};
 use crate::diag::Diagnostic;
 use crate::host::clock;
-use crate::plan::{Plan, sha256};
+use crate::plan::{Plan, Preflight, sha256};
 
 use super::{Failure, Invocation};
 
@@ -84,9 +84,14 @@ pub(crate) fn save(
     Ok(())
 }
 
-/// The digest of a plan: of all that an apply of it would do.
+/// The digest of a plan: of all that an apply of it would do. Whether it was tested when it was made is no part of
+/// that.
 pub(crate) fn digest(plan: &Plan) -> String {
-    sha256(&serde_json::to_vec(plan).unwrap_or_default())
+    let mut plan = plan.clone();
+    for node in &mut plan.nodes {
+        node.preflight = Preflight::NotNeeded;
+    }
+    sha256(&serde_json::to_vec(&plan).unwrap_or_default())
 }
 
 /// Writes a plan file with mode 0600.

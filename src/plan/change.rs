@@ -103,6 +103,8 @@ pub enum Preflight {
     Passed,
     /// nginx accepts vsa's own files; what else the node's nginx reads was not part of the test.
     PassedStandalone,
+    /// The apply that follows at once tests it, before it touches anything.
+    AtApply,
     /// It was not tested.
     NotTested {
         /// Why.

@@ -31,8 +31,12 @@ impl Apply {
             let declared = invocation.load(&self.variables)?;
             let _lock = invocation.lock(self.apply.lock)?;
             invocation.ensure_key()?;
-            let prepared = planning::plan(invocation, &declared, self.plan.options(Mode::Normal))?;
-            return applying::confirm_and_apply(invocation, prepared, self.plan.full, self.apply);
+            let prepared = planning::plan(
+                invocation,
+                &declared,
+                self.plan.options_for_apply(Mode::Normal, self.apply.auto_approve),
+            )?;
+            return applying::confirm_and_apply(invocation, &declared, prepared, self.plan.full, self.apply);
         };
         let saved = saved::read(&invocation.base.configuration.join(file))?;
         let declared = invocation.load_saved(&saved, &self.variables)?;
@@ -41,7 +45,7 @@ impl Apply {
         let options = planning::Options {
             mode: Mode::Normal,
             refresh: saved.refresh,
-            preflight: self.plan.preflight,
+            preflight: planning::When::AtApply,
             lineage: Some(saved.plan.lineage.clone()),
         };
         let prepared = planning::plan(invocation, &declared, options)?;
@@ -49,7 +53,7 @@ impl Apply {
             return Err(stale(&file.display().to_string()));
         }
         planning::remarks(invocation, &prepared);
-        applying::apply(invocation, prepared, self.apply)
+        applying::apply(invocation, &declared, prepared, self.apply)
     }
 }
 

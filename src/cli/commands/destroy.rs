@@ -25,7 +25,11 @@ impl Destroy {
         let declared = invocation.load(&self.variables)?;
         let _lock = invocation.lock(self.apply.lock)?;
         invocation.existing_state()?;
-        let prepared = planning::plan(invocation, &declared, self.plan.options(Mode::Destroy))?;
-        applying::confirm_and_apply(invocation, prepared, self.plan.full, self.apply)
+        let prepared = planning::plan(
+            invocation,
+            &declared,
+            self.plan.options_for_apply(Mode::Destroy, self.apply.auto_approve),
+        )?;
+        applying::confirm_and_apply(invocation, &declared, prepared, self.plan.full, self.apply)
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::arguments::VariableFlags;
-use crate::cli::planning::{self, Options};
+use crate::cli::planning::{self, Options, When};
 use crate::cli::{Exit, Failure, Invocation, render, saved};
 use crate::plan::Mode;
 
@@ -44,7 +44,14 @@ pub(crate) struct PlanFlags {
 impl PlanFlags {
     /// What planning has to know of them.
     pub(crate) fn options(self, mode: Mode) -> Options {
-        Options { mode, refresh: self.refresh, preflight: self.preflight, lineage: None }
+        let preflight = if self.preflight { When::Now } else { When::Never };
+        Options { mode, refresh: self.refresh, preflight, lineage: None }
+    }
+
+    /// As [`PlanFlags::options`], for a plan that is applied at once where nobody has to approve it.
+    pub(crate) fn options_for_apply(self, mode: Mode, auto_approve: bool) -> Options {
+        let options = self.options(mode);
+        if auto_approve { Options { preflight: When::AtApply, ..options } } else { options }
     }
 }
 

@@ -276,6 +276,9 @@ fn how_made(out: &mut String, plan: &Plan, paint: Paint) {
                 "nginx accepts vsa's own files (tested standalone, without the node's other files)"
                     .to_owned(),
             ),
+            Preflight::AtApply => {
+                Some("nginx tests the next generation before anything is touched".to_owned())
+            }
             Preflight::NotTested { why } => Some(format!("the next generation was not tested: {why}")),
         };
         let preflight = preflight.map(|text| format!("; {text}")).unwrap_or_default();
