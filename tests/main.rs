@@ -24,6 +24,7 @@ mod language;
 mod layers;
 mod lifecycle;
 mod nginx_files;
+mod pipes;
 mod reference;
 mod saved_plans;
 mod store;

@@ -81,6 +81,7 @@ fn ended(result: Result<Exit, Failure>, terminal: Terminal, invocation: Option<&
 fn trace(environment: &Environment) {
     if let Some(filter) = &environment.log {
         let filter = tracing_subscriber::EnvFilter::new(filter);
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        let _ =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| terminal::TraceLog).try_init();
     }
 }

@@ -19,6 +19,21 @@ pub struct Terminal {
     pub progress: bool,
 }
 
+/// Standard error for the trace log. That nobody reads it any more is no error: a run goes on to its defined end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TraceLog;
+
+impl Write for TraceLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Terminal {
     /// With colours where there is a terminal and nobody refused them.
     pub fn new(no_color: bool) -> Self {
