@@ -331,9 +331,14 @@ fn certificates_are_issued_tested_and_kept_with_their_generations() {
     let answer = support::fetch(&support::Request::https(tls.number, "a.example", "/")).unwrap();
     assert_eq!(answer.text(), "tls");
 
-    let run = ground.run(files, operations);
+    let run = ground.run(files.clone(), operations.clone());
     done(&ground.apply(run));
     assert_eq!(fs::read(directory.join("privkey.pem")).unwrap(), key, "issuing twice is issuing once");
+    // What an interrupted run made for another request is not taken for what is asked for now.
+    fs::write(directory.join("request"), "a.example ecdsa-p384 1").unwrap();
+    let run = ground.run(files, operations);
+    done(&ground.apply(run));
+    assert_ne!(fs::read(directory.join("privkey.pem")).unwrap(), key);
 
     let mut run = {
         let files = with(&ground, &[("a.example", "plain")], Vec::new());
@@ -361,12 +366,12 @@ fn certificates_are_issued_tested_and_kept_with_their_generations() {
         resource: ground.address.clone(),
         node: ground.address.clone(),
         phase: Phase::CleanUp,
-        operation: Operation::PruneGenerations { live: 4, keep: 1 },
+        operation: Operation::PruneGenerations { live: 5, keep: 1 },
         undo: Undo::Irreversible { reason: "removed".to_owned() },
         needs: Vec::new(),
     });
     done(&ground.apply(run));
-    assert!(!ground.spec().generation(2).exists() && ground.spec().generation(3).exists());
+    assert!(!ground.spec().generation(3).exists() && ground.spec().generation(4).exists());
     assert!(!directory.exists(), "it went with the last generation that named it");
     assert!(!ground.root().join("certificates").exists());
 }

@@ -8,30 +8,43 @@ use crate::apply::generation::{Readers, read_manifest};
 use crate::apply::journal::Before;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_certificate};
+use crate::plan::action::Access;
 use crate::plan::observation::CertificateFacts;
 use crate::plan::{Answer, Query, sha256};
+
+/// Beside the pair of an issue: what was asked for.
+const REQUEST: &str = "request";
+
+/// An issue that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Issue<'a> {
+    /// Its number.
+    pub(super) number: u64,
+    /// What is asked for, as one line.
+    pub(super) request: &'a str,
+    /// Its directory.
+    pub(super) directory: &'a Path,
+}
 
 /// Makes a key and a self-signed certificate.
 pub(super) async fn issue(
     context: Context<'_>,
-    directory: &Path,
+    issue: Issue<'_>,
     names: &[String],
     key_type: &str,
     days: u32,
 ) -> Result<Facts, Diagnostic> {
-    if let Some((facts, found)) = existing(context, directory).await
-        && found.names == names
-    {
+    if let Some(facts) = existing(context, issue).await {
         return Ok(facts);
     }
     let pair = certificate::self_signed(names, key_type, days, context.host.now().await)?;
-    install(context, directory, pair).await
+    install(context, issue, pair).await
 }
 
 /// Copies a key and a certificate that somebody else keeps.
 pub(super) async fn copy(
     context: Context<'_>,
-    directory: &Path,
+    issue: Issue<'_>,
     chain: &Path,
     key: &Path,
 ) -> Result<Facts, Diagnostic> {
@@ -48,39 +61,37 @@ pub(super) async fn copy(
         texts.push(text);
     }
     let (Some(key), Some(chain)) = (texts.pop(), texts.pop()) else { return Ok(Facts::new()) };
-    if let Some((facts, _)) = existing(context, directory).await
+    if let Some(facts) = existing(context, issue).await
         && facts.get("digest").and_then(serde_json::Value::as_str) == Some(&*sha256(chain.as_bytes()))
     {
         return Ok(facts);
     }
-    install(context, directory, Pair { key: key.into(), chain }).await
+    install(context, issue, Pair { key: key.into(), chain }).await
 }
 
-/// What is in the directory of an issue, if it is whole: it is renamed to its name when it is.
-async fn existing(context: Context<'_>, directory: &Path) -> Option<(Facts, CertificateFacts)> {
-    match context.host.observe(&[Query::Read(directory.join(CHAIN))]).await.pop() {
-        Some(Answer::Bytes(bytes)) => {
-            let found = first_certificate(&bytes).ok()?;
-            Some((facts(&found, &bytes), found))
+/// The same issue, made by this action before a kill: a directory gets its name when it is whole. One that was made
+/// for another request is none.
+async fn existing(context: Context<'_>, issue: Issue<'_>) -> Option<Facts> {
+    let queries = [REQUEST, CHAIN].map(|file| Query::Read(issue.directory.join(file)));
+    match context.host.observe(&queries).await.as_slice() {
+        [Answer::Bytes(request), Answer::Bytes(chain)] if request == issue.request.as_bytes() => {
+            Some(facts(issue, &first_certificate(chain).ok()?, chain))
         }
         _ => None,
     }
 }
 
-fn facts(found: &CertificateFacts, chain: &[u8]) -> Facts {
-    let mut facts = fact("not_after", found.not_after);
-    facts.insert("digest".to_owned(), sha256(chain).into());
-    facts
+fn facts(issue: Issue<'_>, found: &CertificateFacts, chain: &[u8]) -> Facts {
+    Facts::from_iter([
+        ("issue".to_owned(), issue.number.into()),
+        ("request".to_owned(), issue.request.into()),
+        ("not_after".to_owned(), found.not_after.into()),
+        ("digest".to_owned(), sha256(chain).into()),
+    ])
 }
 
-/// Adds what was asked for to what was made.
-pub(super) fn asked(mut facts: Facts, issue: u64, request: &str) -> Facts {
-    facts.insert("issue".to_owned(), issue.into());
-    facts.insert("request".to_owned(), request.into());
-    facts
-}
-
-async fn install(context: Context<'_>, directory: &Path, pair: Pair) -> Result<Facts, Diagnostic> {
+async fn install(context: Context<'_>, issue: Issue<'_>, pair: Pair) -> Result<Facts, Diagnostic> {
+    let Issue { directory, request, .. } = issue;
     let Context { host, spec, .. } = context;
     let found = first_certificate(pair.chain.as_bytes()).map_err(|reason| {
         Diagnostic::error(format!("the certificate for {} cannot be used: {reason}", directory.display()))
@@ -93,12 +104,17 @@ async fn install(context: Context<'_>, directory: &Path, pair: Pair) -> Result<F
     operations.push(FileOperation::RemoveTree { root: spec.root.clone(), path: new.clone() });
     operations.push(make(new.clone()));
     operations.extend(certificate::write(&new, &pair));
-    operations.extend([KEY, CHAIN].map(|name| FileOperation::Sync { path: new.join(name) }));
+    operations.push(FileOperation::Create {
+        path: new.join(REQUEST),
+        access: Access { owner: None, group: None, mode: 0o644 },
+        bytes: request.as_bytes().to_vec(),
+    });
+    operations.extend([KEY, CHAIN, REQUEST].map(|name| FileOperation::Sync { path: new.join(name) }));
     operations.push(FileOperation::Sync { path: new.clone() });
     operations.push(FileOperation::RemoveTree { root: spec.root.clone(), path: directory.to_owned() });
     operations.push(FileOperation::Rename { from: new, to: directory.to_owned() });
     host.files(operations).await?;
-    Ok(facts(&found, pair.chain.as_bytes()))
+    Ok(facts(issue, &found, pair.chain.as_bytes()))
 }
 
 fn new_name(directory: &Path) -> PathBuf {

@@ -7,6 +7,8 @@ mod root;
 
 use std::path::{Path, PathBuf};
 
+use certificates::Issue;
+
 use super::journal::{Before, Facts};
 use crate::diag::Diagnostic;
 use crate::host::Host;
@@ -84,12 +86,12 @@ pub(super) async fn perform(
         }
         Operation::RemoveEmptyDirectory { path } => directories::remove_empty(context, path).await,
         Operation::IssueSelfSigned { issue, request, directory, names, key_type, days } => {
-            let issued = certificates::issue(context, directory, names, key_type, *days).await;
-            issued.map(|facts| certificates::asked(facts, *issue, request))
+            let issue = Issue { number: *issue, request, directory };
+            certificates::issue(context, issue, names, key_type, *days).await
         }
         Operation::CopyCertificate { issue, request, directory, certificate, key } => {
-            let copied = certificates::copy(context, directory, certificate, key).await;
-            copied.map(|facts| certificates::asked(facts, *issue, request))
+            let issue = Issue { number: *issue, request, directory };
+            certificates::copy(context, issue, certificate, key).await
         }
         Operation::RemoveCertificate { directory } => certificates::remove(context, directory).await,
         Operation::PruneGenerations { live, keep } => prune::prune(context, *live, *keep).await,
