@@ -385,7 +385,7 @@ fn options() -> Vec<(&'static str, Json)> {
                         "rate_limit": { "rate": "1r/s", "burst": 5 },
                         "extra_config": "proxy_buffering off;\nproxy_request_buffering off;",
                     },
-                    "/socket": { "upstream": { "address": "unix:/run/app.sock" }, "strip_prefix": true },
+                    "/socket/": { "upstream": { "address": "unix:/run/app.sock" }, "strip_prefix": true },
                     "/socket2/": { "upstream": { "address": "unix:/run/app.sock" } },
                     "/tls/": { "upstream": { "address": "https://10.0.0.1", "tls_name": "api.example" } },
                     "/kept-tls/": { "upstream": { "address": "https://10.0.0.1", "keepalive": 1 } },

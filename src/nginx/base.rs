@@ -130,7 +130,7 @@ impl SecurityHeader {
 }
 
 /// What an upstream learns of the client. A client's own claims are overwritten; an empty value removes a header.
-pub const PROXY_HEADERS: [(&str, &str); 8] = [
+pub const PROXY_HEADERS: [(&str, &str); 16] = [
     ("X-Real-IP", "$remote_addr"),
     ("X-Forwarded-For", "$remote_addr"),
     ("X-Forwarded-Proto", "$scheme"),
@@ -139,6 +139,15 @@ pub const PROXY_HEADERS: [(&str, &str); 8] = [
     ("X-Request-Id", "$request_id"),
     ("Forwarded", ""),
     ("Proxy", ""),
+    ("X-Client-IP", ""),
+    ("X-Forwarded-Prefix", ""),
+    ("X-Forwarded-Scheme", ""),
+    ("X-Forwarded-Server", ""),
+    ("X-Forwarded-Ssl", ""),
+    // Frameworks take these for the path: past the password of a location.
+    ("X-Original-Host", ""),
+    ("X-Original-URL", ""),
+    ("X-Rewrite-URL", ""),
 ];
 
 /// What `listen` takes for a port: on all IPv4 addresses, and on all IPv6 addresses.

@@ -120,10 +120,7 @@ const SERVER_ONLY: &[&str] = &[
     "client_header_buffer_size",
     "client_header_timeout",
     "large_client_header_buffers",
-    "merge_slashes",
     "request_pool_size",
-    "underscores_in_headers",
-    "ignore_invalid_headers",
     "connection_pool_size",
 ];
 
@@ -139,10 +136,12 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("error_log", "use the attribute `error_log`"),
     ("gzip", "use the attribute `gzip`"),
     ("include", "write the directives themselves; files are not read from here"),
+    ("ignore_invalid_headers", "headers of other names could pass for those that vsa sets"),
     ("index", "use the attribute `index`"),
     ("limit_req", "use the block `rate_limit`"),
     ("listen", "use `proxy { http_port, https_port }` of the node"),
     ("location", "use the block `location`"),
+    ("merge_slashes", "paths with `//` would pass by the passwords of locations"),
     ("proxy_connect_timeout", "use the block `timeouts`"),
     ("proxy_hide_header", "use the attribute `headers` with an empty value"),
     ("proxy_pass", "use the block `upstream`"),
@@ -153,7 +152,8 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("rewrite", "use the block `redirect`; a `rewrite` here runs before passwords are asked for"),
     ("root", "use the attribute `root`"),
     ("server_name", "use the attribute `aliases`"),
-    ("try_files", "use the attribute `fallback`"),
+    ("try_files", "use the attribute `spa`"),
+    ("underscores_in_headers", "an `X_Forwarded_For` could pass for the header that vsa sets"),
 ];
 
 /// Checks a snippet: nginx's grammar, and directives of the allow list without blocks. All refusals at once.
@@ -219,8 +219,47 @@ mod tests {
             "ssl_certificate /x;",
             "perl_set $x 'sub {}';",
             "load_module x.so;",
+            "merge_slashes off;",
+            "underscores_in_headers on;",
+            "ignore_invalid_headers off;",
+            "alias /;",
+            "auth_basic off;",
+            "satisfy any;",
+            "allow all;",
+            "internal;",
+            "access_log /etc/cron.d/x;",
+            "error_page 401 =200 /;",
+            "proxy_pass http://127.0.0.1:1;",
+            "proxy_store on;",
+            "proxy_temp_path /tmp;",
+            "client_body_temp_path /tmp;",
+            "client_body_in_file_only on;",
+            "disable_symlinks off;",
+            "resolver 8.8.8.8;",
+            "set $vsa_upstream 127.0.0.1:1;",
+            "set_real_ip_from 0.0.0.0/0;",
+            "real_ip_header X-Forwarded-For;",
+            "ssl_verify_client off;",
+            "ssl_reject_handshake off;",
+            "proxy_ssl_verify off;",
+            "fastcgi_pass unix:/run/php.sock;",
+            "uwsgi_pass unix:/x;",
+            "dav_methods PUT DELETE;",
+            "autoindex on;",
+            "stub_status;",
+            "mirror /x;",
+            "auth_request off;",
+            "js_content x;",
+            "lua_code_cache off;",
+            "env PATH;",
+            "user root;",
+            "types { }",
+            "limit_req_dry_run on;",
+            "limit_except GET { deny all; }",
         ] {
-            assert!(check_snippet(bad, Context::Location).is_err(), "{bad}");
+            for context in [Context::Server, Context::Location] {
+                assert!(check_snippet(bad, context).is_err(), "{bad}");
+            }
         }
     }
 }

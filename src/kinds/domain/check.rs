@@ -111,6 +111,7 @@ impl Check<'_> {
     fn place(&mut self, location: Option<&Location>, place: &Place) {
         self.tenants(location);
         self.upstream(location, place);
+        self.prefix(location, place);
         self.redirect(location, place);
         self.headers(location, place);
         self.snippet(location, place);
@@ -190,15 +191,6 @@ impl Check<'_> {
                     "give the upstream's IP address, or remove `keepalive`",
                 );
             }
-            if location.is_some_and(|location| location.flags.strip_prefix) {
-                self.error(
-                    &path(location, "strip_prefix"),
-                    format!(
-                        "the prefix cannot be stripped for `{host}`, which is looked up while requests come"
-                    ),
-                    "give the upstream's IP address, or remove `strip_prefix`",
-                );
-            }
         }
         let secure = address.as_str().starts_with("https://");
         for (name, given) in [("tls_name", upstream.tls_name.is_some()), ("ca", upstream.ca.is_some())] {
@@ -217,6 +209,30 @@ impl Check<'_> {
                 &at.name("ca"),
                 format!("`{ca}` is a relative path"),
                 "give it from the root: `/etc/…`",
+            );
+        }
+    }
+
+    /// A prefix that is taken away must end where a segment of the path ends: nginx puts `/` in its place.
+    fn prefix(&mut self, location: Option<&Location>, place: &Place) {
+        let Some(location) = location.filter(|location| location.flags.strip_prefix) else { return };
+        let at = path(Some(location), "strip_prefix");
+        let label = &location.path;
+        if !location.flags.exact && !label.as_str().ends_with('/') {
+            self.error(
+                &at,
+                format!("`{label}../` would lead out of the prefix `{label}`"),
+                format!("let the path end with a slash: `{label}/`"),
+            );
+        }
+        let upstream = place.upstream.as_ref().or(self.attributes.place.upstream.as_ref());
+        if let Some(address) = upstream.map(|upstream| &upstream.address).filter(|address| address.is_name())
+        {
+            let host = address.host();
+            self.error(
+                &at,
+                format!("the prefix cannot be stripped for `{host}`, which is looked up while requests come"),
+                "give the upstream's IP address, or remove `strip_prefix`",
             );
         }
     }
@@ -243,7 +259,13 @@ impl Check<'_> {
         }
         let own_host = to.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#', ':']).next());
         let own = own_host == Some(&*self.resource.name) || to.starts_with('/');
-        if location.is_none() && own && (redirect.preserve_path || own_host.is_none()) {
+        if to == "/" && redirect.preserve_path {
+            self.error(
+                &at.name("to"),
+                "a path appended to `/` is the path itself",
+                "set `preserve_path = false`, or name another path",
+            );
+        } else if location.is_none() && own && (redirect.preserve_path || own_host.is_none()) {
             self.error(
                 &at.name("to"),
                 format!("`{}` redirects to itself", self.resource.name),
