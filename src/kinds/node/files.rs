@@ -28,10 +28,8 @@ pub(super) fn files(attributes: &Attributes, node: &Node, trace: bool) -> Result
     for (path, template, view) in shared(node) {
         files.push(file(path, template, view, &trace)?);
     }
-    if node.spec.default_server {
-        let view = default_server(attributes, node, &mut trace);
-        files.push(file("base/default_server.conf", Template::DefaultServer, view, &trace)?);
-    }
+    let view = default_server(attributes, node, &mut trace);
+    files.push(file("base/default_server.conf", Template::DefaultServer, view, &trace)?);
     if node.spec.mode == ProxyMode::Managed {
         files.push(File::text("mime.types", MIME_TYPES));
     }
@@ -67,7 +65,6 @@ fn main(attributes: &Attributes, node: &Node, trace: &mut Trace) -> View {
         .with("error_log_level", Param::bare(proxy.error_log.as_str()))
         .with("worker_connections", proxy.worker_connections)
         .with("log_format", Param::bare(format!("vsa_{}", proxy.log_format)))
-        .with("default_server", node.spec.default_server)
 }
 
 fn host(attributes: &Attributes, node: &Node) -> View {
@@ -76,7 +73,7 @@ fn host(attributes: &Attributes, node: &Node) -> View {
         .with("server_names_hash", attributes.proxy.server_names_hash)
         .with("variables", inside("base/variables.conf"))
         .with("rate_limit", inside("base/rate_limit.conf"))
-        .optional("default_server", node.spec.default_server.then(|| inside("base/default_server.conf")))
+        .with("default_server", inside("base/default_server.conf"))
         .with("marker", inside("base/marker.conf"))
         .with("sites", inside("sites/*.conf"))
 }
@@ -124,7 +121,11 @@ fn default_server(attributes: &Attributes, node: &Node, trace: &mut Trace) -> Vi
         let place = trace.place(|| Path::root().name("proxy").name(attribute));
         listens(port, ipv6).into_iter().map(move |listen| listen.at(place))
     };
+    // `_` is what everybody calls a default server; two servers of one name would be a conflict.
+    let name = if spec.default_server { "_".to_owned() } else { format!("default.{}", spec.marker_host()) };
     View::new()
+        .with("is_default", spec.default_server)
+        .with("name", Param::bare(name))
         .list("http", listens(spec.http_port, "http_port"))
         .list("https", listens(spec.https_port, "https_port"))
         .with("http2_flag", attributes.proxy.http2 && !node.nginx.has_http2_directive())

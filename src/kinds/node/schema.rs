@@ -37,7 +37,7 @@ fn proxy() -> Block {
                 "default_server",
                 Ty::Bool,
                 "Whether vsa answers for unknown names: it closes the connection. Set it to `false` where another \
-                 configuration of the same nginx has a `default_server`.",
+                 configuration of the same nginx has a `default_server`; vsa then answers only where nobody has one.",
             )
             .default(true),
             attribute(
