@@ -27,6 +27,7 @@ mod nginx_files;
 mod pipes;
 mod reference;
 mod saved_plans;
+mod security;
 mod store;
 mod support;
 mod switch;

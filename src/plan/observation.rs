@@ -44,7 +44,8 @@ pub enum Query {
     NginxVersion(PathBuf),
     /// Whether a user exists, and its group.
     User(String),
-    /// Whether a user may read a path (every directory on the way entered).
+    /// Whether a user may read a path (every directory on the way entered); absent where nothing is there, and
+    /// nothing bars the way so far.
     Readable {
         /// The user.
         user: String,

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use nix::sys::stat::{FileStat, stat};
+use nix::errno::Errno;
+use nix::sys::stat::{FileStat, SFlag, stat};
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 use crate::host::HostError;
@@ -57,52 +58,108 @@ pub(super) fn user(name: &str) -> Answer {
     }
 }
 
-/// What bars a user's way to a path, by permission bits (access control lists are not read).
-pub(super) fn readable(name: &str, path: &Path) -> Answer {
-    let user = match User::from_name(name) {
-        Ok(Some(user)) => user,
-        Ok(None) => return Answer::Absent,
-        Err(error) => return Answer::Failed(error.desc().to_owned()),
-    };
-    let groups =
-        CString::new(name).ok().and_then(|name| getgrouplist(&name, user.gid).ok()).unwrap_or_default();
-    let may = |stat: &FileStat, wanted: u32| {
-        if user.uid.is_root() {
-            return true;
-        }
-        let shift = if stat.st_uid == user.uid.as_raw() {
+/// Who a user is to permission bits.
+#[derive(Clone, Debug)]
+struct Identity {
+    user: Uid,
+    groups: Vec<Gid>,
+}
+
+impl Identity {
+    fn of(name: &str) -> Result<Self, Answer> {
+        let user = match User::from_name(name) {
+            Ok(Some(user)) => user,
+            Ok(None) => return Err(Answer::Absent),
+            Err(error) => return Err(Answer::Failed(error.desc().to_owned())),
+        };
+        let groups = CString::new(name).ok().and_then(|name| getgrouplist(&name, user.gid).ok());
+        Ok(Self { user: user.uid, groups: groups.unwrap_or_default() })
+    }
+
+    fn may(&self, path: &Path, stat: &FileStat, wanted: u32) -> bool {
+        let shift = if stat.st_uid == self.user.as_raw() {
             6
-        } else if groups.contains(&Gid::from_raw(stat.st_gid)) {
+        } else if self.groups.contains(&Gid::from_raw(stat.st_gid)) {
             3
         } else {
             0
         };
-        (stat.st_mode >> shift) & wanted == wanted
-    };
-    let mut way: Vec<&Path> = path.ancestors().collect();
-    way.reverse();
-    for step in way {
-        let Ok(stat) = stat(step) else {
-            return if step == path { Answer::Absent } else { barrier(step) };
-        };
-        let is_directory = stat.st_mode & libc_directory() != 0;
-        let wanted = match (step == path, is_directory) {
-            (true, true) => 0o5,
-            (true, false) => 0o4,
-            (false, _) => 0o1,
-        };
-        if !may(&stat, wanted) {
-            return barrier(step);
-        }
+        self.user.is_root() || (stat.st_mode >> shift) & wanted == wanted || has_access_list(path)
     }
-    Answer::Readable { barrier: None }
 }
 
-fn barrier(path: &Path) -> Answer {
-    Answer::Readable { barrier: Some(PathBuf::from(path)) }
+/// Whether an access control list says more than the permission bits do. It is not read: who has one knows why.
+fn has_access_list(path: &Path) -> bool {
+    rustix::fs::getxattr(path, "system.posix_acl_access", &mut [0_u8; 0]).is_ok()
 }
 
-/// The bit of a directory in `st_mode`.
-fn libc_directory() -> u32 {
-    nix::sys::stat::SFlag::S_IFDIR.bits()
+/// Who users are, looked up once a batch.
+#[derive(Debug, Default)]
+pub(super) struct Identities(Mutex<HashMap<String, Result<Identity, Answer>>>);
+
+impl Identities {
+    fn of(&self, name: &str) -> Result<Identity, Answer> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(name.to_owned()).or_insert_with(|| Identity::of(name)).clone()
+    }
+
+    /// What bars a user's way to a path: the first directory that it may not enter, or the end that it may not read.
+    /// What is not there bars nothing.
+    pub(super) fn readable(&self, name: &str, path: &Path) -> Answer {
+        let user = match self.of(name) {
+            Ok(user) => user,
+            Err(answer) => return answer,
+        };
+        let mut way: Vec<&Path> = path.ancestors().collect();
+        way.reverse();
+        for step in way {
+            let stat = match stat(step) {
+                Ok(stat) => stat,
+                Err(Errno::ENOENT | Errno::ENOTDIR) => return Answer::Absent,
+                Err(error) => return Answer::Failed(error.desc().to_owned()),
+            };
+            let is_directory = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR;
+            let wanted = match (step == path, is_directory) {
+                (true, true) => 0o5,
+                (true, false) => 0o4,
+                (false, _) => 0o1,
+            };
+            if !user.may(step, &stat, wanted) {
+                return Answer::Readable { barrier: Some(step.to_owned()) };
+            }
+        }
+        Answer::Readable { barrier: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn the_first_barrier_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let inner = directory.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("file"), "x").unwrap();
+        set(directory.path(), 0o711);
+        let readable = |path: PathBuf| Identities::default().readable("nobody", &path);
+        let barred = |path: PathBuf| Answer::Readable { barrier: Some(path) };
+        for (mode, file, answer) in [
+            (0o711, 0o644, Answer::Readable { barrier: None }),
+            (0o700, 0o644, barred(inner.clone())),
+            (0o711, 0o600, barred(inner.join("file"))),
+        ] {
+            set(&inner, mode);
+            set(&inner.join("file"), file);
+            assert_eq!(readable(inner.join("file")), answer, "{mode:o} {file:o}");
+        }
+        assert_eq!(readable(inner.join("none")), Answer::Absent);
+        assert_eq!(readable(inner.join("none/below")), Answer::Absent);
+    }
 }

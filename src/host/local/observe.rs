@@ -9,7 +9,8 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{access, probe, process};
+use super::access::{self, Identities};
+use super::{probe, process};
 use crate::host::first_certificate;
 use crate::plan::observation::{FileType, Leaf, Stat};
 use crate::plan::{Answer, Query};
@@ -17,10 +18,11 @@ use crate::state::hex;
 
 /// Answers all questions, at once.
 pub(super) fn all(queries: &[Query]) -> Vec<Answer> {
-    queries.par_iter().map(one).collect()
+    let identities = Identities::default();
+    queries.par_iter().map(|query| one(query, &identities)).collect()
 }
 
-fn one(query: &Query) -> Answer {
+fn one(query: &Query, identities: &Identities) -> Answer {
     match query {
         Query::Stat(path) => answer(stat(path).map(Answer::Stat)),
         Query::Digest(path) => answer(digest(path).map(Answer::Digest)),
@@ -39,7 +41,7 @@ fn one(query: &Query) -> Answer {
         Query::Children(process) => process::children(*process),
         Query::NginxVersion(program) => process::version(program),
         Query::User(name) => access::user(name),
-        Query::Readable { user, path } => access::readable(user, path),
+        Query::Readable { user, path } => identities.readable(user, path),
     }
 }
 
@@ -170,6 +172,10 @@ fn glob(pattern: &str) -> Answer {
 mod tests {
     use super::*;
 
+    fn answered(query: &Query) -> Answer {
+        one(query, &Identities::default())
+    }
+
     #[test]
     fn a_tree_has_digests_modes_and_targets() {
         let directory = tempfile::tempdir().unwrap();
@@ -178,18 +184,20 @@ mod tests {
         fs::set_permissions(directory.path().join("sites/a.conf"), fs::Permissions::from_mode(0o640))
             .unwrap();
         std::os::unix::fs::symlink("/dev/null", directory.path().join("log")).unwrap();
-        let Answer::Tree(tree) = one(&Query::Tree(directory.path().to_owned())) else { panic!("no tree") };
+        let Answer::Tree(tree) = answered(&Query::Tree(directory.path().to_owned())) else {
+            panic!("no tree")
+        };
         let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
         assert_eq!(tree["sites/a.conf"], Leaf::File { digest, mode: 0o640 });
         assert_eq!(tree["log"], Leaf::Link("/dev/null".into()));
-        assert_eq!(one(&Query::Tree(directory.path().join("none"))), Answer::Absent);
+        assert_eq!(answered(&Query::Tree(directory.path().join("none"))), Answer::Absent);
     }
 
     #[test]
     fn a_tail_begins_where_it_is_told_and_survives_a_shorter_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "one\ntwo\n").unwrap();
-        let tail = |offset| one(&Query::Tail { path: file.path().to_owned(), offset });
+        let tail = |offset| answered(&Query::Tail { path: file.path().to_owned(), offset });
         assert_eq!(tail(4), Answer::Tail { bytes: b"two\n".to_vec(), end: 8 });
         assert_eq!(tail(u64::MAX), Answer::Tail { bytes: Vec::new(), end: 8 });
     }

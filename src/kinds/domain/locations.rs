@@ -4,6 +4,7 @@ use super::attributes::{Location, RateKey, RateLimit, Redirect, Upstream};
 use super::files::Writer;
 use super::headers::{Headers, Line};
 use super::place::{Answer, Resolved, Said};
+use super::roots;
 use crate::names::{AddressRange, FilePath, Text as _, UpstreamScheme};
 use crate::nginx::base::{BY_CLIENT, BY_SITE, CLIENT_ZONE, PASSWORD_ZONE, Zone, short_hash};
 use crate::nginx::{Param, View};
@@ -128,6 +129,10 @@ impl<'a> Writer<'a> {
     fn files_below(&mut self, place: &Resolved<'a>, root: &Said<'a, FilePath>) -> View {
         let at = self.trace.place(|| root.path("root"));
         let directory = self.node.configuration.join(root.value.as_str());
+        let trusted = match roots::trusted(self.node, &directory) {
+            Some(trusted) => Param::literal(trusted.to_string_lossy()).after("from="),
+            None => Param::fixed("from=$document_root"),
+        };
         let directory = directory.to_string_lossy();
         let index: Vec<Param> = match place.index() {
             Some(said) => said.value.iter().map(Param::of).collect(),
@@ -139,6 +144,7 @@ impl<'a> Writer<'a> {
         });
         View::new()
             .with("root", Param::literal(directory).at(at))
+            .with("trusted", trusted)
             .list("index", index)
             .optional("fallback", fallback)
             .with("autoindex", place.autoindex())

@@ -6,6 +6,7 @@ mod files;
 mod headers;
 mod locations;
 mod place;
+mod roots;
 mod schema;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use attributes::Attributes;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::plan::{Claim, ClaimScope, File, Kind, Subject};
+use crate::plan::{Claim, ClaimScope, File, Kind, Query, Refreshed, Subject};
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
 use crate::value::{Number, Object, Value};
@@ -95,6 +96,14 @@ impl Kind for Domain {
             .enumerate()
             .map(|(index, alias)| claim(alias.into(), Path::root().name("aliases").index(index)));
         std::iter::once(claim(resource.name.clone(), Path::root())).chain(aliases).collect()
+    }
+
+    fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
+        roots::queries(subject)
+    }
+
+    fn refresh(&self, subject: Subject<'_>) -> Refreshed {
+        Refreshed { findings: roots::findings(subject), ..Refreshed::default() }
     }
 
     fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {

@@ -86,6 +86,26 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
     }
 }
 
+/// Whether nginx's workers can enter the node's directory, where password files and pages are.
+fn way(spec: &NodeSpec) -> Option<Query> {
+    let user = spec.worker_user.as_ref()?.to_string();
+    Some(Query::Readable { user, path: spec.root.join("generations") })
+}
+
+/// What bars nginx's workers from the node's directory: one above it, for its own access is vsa's affair.
+fn barred(spec: &NodeSpec, subject: Subject<'_>) -> Option<Diagnostic> {
+    let Answer::Readable { barrier: Some(barrier) } = subject.observed.get(&way(spec)?)? else { return None };
+    let user = spec.worker_user.as_ref().filter(|_| !barrier.starts_with(&spec.root))?;
+    let (root, barrier) = (spec.root.display(), barrier.display());
+    Some(
+        Diagnostic::error(format!("nginx's workers cannot enter `{root}`"))
+            .code("unreadable_root")
+            .detail(format!("they run as `{user}`, which may not enter {barrier}; sites with passwords would answer 500"))
+            .help(format!("let it pass through: `chmod o+x {barrier}`"))
+            .help("or give the node a `root` elsewhere, such as \"/var/lib/vsa\", or run vsa as an ordinary user"),
+    )
+}
+
 impl Kind for Node {
     fn schema(&self) -> &Schema {
         &self.schema
@@ -152,7 +172,7 @@ impl Kind for Node {
         let spec = &subject.node.spec;
         let user = spec.worker_user.iter().map(|user| Query::User(user.to_string()));
         let foreign = foreign::queries(spec, subject.observed);
-        user.chain(foreign).collect()
+        user.chain(foreign).chain(way(spec)).collect()
     }
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
@@ -180,6 +200,10 @@ impl Kind for Node {
                     .help("create it, or name the user of nginx's workers with `proxy { user }`"),
             );
         }
+        refreshed.findings.extend(
+            barred(spec, subject)
+                .map(|finding| finding.at(resource.span(&Path::root())).on(&resource.address)),
+        );
         refreshed.findings.extend(foreign::findings(resource, spec, subject.observed));
         refreshed
     }
