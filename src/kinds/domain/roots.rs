@@ -97,7 +97,7 @@ fn barred(subject: Subject<'_>, root: &FilePath) -> Option<Diagnostic> {
         return None;
     };
     let shown = barrier.display();
-    let of_tenant = tenant_directory(subject.node, &barrier).is_some_and(|directory| directory == *barrier);
+    let of_tenant = tenant_directory(subject.node, barrier).is_some_and(|directory| directory == *barrier);
     let (what, bits) = if barrier.ends_with("index.html") { ("read", "o+r") } else { ("enter", "o+x") };
     let mut finding = Diagnostic::error(format!("nginx's workers cannot read `{}`", root.display()))
         .code("unreadable_root")
