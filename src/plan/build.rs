@@ -106,12 +106,20 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         specs.entry(address.clone()).or_insert_with(|| stored.spec.clone());
     }
     let items = items(resources, inputs, &specs, &mut findings);
-    for item in &items {
-        if let Some(resource) = item.desired {
-            item.kind.check(resource, &mut findings);
-        }
+    let looked_at: Vec<_> = items
+        .par_iter()
+        .filter_map(|item| {
+            let resource = item.desired?;
+            let mut found = Diagnostics::new();
+            item.kind.check(resource, &mut found);
+            Some((found, resource, item.kind.claims(resource, &item.node)))
+        })
+        .collect();
+    let mut holders = Vec::with_capacity(looked_at.len());
+    for (found, resource, claims) in looked_at {
+        findings.extend(found);
+        holders.push((resource, claims));
     }
-    let holders = items.iter().filter_map(|item| Some((item.kind, item.desired?, &item.node)));
     let claims = Claims::of(holders, &mut findings);
     if findings.has_errors() {
         return Err(findings);
@@ -318,15 +326,11 @@ fn observe(
     loop {
         let mut asked = false;
         for (address, (node, observed)) in known.iter_mut() {
+            let here = items.par_iter().filter(|item| item.node == *address);
+            let asking = here.flat_map_iter(|item| item.kind.queries(item.subject(node, observed, now)));
+            let new: Vec<Query> = asking.filter(|query| observed.get(query).is_none()).collect();
             let mut seen = HashSet::new();
-            let mut questions = Vec::new();
-            for item in items.iter().filter(|item| item.node == *address) {
-                for query in item.kind.queries(item.subject(node, observed, now)) {
-                    if observed.get(&query).is_none() && seen.insert(query.clone()) {
-                        questions.push(query);
-                    }
-                }
-            }
+            let questions: Vec<Query> = new.into_iter().filter(|query| seen.insert(query.clone())).collect();
             if !questions.is_empty() {
                 asked = true;
                 let found = answers(&node.spec, questions, ask);

@@ -7,20 +7,17 @@ use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::{Path, Resource};
 
-use super::kind::{ClaimScope, Held, Kind};
+use super::kind::{Claim, ClaimScope, Held};
 
 /// Who holds which name.
 pub(super) struct Claims<'a>(HashMap<(ClaimScope, &'static str, Arc<str>), (&'a Resource, Path)>);
 
 impl<'a> Claims<'a> {
     /// Of these resources; reports every name that two of them hold, with both places.
-    pub(super) fn of(
-        resources: impl Iterator<Item = (&'a dyn Kind, &'a Resource, &'a Address)>,
-        diagnostics: &mut Diagnostics,
-    ) -> Self {
+    pub(super) fn of(resources: Vec<(&'a Resource, Vec<Claim>)>, diagnostics: &mut Diagnostics) -> Self {
         let mut holders: HashMap<(ClaimScope, &'static str, Arc<str>), (&Resource, Path)> = HashMap::new();
-        for (kind, resource, node) in resources {
-            for claim in kind.claims(resource, node) {
+        for (resource, claims) in resources {
+            for claim in claims {
                 let name = claim.name.clone();
                 let key = (claim.scope, claim.what, claim.name);
                 match holders.get(&key) {

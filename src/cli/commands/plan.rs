@@ -74,6 +74,9 @@ impl Plan {
         if let Some(path) = &self.out {
             saved::save(invocation, &declared, plan, self.flags.refresh, path)?;
         }
-        Ok(if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+        let exit = if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done };
+        // The process ends here: taking thousands of resources apart first would be a tenth of the time of a plan.
+        std::mem::forget((declared, prepared));
+        Ok(exit)
     }
 }
