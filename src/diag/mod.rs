@@ -3,10 +3,12 @@
 mod render;
 mod source;
 mod suggest;
+mod visible;
 
 pub use render::{Style, render, render_all};
 pub use source::{FileId, Position, SourceFile, Sources, Span};
 pub use suggest::nearest;
+pub use visible::{steers, visible};
 
 use serde::Serialize;
 
@@ -161,7 +163,14 @@ impl Diagnostics {
     pub fn sort(&mut self) {
         let place = |diagnostic: &Diagnostic| diagnostic.primary.as_ref().map(|label| label.span);
         self.0.sort_by_key(|diagnostic| (place(diagnostic).is_none(), place(diagnostic)));
-        self.0.dedup();
+        // A reference to nothing is found while the order is looked for, and again by the resource that it stands in.
+        self.0.dedup_by(|later, earlier| {
+            let (after, before) = (later.address.take(), earlier.address.take());
+            let same = later == earlier && (after.is_none() || before.is_none() || after == before);
+            earlier.address = if same { before.or_else(|| after.clone()) } else { before };
+            later.address = after;
+            same
+        });
     }
 
     /// Whether any of them stops the command.

@@ -3,7 +3,7 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{Diagnostic, Severity, Sources};
+use super::{Diagnostic, Severity, Sources, Span};
 
 /// How diagnostics are drawn.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,12 +35,14 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
     }
     for (file, annotations) in &files {
         let Some(file) = sources.get(*file) else { continue };
-        let length = file.text.len();
-        let snippet = Snippet::source(&*file.text).path(file.path.to_string_lossy().into_owned());
+        let (lines, start) = lines(&file.text, annotations.iter().map(|(_, label)| label.span));
+        let first = file.text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let path = file.path.to_string_lossy().into_owned();
+        let snippet = Snippet::source(lines).line_start(first).path(path);
         let annotations = annotations.iter().map(|(kind, label)| {
+            let within = |at: usize| at.saturating_sub(start).min(lines.len());
             let range = label.span.range();
-            let range = range.start.min(length)..range.end.min(length);
-            let annotation = kind.span(range);
+            let annotation = kind.span(within(range.start)..within(range.end));
             if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
         });
         group = group.element(snippet.annotations(annotations));
@@ -60,6 +62,20 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
     let mut text = renderer.decor_style(DecorStyle::Ascii).render(&[group]);
     text.push('\n');
     text
+}
+
+/// The lines that the spans touch and where they begin: drawing reads all of the text that it is given, and a thousand
+/// remarks on one large file must not read it a thousand times.
+fn lines(text: &str, spans: impl Iterator<Item = Span>) -> (&str, usize) {
+    let (mut start, mut end) = (text.len(), 0);
+    for span in spans {
+        start = start.min(text.floor_char_boundary(span.range().start));
+        end = end.max(text.ceil_char_boundary(span.range().end));
+    }
+    let start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = end.max(start);
+    let end = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
+    (&text[start..end], start)
 }
 
 /// Draws several diagnostics, a blank line between two.

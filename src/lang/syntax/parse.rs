@@ -141,6 +141,8 @@ fn diagnostic(error: &Error, text: &str, source: Source) -> Diagnostic {
     {
         return diagnostic;
     }
-    let length = text[start..].chars().next().map_or(0, char::len_utf8);
+    // What is missing at a line's end is shown there, not as a range that spans two lines.
+    let length =
+        text[start..].chars().next().filter(|char| !matches!(char, '\r' | '\n')).map_or(0, char::len_utf8);
     Diagnostic::error("this is not valid HCL").label(source.range(start..start + length), error.message())
 }
