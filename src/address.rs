@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::diag::steers;
+
 /// The instance of a resource or module made by `count` or `for_each`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
@@ -109,7 +111,7 @@ fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             '\n' => f.write_str("\\n")?,
             '\r' => f.write_str("\\r")?,
             '\t' => f.write_str("\\t")?,
-            control if control.is_control() => write!(f, "\\u{:04x}", control as u32)?,
+            control if steers(control) => write!(f, "\\u{:04x}", control as u32)?,
             other => write!(f, "{other}")?,
         }
     }

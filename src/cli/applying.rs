@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::apply::{self, Interrupt, OnFailure, Outcome, States};
 use crate::audit::{Entry, Event};
 use crate::config::Declared;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, visible};
 use crate::host::clock;
 use crate::plan::Mode;
 use crate::state::State;
@@ -146,7 +146,7 @@ pub(crate) fn apply(
     let errors = std::mem::take(&mut report.errors);
     report.errors = preflight::explained(errors, &run, &declared.resources, invocation);
     for warning in &report.warnings {
-        terminal.note(&format!("nginx: {warning}"));
+        terminal.note(&format!("nginx: {}", visible(warning)));
     }
     match report.outcome {
         Outcome::Done => {
@@ -207,8 +207,6 @@ fn outputs_text(state: &State, terminal: Terminal) {
     terminal.line(&format!("\n{}\n", terminal.output.bold("Outputs:")));
     let width = state.outputs.keys().map(|name| name.chars().count()).max().unwrap_or(0);
     for (name, output) in &state.outputs {
-        let value =
-            output.value.as_ref().map_or("(sensitive value)".to_owned(), |value| format!("{value:#}"));
-        terminal.line(&format!("{name:width$} = {value}"));
+        terminal.line(&format!("{name:width$} = {}", super::render::output_value(output)));
     }
 }

@@ -213,6 +213,22 @@ pub enum Tree {
     Unknown,
 }
 
+impl From<&serde_json::Value> for Tree {
+    /// Plain JSON, in which nothing stands for something else: the value of an output.
+    fn from(value: &serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => Self::Null,
+            serde_json::Value::Bool(bool) => Self::Bool(*bool),
+            serde_json::Value::Number(number) => Self::Number(number.to_string().into()),
+            serde_json::Value::String(text) => Self::String(text.as_str().into()),
+            serde_json::Value::Array(elements) => Self::List(elements.iter().map(Self::from).collect()),
+            serde_json::Value::Object(entries) => Self::Object(
+                entries.iter().map(|(name, value)| (name.as_str().into(), value.into())).collect(),
+            ),
+        }
+    }
+}
+
 impl Tree {
     /// Whether both say the same; see [`same`].
     pub fn same(&self, other: &Self) -> bool {

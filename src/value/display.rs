@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::diag::steers;
+
 use super::{Object, Repr, Type, Value};
 
 /// A value in the notation of Terraform's console; what is sensitive in it is masked.
@@ -18,6 +20,11 @@ impl fmt::Display for Display<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(f, self.0, &Type::Any, 0)
     }
+}
+
+/// Whether a character cannot stand in a heredoc as it is, where it would steer the terminal.
+fn steering(char: char) -> bool {
+    steers(char) && !matches!(char, '\n' | '\t')
 }
 
 /// Spaces of one level.
@@ -38,7 +45,7 @@ fn write(f: &mut fmt::Formatter<'_>, value: &Value, ty: &Type, indent: usize) ->
         Repr::Unknown(_) => f.write_str("(known after apply)"),
         Repr::Bool(bool) => write!(f, "{bool}"),
         Repr::Number(number) => write!(f, "{number}"),
-        Repr::String(text) if text.contains('\n') => heredoc(f, text, indent),
+        Repr::String(text) if text.contains('\n') && !text.contains(steering) => heredoc(f, text, indent),
         Repr::String(text) => quoted(f, text),
         Repr::List(element, elements) => called(f, "tolist", |f| sequence(f, elements, element, indent)),
         Repr::Set(element, elements) => called(f, "toset", |f| sequence(f, elements, element, indent)),
@@ -117,7 +124,7 @@ fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
             control if (control as u32) < 0x20 || control as u32 == 0x7f => {
                 write!(f, "\\x{:02x}", control as u32)?;
             }
-            control if control.is_control() || matches!(control, '\u{2028}' | '\u{2029}') => {
+            control if steers(control) => {
                 write!(f, "\\u{:04x}", control as u32)?;
             }
             other => write!(f, "{other}")?,

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::audit::{Event, Filter, Verification};
 use crate::cli::{Exit, Failure, Invocation};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, visible};
 use crate::state::AuditHead;
 
 /// Look into the audit log
@@ -121,13 +121,18 @@ fn list(invocation: &Invocation, filter: &Filter, json: bool) -> Result<Exit, Fa
     }
     let mut text = String::new();
     for record in records {
-        let who = format!("{}@{}", record.actor.user, record.actor.host);
-        let mut line =
-            format!("{:>6}  {}  {who}  {}  {}", record.seq, record.time, record.command, record.event);
+        let who = format!("{}@{}", visible(&record.actor.user), visible(&record.actor.host));
+        let mut line = format!(
+            "{:>6}  {}  {who}  {}  {}",
+            record.seq,
+            record.time,
+            visible(&record.command),
+            record.event
+        );
         let more = [&record.resource, &record.action, &record.result, &record.detail];
         for part in more.into_iter().flatten() {
             line.push_str("  ");
-            line.push_str(part);
+            line.push_str(&visible(part));
         }
         if let Some(code) = record.exit_code {
             line.push_str(&format!("  exit {code}"));

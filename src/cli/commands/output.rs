@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::{Exit, Failure, Invocation};
+use crate::cli::{Exit, Failure, Invocation, render};
 use crate::diag::{Diagnostic, nearest};
 use crate::state::StoredOutput;
 
@@ -34,7 +34,7 @@ impl Output {
             }
             let width = state.outputs.keys().map(|name| name.chars().count()).max().unwrap_or(0);
             for (name, output) in state.outputs.iter().filter(|_| !self.json) {
-                terminal.line(&format!("{name:width$} = {}", text(output)));
+                terminal.line(&format!("{name:width$} = {}", render::output_value(output)));
             }
             return Ok(Exit::Done);
         };
@@ -64,14 +64,10 @@ impl Output {
             (_, false) if self.json => {
                 terminal.line(&format!("{:#}", output.value.clone().unwrap_or_default()))
             }
-            (_, false) => terminal.line(&text(output)),
+            (_, false) => terminal.line(&render::output_value(output)),
         }
         Ok(Exit::Done)
     }
-}
-
-fn text(output: &StoredOutput) -> String {
-    output.value.as_ref().map_or_else(|| "(sensitive value)".to_owned(), |value| format!("{value:#}"))
 }
 
 fn json(output: &StoredOutput) -> serde_json::Value {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{Exit, Failure, Invocation, saved};
+use crate::cli::{Exit, Failure, Invocation, render, saved};
 
 /// Show the state, or a saved plan
 #[derive(Debug, Args)]
@@ -43,9 +43,7 @@ impl Show {
             state.resources.iter().map(|(address, stored)| text.stored(address, stored)).collect();
         terminal.print(&resources);
         for (name, output) in &state.outputs {
-            let value =
-                output.value.as_ref().map_or("(sensitive value)".to_owned(), |value| format!("{value:#}"));
-            terminal.line(&format!("output {name} = {value}"));
+            terminal.line(&format!("output {name} = {}", render::output_value(output)));
         }
         Ok(Exit::Done)
     }

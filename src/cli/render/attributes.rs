@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::address::is_identifier;
+use crate::diag::steers;
 use crate::schema::{Block, Nesting};
 use crate::state::attributes::Tree;
 
@@ -65,7 +66,7 @@ pub(super) fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
-            control if control.is_control() => {
+            control if steers(control) => {
                 let _ = write!(quoted, "\\u{:04x}", control as u32);
             }
             other => quoted.push(other),
@@ -81,8 +82,12 @@ fn scalar(tree: &Tree) -> String {
         Tree::Bool(bool) => bool.to_string(),
         Tree::Number(number) => number.to_string(),
         Tree::String(text) => quoted(text),
-        Tree::List(_) => "[]".to_owned(),
-        Tree::Object(_) => "{}".to_owned(),
+        Tree::List(elements) => format!("[{}]", elements.iter().map(scalar).collect::<Vec<_>>().join(", ")),
+        Tree::Object(entries) if entries.is_empty() => "{}".to_owned(),
+        Tree::Object(entries) => {
+            let entry = |(name, tree): (&Arc<str>, &Tree)| format!("{} = {}", key(name, false), scalar(tree));
+            format!("{{ {} }}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
         Tree::Reference(address) => address.to_string(),
         Tree::Sensitive(_) => "(sensitive value)".to_owned(),
         Tree::Unknown => "(known after apply)".to_owned(),
@@ -107,6 +112,13 @@ impl AttributeDiff<'_> {
             format!("{}\n", text.strip_prefix(if at.is_some() { "  " } else { "    " }).unwrap_or(&text))
         };
         body.lines().map(line).collect()
+    }
+
+    /// The lines of an output.
+    pub(super) fn output(&self, name: &str, before: Option<&Tree>, after: Option<&Tree>) -> String {
+        let mut out = String::new();
+        self.attribute(&mut out, 2, name, before, after, false);
+        out
     }
 
     fn line(&self, out: &mut String, indent: usize, sign: &str, text: &str) {

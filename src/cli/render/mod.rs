@@ -3,12 +3,14 @@
 mod actions;
 mod attributes;
 mod diagnostics;
+mod outputs;
 mod paint;
 mod plan;
 mod plan_json;
 
 pub use actions::describe;
 pub use diagnostics::{condensed, diagnostics_json};
+pub use outputs::output_value;
 pub use paint::Paint;
 pub use plan::PlanText;
 pub use plan_json::plan_json;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use crate::address::Address;
+use crate::diag::visible;
 use crate::plan::{Change, ChangeKind, FileChange, FileChangeKind, Plan, Preflight};
 use crate::schema::Vocabulary;
+use crate::state::attributes::Tree;
 use crate::state::{Stored, attributes};
 
 use super::actions;
@@ -210,26 +212,19 @@ impl PlanText<'_> {
         let _ = writeln!(out, "{}", self.paint.bold("Changes to outputs:"));
         let width = plan.outputs.keys().map(|name| name.chars().count()).max().unwrap_or(0);
         for (name, change) in &plan.outputs {
-            let text = |value: &Option<serde_json::Value>| match value {
-                _ if change.sensitive => "(sensitive value)".to_owned(),
-                Some(value) => value.to_string(),
-                None => "null".to_owned(),
+            let name = format!("{name:width$}");
+            let tree = |value: &Option<serde_json::Value>| match value {
+                _ if change.sensitive => Tree::Sensitive(None),
+                Some(value) => value.into(),
+                None => Tree::Null,
             };
-            let (sign, value) = match change.kind {
-                ChangeKind::Create => ("+", text(&change.after)),
-                ChangeKind::Delete => ("-", text(&change.before)),
-                _ => ("~", format!("{} -> {}", text(&change.before), text(&change.after))),
-            };
-            let _ = writeln!(out, "  {} {name:width$} = {value}", self.paint.sign(sign));
+            let before = (change.kind != ChangeKind::Create).then(|| tree(&change.before));
+            let after = (change.kind != ChangeKind::Delete).then(|| tree(&change.after));
+            let diff = AttributeDiff { paint: self.paint, forced_by: &[] };
+            out.push_str(&diff.output(&name, before.as_ref(), after.as_ref()));
         }
         out.push('\n');
     }
-}
-
-/// A line without control characters: a file that somebody edited must not steer the terminal.
-fn visible(line: &str) -> std::borrow::Cow<'_, str> {
-    let control = |char: char| char.is_control() && char != '\t';
-    if line.contains(control) { line.replace(control, "\u{fffd}").into() } else { line.into() }
 }
 
 /// What makes two changes look alike: kind, what happens, which attributes change, which sort of files.
