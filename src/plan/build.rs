@@ -194,7 +194,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         };
         made.compare(stored);
         let live = stored.map_or(0, |stored| stored.generation);
-        made.number = live.max(inputs.reserved.get(address).copied().unwrap_or(0)) + 1;
+        made.number = live.max(inputs.reserved.get(address).copied().unwrap_or(0)).saturating_add(1);
         made.switch =
             !made.changed.is_empty() || drift.iter().any(|drift| nodes::concerns(drift, address, stored));
         let mut read = |queries: &[Query]| {

@@ -8,6 +8,7 @@ pub use key::{InvalidKey, KEY_LENGTH, Key, hex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -16,6 +17,19 @@ use crate::plan::node::{Nginx, NodeSpec};
 
 /// The version of the document that this vsa writes.
 pub const VERSION: u32 = 1;
+
+/// The highest count that a document may hold: the last whole number that every reader of JSON reads exactly
+/// (RFC 8259, section 6). No history reaches it, so that counting on from it cannot overflow.
+const MOST: u64 = (1 << 53) - 1;
+
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let count = u64::deserialize(deserializer)?;
+    if count > MOST {
+        Err(D::Error::custom(format!("{count} is more than any history counts")))
+    } else {
+        Ok(count)
+    }
+}
 
 /// Where a resource stands in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +86,7 @@ pub struct StoredNode {
     /// Its nginx, when it was last seen.
     pub nginx: Option<Nginx>,
     /// The live generation; 0 before the first.
+    #[serde(deserialize_with = "count")]
     pub generation: u64,
     /// The token that the marker of the live generation answers.
     pub marker: String,
@@ -101,6 +116,7 @@ pub struct StoredOutput {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditHead {
     /// Records in the log.
+    #[serde(deserialize_with = "count")]
     pub count: u64,
     /// The hash of the last one, in hexadecimal.
     pub head: String,
@@ -112,6 +128,7 @@ pub struct State {
     /// The version of the document's format.
     pub version: u32,
     /// Counts the writes.
+    #[serde(deserialize_with = "count")]
     pub serial: u64,
     /// Which history it belongs to; never changes.
     pub lineage: String,

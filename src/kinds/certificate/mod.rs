@@ -158,12 +158,12 @@ fn judge(subject: Subject<'_>, resource: &Resource, attributes: &Attributes) -> 
     if attributes.source().is_some() {
         source::judge(subject, resource, attributes, &facts, asked_anew, &mut judgement);
     } else if !asked_anew
-        && facts.not_after - subject.now < attributes.margin(i64::from(attributes.days) * DAY)
+        && facts.not_after.saturating_sub(subject.now) < attributes.margin(i64::from(attributes.days) * DAY)
     {
         judgement.due = Some(format!("renewal is due: it ends on {}", day(facts.not_after)));
     }
     if asked_anew || judgement.drift.is_some() || judgement.due.is_some() {
-        judgement.issue += 1;
+        judgement.issue = judgement.issue.saturating_add(1);
         judgement.is_new = true;
     }
     judgement

@@ -86,14 +86,14 @@ fn near_end(
     judgement: &mut Judgement,
     finding: &dyn Fn(&str, Severity, String) -> Diagnostic,
 ) {
-    let left = found.not_after - subject.now;
+    let left = found.not_after.saturating_sub(subject.now);
     let shown = certificate.display();
     let end = day(found.not_after);
     let (code, summary) = if left <= 0 {
         ("expired_certificate", format!("`{shown}` ended on {end}"))
     } else if found.not_before > subject.now {
         ("future_certificate", format!("`{shown}` begins on {} only", day(found.not_before)))
-    } else if left < attributes.margin(found.not_after - found.not_before) {
+    } else if left < attributes.margin(found.not_after.saturating_sub(found.not_before)) {
         ("ending_certificate", format!("`{shown}` ends on {end}"))
     } else {
         return;
