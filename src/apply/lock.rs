@@ -71,6 +71,7 @@ impl NodeLock {
                     owner.lineage,
                 ))
                 .help("give the node another `root`, or destroy the other configuration first")
+                .help("where it is this configuration and its state is lost, put the state back: `.vsa/backups/` has former ones")
                 .on(&spec.address));
         }
         if owner.is_none() {

@@ -103,6 +103,7 @@ pub(super) fn owner(node: &Node, lineage: &str, observed: &Observations, finding
                     node.spec.root.display(),
                 ))
                 .help("give the node another `root`, or destroy the other configuration first")
+                .help("where it is this configuration and its state is lost, put the state back: `.vsa/backups/` has former ones")
                 .on(&node.spec.address),
         );
     }

@@ -99,12 +99,12 @@ impl Error {
                 diagnostic.help("wait for that run to end; `-lock-timeout=5m` waits for up to five minutes")
             }
             Self::InvalidKey { .. } => diagnostic.help(
-                "put the state's key back; with another key all sensitive values count as changed, so a new one is \
-                 made only where the file is absent",
+                "put the state's key back; where it is lost, remove the file and run `vsa init`, which makes another: all \
+                 sensitive values then count as changed",
             ),
             Self::ExposedKey { path, .. } => diagnostic
                 .help(format!("run `chmod 600 {}`", path.display()))
-                .help("if others had access, remove the key: the next apply makes another and hashes passwords again"),
+                .help("if others had access, remove the key and run `vsa init`, which makes another: the next apply hashes passwords again"),
         }
     }
 }
