@@ -16,6 +16,7 @@ mod conformance;
 mod continuity;
 mod documents;
 mod fuzz;
+mod hostile;
 
 mod injection;
 mod kills;

@@ -9,7 +9,7 @@ use super::commands::Command;
 
 /// Hosting as code: tenants, sites, passwords and certificates from HCL, planned, applied and audited.
 #[derive(Debug, Parser)]
-#[command(name = "vsa", version, disable_version_flag = true, propagate_version = true)]
+#[command(name = "vsa", version, disable_version_flag = true)]
 #[command(
     after_help = "Every flag can be written with one hyphen or two: `-out=plan.json`, `--out plan.json`."
 )]
@@ -17,6 +17,9 @@ pub struct Arguments {
     /// Flags of every command.
     #[command(flatten)]
     pub global: Global,
+    /// The version.
+    #[command(flatten)]
+    pub version: VersionFlag,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -31,6 +34,14 @@ pub struct Global {
     /// No colours, even on a terminal
     #[arg(long, global = true)]
     pub no_color: bool,
+}
+
+/// `-version`, as every program has it; `vsa version` is the command.
+#[derive(Debug, Args)]
+pub struct VersionFlag {
+    /// Print the version
+    #[arg(long, short = 'v', action = ArgAction::Version)]
+    version: Option<bool>,
 }
 
 /// A value of an input variable, as the command line gives it.

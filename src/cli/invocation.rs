@@ -68,7 +68,7 @@ impl Invocation {
         let base = Base {
             data: layout.data(),
             configuration: directory,
-            system: environment.root.clone().unwrap_or_else(|| PathBuf::from("/")),
+            system: here.join(environment.root.as_deref().unwrap_or(Path::new("/"))),
             privileged: host.privileged(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
@@ -253,6 +253,9 @@ impl Invocation {
             return Err(Diagnostic::error("the state's key is not here")
                 .detail("the state holds fingerprints of secrets that were made with it")
                 .help("put it into `.vsa/key` (mode 0600) or give it as `VSA_KEY`")
+                .help(
+                    "where it is lost, `vsa init` makes another: all sensitive values then count as changed",
+                )
                 .into());
         }
         store::ensure_key(&self.layout.key())?;

@@ -49,9 +49,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let terminal = Terminal::new(parsed.global.no_color || environment.no_color);
     trace(&environment);
-    let Arguments { global, command } = parsed;
+    let Arguments { global, command, .. } = parsed;
     if command.audited() == Audited::Not {
-        return ended(command.run_anywhere(terminal), terminal, None);
+        return ended(written(command.run_anywhere(terminal), terminal), terminal, None);
     }
     let masked = arguments::masked(&words);
     let invocation = match Invocation::new(&global, environment, terminal, &command, masked) {
@@ -59,8 +59,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(failure) => return ended(Err(failure), terminal, None),
     };
     let result = invocation.begin(&command).and_then(|()| command.run(&invocation));
+    let result = written(result, terminal);
     invocation.finish(&result);
     ended(result, terminal, Some(&invocation))
+}
+
+/// The result of a command, an error where what it had to say could not be written.
+fn written(result: Result<Exit, Failure>, terminal: Terminal) -> Result<Exit, Failure> {
+    result.and_then(|exit| terminal.lost().map_or(Ok(exit), |lost| Err(lost.into())))
 }
 
 /// Draws what went wrong, and gives the exit code.

@@ -1,10 +1,14 @@
 //! Standard output and standard error: the one place that prints.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use crate::diag::{Diagnostic, Sources, Style, render};
 
 use super::render::{Paint, condensed};
+
+/// The first error of standard output, which is one for the whole process.
+static LOST: OnceLock<String> = OnceLock::new();
 
 /// Where a command writes: results on standard output, diagnostics and progress on standard error.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +50,21 @@ impl Terminal {
         }
     }
 
-    /// Writes a result. That nobody reads it any more (a closed pipe) is no error.
+    /// Writes a result. That nobody reads it any more (a closed pipe) is no error; that it cannot be kept (a full
+    /// disk) is one, see [`Terminal::lost`].
     pub fn print(&self, text: &str) {
         let mut output = io::stdout().lock();
-        let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+        if let Err(error) = output.write_all(text.as_bytes()).and_then(|()| output.flush())
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            let _ = LOST.set(error.to_string());
+        }
+    }
+
+    /// Why a result could not be written, where one could not.
+    pub fn lost(&self) -> Option<Diagnostic> {
+        let why = LOST.get()?;
+        Some(Diagnostic::error(format!("the result could not be written to standard output: {why}")))
     }
 
     /// Writes a result and a newline.
