@@ -10,6 +10,9 @@ use super::render::{Paint, condensed};
 /// The first error of standard output, which is one for the whole process.
 static LOST: OnceLock<String> = OnceLock::new();
 
+/// How many diagnostics are drawn: nobody mends more at once, and each takes a look at its whole file.
+const SHOWN: usize = 50;
+
 /// Where a command writes: results on standard output, diagnostics and progress on standard error.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
@@ -81,8 +84,13 @@ impl Terminal {
     /// Draws diagnostics; see [`condensed`].
     pub fn diagnostics<'a>(&self, diagnostics: impl IntoIterator<Item = &'a Diagnostic>, sources: &Sources) {
         let style = Style { colour: self.error.colour };
-        for diagnostic in condensed(diagnostics) {
-            self.note(&render(&diagnostic, sources, style));
+        let diagnostics = condensed(diagnostics);
+        for diagnostic in diagnostics.iter().take(SHOWN) {
+            self.note(&render(diagnostic, sources, style));
+        }
+        if diagnostics.len() > SHOWN {
+            let more = diagnostics.len() - SHOWN;
+            self.note(&format!("… and {more} more; mend these first, or see all with `vsa validate -json`"));
         }
     }
 

@@ -53,6 +53,9 @@ impl Apply {
             return Err(stale(&file.display().to_string()));
         }
         planning::remarks(invocation, &prepared);
+        if prepared.planned.plan.is_empty() {
+            invocation.terminal.print(&invocation.plan_text(self.plan.full).render(&prepared.planned.plan));
+        }
         applying::apply(invocation, &declared, prepared, self.apply)
     }
 }
