@@ -284,7 +284,7 @@ mod tenant {
         let stat_of = |file_type| Answer::Stat(Stat { file_type, mode: 0o644, uid: 0, gid: 0, empty: false });
         let file = acme(&json!({})).seen(stat("/srv/acme"), stat_of(FileType::File));
         assert_eq!(file.findings(), ["error: `/srv/acme` is in the way of a directory"]);
-        let user = acme(&json!({ "owner": "nobody9" })).seen(Query::User("nobody9".into()), Answer::Absent);
+        let user = acme(&json!({ "owner": "nobody9" })).seen(Query::MayOwn("nobody9".into()), Answer::Absent);
         assert_eq!(user.findings(), ["error: the node has no user `nobody9`"]);
     }
 

@@ -278,3 +278,49 @@ fn no_site_answers_for_unknown_names() {
     assert_eq!(workspace.http("nobody.example", "/").status, 200);
     drop(workspace.assert_nothing_to_do());
 }
+
+/// Without root, vsa does everything of a managed node, and says in plan what it may not do.
+#[test]
+fn an_ordinary_user_needs_no_root() {
+    let Some(workspace) = Workspace::managed().filter(|_| root()) else { return };
+    workspace.write_node("");
+    let staff = STAFF.replace("tenant.beta", "tenant.acme").replace("  owner = \"games\"\n", "");
+    workspace.write("main.hcl", staff);
+    workspace.write("www/index.html", "welcome");
+    workspace.write("site.hcl", site("one.example.com", "auth = auth.staff\n  root = \"www\""));
+    for path in [workspace.path(), &workspace.configuration()] {
+        chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    // The program itself may be where nobody else can enter.
+    let program = workspace.path().join("vsa");
+    fs::copy(env!("CARGO_BIN_EXE_vsa"), &program).unwrap();
+    let vsa = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(arguments);
+        command.current_dir(workspace.configuration()).env("HOME", workspace.path());
+        crate::support::Run::of(command)
+    };
+    drop(vsa(&["apply", "-auto-approve"]).code(0));
+    let request = Request::http(workspace.http_port(), "one.example.com", "/");
+    assert_eq!(workspace.fetch(&request).status, 401);
+    assert_eq!(workspace.fetch(&request.password("alice", "correct horse battery")).text(), "welcome");
+    drop(vsa(&["plan", "-detailed-exitcode"]).code(0));
+    drop(vsa(&["node", "stop"]).code(0));
+    drop(vsa(&["plan", "-detailed-exitcode"]).code(2).says("is not running"));
+    drop(vsa(&["node", "start"]).code(0));
+    drop(vsa(&["plan", "-detailed-exitcode"]).code(0));
+    let tenants = workspace.read("main.hcl");
+    for (lines, text) in [
+        ("owner = \"games\"", "only root can give a directory to the user `games`"),
+        ("group = \"games\"", "only root can give a directory to the group `games`"),
+        ("group = \"no-such\"", "the node has no group `no-such`"),
+    ] {
+        workspace.write("main.hcl", format!("{tenants}tenant \"gamma\" {{\n  {lines}\n}}\n"));
+        drop(vsa(&["plan"]).code(1).says(text).says("main.hcl:"));
+    }
+    workspace.write("main.hcl", format!("{tenants}tenant \"gamma\" {{\n  owner = \"nobody\"\n}}\n"));
+    drop(vsa(&["plan"]).code(0));
+    let node = workspace.read("node.hcl").replacen('{', "{\n  srv_root = \"/usr/srv\"", 1);
+    workspace.write("node.hcl", node);
+    drop(vsa(&["plan"]).code(1).says("nothing can be made in /usr"));
+}

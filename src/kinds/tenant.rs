@@ -10,7 +10,8 @@ use crate::names::{Account, DirectoryMode, DisplayName, Slug, Text as _};
 use crate::plan::action::Access;
 use crate::plan::observation::{FileType, Stat};
 use crate::plan::{
-    Answer, Claim, ClaimScope, Drift, Kind, Operation, Phase, Query, Refreshed, Step, Subject, Undo,
+    Answer, Claim, ClaimScope, Drift, Kind, Operation, Phase, ProxyMode, Query, Refreshed, Step, Subject,
+    Undo,
 };
 use crate::resource::{Path, Resource};
 use crate::schema::{Block, Export, Schema, Ty, attribute};
@@ -74,6 +75,31 @@ fn differs(stat: &Stat, attributes: &Attributes, subject: Subject<'_>) -> Option
     match subject.observed.get(&Query::User(owner.to_string())) {
         Some(Answer::User { uid, .. }) if *uid != stat.uid => {
             Some(format!("owner is user {}, not `{owner}` ({uid})", stat.uid))
+        }
+        _ => None,
+    }
+}
+
+/// What vsa has to be allowed, each with the attribute that asks for it.
+fn permissions(subject: Subject<'_>) -> impl Iterator<Item = (Query, Path)> {
+    let text = |name: &'static str| {
+        let value = subject.desired.and_then(|resource| resource.get(name).as_str());
+        value.map(|value| (value.to_owned(), Path::root().name(name)))
+    };
+    let owner = text("owner").map(|(owner, at)| (Query::MayOwn(owner), at));
+    let group = text("group").map(|(group, at)| (Query::MayGroup(group), at));
+    let make =
+        subject.desired.and_then(|_| directory(subject)).map(|path| (Query::MayMake(path), Path::root()));
+    owner.into_iter().chain(group).chain(make)
+}
+
+/// Why one of them is refused. The system's nginx is root's, and may be planned for by somebody else.
+fn refusal(subject: Subject<'_>, query: &Query) -> Option<String> {
+    match (subject.observed.get(query), query) {
+        (Some(Answer::Absent), Query::MayOwn(user)) => Some(format!("the node has no user `{user}`")),
+        (Some(Answer::Absent), Query::MayGroup(group)) => Some(format!("the node has no group `{group}`")),
+        (Some(Answer::Permission { refused }), _) if subject.node.spec.mode == ProxyMode::Managed => {
+            refused.clone()
         }
         _ => None,
     }
@@ -151,6 +177,7 @@ impl Kind for Tenant {
         let mut queries: Vec<_> = directory(subject).map(Query::Stat).into_iter().collect();
         let owner = subject.desired.and_then(|resource| resource.get("owner").as_str());
         queries.extend(owner.map(|owner| Query::User(owner.to_owned())));
+        queries.extend(permissions(subject).map(|(query, _)| query));
         queries
     }
 
@@ -158,15 +185,15 @@ impl Kind for Tenant {
         let mut refreshed = Refreshed::default();
         let (Some(path), Some(resource)) = (directory(subject), subject.desired) else { return refreshed };
         let Ok(attributes) = resource.decode::<Attributes>() else { return refreshed };
-        if let Some(owner) = &attributes.owner
-            && subject.observed.get(&Query::User(owner.to_string())) == Some(&Answer::Absent)
-        {
-            refreshed.findings.push(
-                Diagnostic::error(format!("the node has no user `{owner}`"))
-                    .at(resource.span(&Path::root().name("owner")))
-                    .help("make the user first, or leave `owner` away")
-                    .on(subject.address),
-            );
+        for (query, at) in permissions(subject) {
+            let Some(why) = refusal(subject, &query) else { continue };
+            let help = match query {
+                Query::MayOwn(_) => "name another user, or leave `owner` away",
+                Query::MayGroup(_) => "name another group, or leave `group` away",
+                _ => "set the node's `srv_root` to a directory that vsa may write to, or run vsa as root",
+            };
+            let finding = Diagnostic::error(why).code("not_permitted").at(resource.span(&at)).help(help);
+            refreshed.findings.push(finding.on(subject.address));
         }
         if let Some(prior) = subject.prior.filter(|prior| prior.node != subject.node.spec.address) {
             refreshed.findings.push(

@@ -44,6 +44,12 @@ pub enum Query {
     NginxVersion(PathBuf),
     /// Whether a user exists, and its group.
     User(String),
+    /// Whether vsa may make a directory, unless it is there: answered with [`Answer::Permission`].
+    MayMake(PathBuf),
+    /// Whether vsa may give what it makes to a user: absent where there is none, else [`Answer::Permission`].
+    MayOwn(String),
+    /// Whether vsa may give what it makes to a group: absent where there is none, else [`Answer::Permission`].
+    MayGroup(String),
     /// Whether a user may read a path (every directory on the way entered); absent where nothing is there, and
     /// nothing bars the way so far.
     Readable {
@@ -149,6 +155,11 @@ pub enum Answer {
         uid: u32,
         /// The id of its first group.
         gid: u32,
+    },
+    /// To [`Query::MayMake`], [`Query::MayOwn`], [`Query::MayGroup`].
+    Permission {
+        /// Why not, where it may not.
+        refused: Option<String>,
     },
     /// To [`Query::Readable`]: the directory or file that bars the way, where one does.
     Readable {

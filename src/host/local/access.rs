@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag, stat};
-use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+use nix::unistd::{AccessFlags, Gid, Group, Uid, User, access, getgrouplist, getgroups};
 
 use crate::host::HostError;
 use crate::plan::Answer;
@@ -53,6 +53,41 @@ impl Ids {
 pub(super) fn user(name: &str) -> Answer {
     match User::from_name(name) {
         Ok(Some(user)) => Answer::User { uid: user.uid.as_raw(), gid: user.gid.as_raw() },
+        Ok(None) => Answer::Absent,
+        Err(error) => Answer::Failed(error.desc().to_owned()),
+    }
+}
+
+fn permission(refused: Option<String>) -> Answer {
+    Answer::Permission { refused }
+}
+
+/// Whether a directory may be made: in the nearest one that is there.
+pub(super) fn may_make(path: &Path) -> Answer {
+    let Some(nearest) = path.ancestors().find(|above| above.exists()).filter(|nearest| *nearest != path)
+    else {
+        return permission(None);
+    };
+    let refused = access(nearest, AccessFlags::W_OK | AccessFlags::X_OK).err();
+    permission(refused.map(|error| format!("nothing can be made in {}: {}", nearest.display(), error.desc())))
+}
+
+/// Whether a user may become an owner: any for root, else the one that vsa runs as.
+pub(super) fn may_own(name: &str) -> Answer {
+    match User::from_name(name) {
+        Ok(Some(user)) if Uid::effective().is_root() || user.uid == Uid::effective() => permission(None),
+        Ok(Some(_)) => permission(Some(format!("only root can give a directory to the user `{name}`"))),
+        Ok(None) => Answer::Absent,
+        Err(error) => Answer::Failed(error.desc().to_owned()),
+    }
+}
+
+/// Whether a group may become one's: any for root, else those that vsa runs in.
+pub(super) fn may_group(name: &str) -> Answer {
+    let is_own = |gid| gid == Gid::effective() || getgroups().is_ok_and(|groups| groups.contains(&gid));
+    match Group::from_name(name) {
+        Ok(Some(group)) if Uid::effective().is_root() || is_own(group.gid) => permission(None),
+        Ok(Some(_)) => permission(Some(format!("only root can give a directory to the group `{name}`"))),
         Ok(None) => Answer::Absent,
         Err(error) => Answer::Failed(error.desc().to_owned()),
     }

@@ -41,6 +41,9 @@ fn one(query: &Query, identities: &Identities) -> Answer {
         Query::Children(process) => process::children(*process),
         Query::NginxVersion(program) => process::version(program),
         Query::User(name) => access::user(name),
+        Query::MayMake(path) => access::may_make(path),
+        Query::MayOwn(user) => access::may_own(user),
+        Query::MayGroup(group) => access::may_group(group),
         Query::Readable { user, path } => identities.readable(user, path),
     }
 }

@@ -106,6 +106,21 @@ fn barred(spec: &NodeSpec, subject: Subject<'_>) -> Option<Diagnostic> {
     )
 }
 
+/// Why the node's directory cannot be made. The system's nginx is root's, and may be planned for by somebody else.
+fn unmade(spec: &NodeSpec, subject: Subject<'_>) -> Option<Diagnostic> {
+    let Answer::Permission { refused: Some(why) } =
+        subject.observed.get(&Query::MayMake(spec.root.clone()))?
+    else {
+        return None;
+    };
+    if spec.mode != ProxyMode::Managed {
+        return None;
+    }
+    let finding =
+        Diagnostic::error("the node's directory cannot be made").code("not_permitted").detail(why.as_str());
+    Some(finding.help("give the node a `root` that vsa may write to, or run vsa as root"))
+}
+
 impl Kind for Node {
     fn schema(&self) -> &Schema {
         &self.schema
@@ -172,7 +187,8 @@ impl Kind for Node {
         let spec = &subject.node.spec;
         let user = spec.worker_user.iter().map(|user| Query::User(user.to_string()));
         let foreign = foreign::queries(spec, subject.observed);
-        user.chain(foreign).chain(way(spec)).collect()
+        let make = std::iter::once(Query::MayMake(spec.root.clone()));
+        user.chain(foreign).chain(way(spec)).chain(make).collect()
     }
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
@@ -202,6 +218,7 @@ impl Kind for Node {
         }
         refreshed.findings.extend(
             barred(spec, subject)
+                .or_else(|| unmade(spec, subject))
                 .map(|finding| finding.at(resource.span(&Path::root())).on(&resource.address)),
         );
         refreshed.findings.extend(foreign::findings(resource, spec, subject.observed));
