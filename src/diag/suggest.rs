@@ -2,11 +2,7 @@
 
 /// The candidate nearest to `name`, where one is near enough to be a slip of the keyboard.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = match name.chars().count() {
-        0..=2 => 1,
-        3..=5 => 2,
-        length => length / 3,
-    };
+    let allowed = (name.chars().count() / 3).max(1);
     let distances = candidates.into_iter().filter(|candidate| *candidate != name).map(|candidate| {
         let distance = strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase());
         (distance, candidate)
@@ -27,8 +23,9 @@ mod tests {
         assert_eq!(nearest("adress", names), Some("address"));
         assert_eq!(nearest("Port", names), Some("port"));
         assert_eq!(nearest("pott", names), Some("port"));
-        assert_eq!(nearest("stl", names), Some("tls"));
+        assert_eq!(nearest("tsl", names), Some("tls"));
         assert_eq!(nearest("completely_different", names), None);
         assert_eq!(nearest("x", names), None);
+        assert_eq!(nearest("each", ["path"]), None);
     }
 }

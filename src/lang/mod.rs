@@ -17,16 +17,3 @@ pub use reference::{Access, Reference, Step, references};
 pub use scope::{NoScope, Resolved, Scope};
 pub use syntax::Source;
 pub use type_expr::type_expr;
-
-use strsim::damerau_levenshtein;
-
-/// The name among `known` that `typed` was likely meant to be.
-pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (typed.chars().count() / 3).clamp(1, 3);
-    known
-        .into_iter()
-        .map(|name| (damerau_levenshtein(typed, name), name))
-        .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
-        .min()
-        .map(|(_, name)| name)
-}

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use hcl_edit::expr::{Expression, FuncCall, ObjectKey};
 
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, nearest};
 use crate::value::{Field, Type, convert};
 
-use super::{NoScope, Source, eval, nearest};
+use super::{NoScope, Source, eval};
 
 const NAMES: [&str; 9] = ["any", "bool", "number", "string", "list", "set", "map", "tuple", "object"];
 

@@ -8,6 +8,13 @@ super::text_type! {
     ["shop.example.com", "münchen.example"], canonical
 }
 
+/// Whether a certificate's name is for a host (RFC 9525, section 6.3): itself, or one whole label in a wildcard's place.
+pub fn covers(certified: &str, host: &str) -> bool {
+    let wildcard = certified.strip_prefix("*.").zip(host.split_once('.'));
+    certified.eq_ignore_ascii_case(host)
+        || wildcard.is_some_and(|(parent, (_, rest))| parent.eq_ignore_ascii_case(rest))
+}
+
 fn canonical(text: &str) -> Result<String, Invalid> {
     if text.is_empty() {
         return Err(Invalid::new("is empty"));
@@ -26,4 +33,20 @@ fn canonical(text: &str) -> Result<String, Invalid> {
         return Err(Invalid::new("is an address, not a host name"));
     }
     Ok(ascii)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn a_wildcard_stands_for_one_label() {
+        let covered = |host| ["example.com", "*.Example.com"].iter().any(|certified| covers(certified, host));
+        for host in ["example.com", "www.example.com"] {
+            assert!(covered(host), "{host}");
+        }
+        for host in ["a.b.example.com", "example.org", "com", "localhost"] {
+            assert!(!covered(host), "{host}");
+        }
+    }
 }

@@ -120,7 +120,7 @@ mod words;
 pub use account::Account;
 pub use credential::{Realm, UserName};
 pub use header::{HeaderName, HeaderValue, VARIABLES};
-pub use host::HostName;
+pub use host::{HostName, covers};
 pub use mode::DirectoryMode;
 pub use network::{AddressRange, ResolverAddress, UpstreamAddress, UpstreamScheme};
 pub use path::{FileName, FilePath, UriPath};

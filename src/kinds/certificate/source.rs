@@ -3,6 +3,7 @@
 use std::path::Path as FilePath;
 
 use crate::diag::{Diagnostic, Severity};
+use crate::names::covers;
 use crate::plan::Subject;
 use crate::plan::observation::{Answer, CertificateFacts, Query};
 use crate::resource::{Path, Resource};
@@ -56,8 +57,10 @@ pub(super) fn judge(
         );
         return;
     }
-    let uncovered: Vec<_> =
-        names(resource, attributes).into_iter().filter(|name| !covers(found, name)).collect();
+    let uncovered: Vec<_> = names(resource, attributes)
+        .into_iter()
+        .filter(|name| !found.names.iter().any(|certified| covers(certified, name)))
+        .collect();
     if !uncovered.is_empty() {
         let summary = format!("`{}` is not for {}", certificate.display(), quoted(&uncovered));
         judgement.findings.push(
@@ -116,36 +119,4 @@ fn unreadable(path: &FilePath, answer: &Answer) -> String {
 fn quoted(names: &[String]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     if quoted.is_empty() { "no name".to_owned() } else { quoted.join(", ") }
-}
-
-/// Whether one of a certificate's names is for a host (RFC 9525): a wildcard stands for one whole label.
-fn covers(found: &CertificateFacts, host: &str) -> bool {
-    found.names.iter().any(|name| {
-        name.eq_ignore_ascii_case(host)
-            || name
-                .strip_prefix("*.")
-                .zip(host.split_once('.'))
-                .is_some_and(|(parent, (_, rest))| parent.eq_ignore_ascii_case(rest))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wildcard_stands_for_one_label() {
-        let found = CertificateFacts {
-            not_before: 0,
-            not_after: 1,
-            names: vec!["example.com".into(), "*.Example.com".into()],
-            issuer: String::new(),
-        };
-        for host in ["example.com", "www.example.com"] {
-            assert!(covers(&found, host), "{host}");
-        }
-        for host in ["a.b.example.com", "example.org", "com", "localhost"] {
-            assert!(!covers(&found, host), "{host}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::attributes::{Attributes, Location, Place};
 use super::place::path;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::names::{FilePath, HeaderName, Text as _};
+use crate::names::{FilePath, HeaderName, Text as _, covers};
 use crate::nginx::{Context, check_snippet};
 use crate::resource::{Path, Resource};
 use crate::value::Value;
@@ -55,10 +55,7 @@ impl Check<'_> {
             .iter()
             .filter_map(Value::as_str)
             .collect();
-        let covers = |name: &str| {
-            let wildcard = name.split_once('.').map(|(_, parent)| format!("*.{parent}"));
-            covered.iter().any(|covered| *covered == name || wildcard.as_deref() == Some(covered))
-        };
+        let covers = |name: &str| covered.iter().any(|certified| covers(certified, name));
         if covered.is_empty() {
             return;
         }

@@ -2,9 +2,8 @@
 
 use hcl_edit::expr::{Expression, FuncCall};
 
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Diagnostics, Span, nearest};
 use crate::lang::functions::{self, Arguments, Body, Function, Parameter, Reading};
-use crate::lang::nearest;
 use crate::value::{Type, Value, convert};
 
 use super::{Evaluated, Evaluator, collect};

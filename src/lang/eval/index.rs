@@ -1,7 +1,6 @@
 //! Attributes and elements of values.
 
-use crate::diag::Diagnostic;
-use crate::lang::nearest;
+use crate::diag::{Diagnostic, nearest};
 use crate::value::{Number, Repr, Type, Value, convert};
 
 /// The attribute `name` of a value; the error is without its place.

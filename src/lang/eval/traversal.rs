@@ -5,9 +5,9 @@ use std::sync::Arc;
 use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
 
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Diagnostics, Span, nearest};
 use crate::lang::reference::legacy_index;
-use crate::lang::{Access, Reference, Step, nearest};
+use crate::lang::{Access, Reference, Step};
 use crate::value::{Repr, Type, Value, unify};
 
 use super::{Evaluated, Evaluator, collect, index};
