@@ -8,10 +8,11 @@
 //! | do | `host`, `apply`, `store`, `audit` | effects; the only async code |
 //! | decide | `kinds`, `nginx`, `plan`, `state` | pure functions from values to values |
 //! | declare | `lang`, `config` | text to resources; knows no host |
-//! | floor | `diag`, `address`, `names`, `value`, `schema`, `resource` | plain values |
+//! | floor | `diag`, `digest`, `address`, `names`, `value`, `schema`, `resource` | plain values |
 
 pub mod address;
 pub mod diag;
+pub mod digest;
 pub mod names;
 pub mod resource;
 pub mod schema;

@@ -128,6 +128,14 @@ output \"url\" {{
     assert_eq!(workspace.live_generation(), before);
 }
 
+/// What `vsa generations` says of each: its number and whether it is live.
+fn generations(workspace: &Workspace) -> Vec<(u64, bool)> {
+    let said = workspace.vsa(["generations", "-json"]).code(0).json();
+    let nodes = said.as_object().unwrap().values();
+    let all = nodes.flat_map(|node| node.as_array().unwrap());
+    all.map(|it| (it["generation"].as_u64().unwrap(), it["live"].as_bool().unwrap())).collect()
+}
+
 fn a_change_of_one_domain_writes_one_file(workspace: &mut Workspace) {
     two_domains(workspace);
     drop(workspace.apply());
@@ -147,6 +155,7 @@ fn a_change_of_one_domain_writes_one_file(workspace: &mut Workspace) {
     assert!(sites.clone().count() > 0 && sites.clone().all(|(name, inode)| old.get(name) == Some(inode)));
     assert_eq!(location(workspace, "one.example.com"), "https://changed.example.net/");
     assert_eq!(location(workspace, "two.example.com"), "https://second.example.net/");
+    assert_eq!(generations(workspace), [(before, false), (before + 1, true)]);
 }
 
 /// A directive that vsa lets an administrator write and nginx refuses.

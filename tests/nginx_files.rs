@@ -557,8 +557,9 @@ fn a_line_that_nginx_refuses_leads_back_to_its_attribute() {
     let messages = parse_error(&stage.test().unwrap_err());
     let message = messages.iter().find(|message| !message.is_warning()).unwrap();
     let file = message.file.as_deref().unwrap().split("/current/").nth(1).unwrap();
-    let (address, path) = origin(&stage.files(true), file, message.line.unwrap()).unwrap();
+    let (address, rendered) = stage.files(true).remove(file).unwrap();
     assert_eq!(address.to_string(), "domain[\"a.example\"]");
+    let path = origin(&rendered, message.line.unwrap());
     assert_eq!(path.to_string(), "location[\"/x/\"].extra_config");
     let plain: Vec<_> =
         stage.files(false).into_values().map(|(_, file)| format!("{:?}", file.body)).collect();
@@ -617,29 +618,4 @@ server {
     }
 }
 "#);
-}
-
-#[test]
-#[ignore = "a measurement, not a test: run it in release mode"]
-fn ten_thousand_sites_render_fast() {
-    let mut stage = Stage::new(&json!({}));
-    for index in 0..10_000 {
-        stage.domain(&format!("site{index}.example.com"), proxied());
-    }
-    let domain = registry().get("domain").unwrap();
-    let start = std::time::Instant::now();
-    for resource in &stage.domains {
-        domain.check(resource, &mut Diagnostics::new());
-    }
-    let checked = start.elapsed();
-    let files = stage.files(false);
-    let rendered = start.elapsed().saturating_sub(checked);
-    let bytes: usize = files
-        .values()
-        .filter_map(|(_, file)| match &file.body {
-            FileBody::Text(content) => content.as_text().map(str::len),
-            FileBody::Link { .. } => None,
-        })
-        .sum();
-    eprintln!("checked in {checked:?}, {} files of {bytes} bytes rendered in {rendered:?}", files.len());
 }

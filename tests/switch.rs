@@ -53,7 +53,8 @@ fn sites_are_served_and_a_change_is_served() {
     );
     assert_ne!(inode(1, "sites/a.example.conf"), inode(2, "sites/a.example.conf"));
     assert!(!ground.root().join("candidate").exists());
-    let manifest = block_on(vsa::apply::read_manifest(&*ground.host, &ground.spec().generation(2))).unwrap();
+    let manifest =
+        block_on(vsa::apply::read_manifest(&*ground.host, &ground.spec().generation(2))).unwrap().unwrap();
     assert_eq!((manifest.generation, &*manifest.marker), (2, "token-2"));
 }
 

@@ -47,12 +47,12 @@ pub(super) fn self_signed(names: &[String], key_type: &str, days: u32, now: i64)
 /// The operations that write a pair into a directory that is there.
 pub(super) fn write(directory: &Path, pair: &Pair) -> Vec<FileOperation> {
     let access = |mode| Access { owner: None, group: None, mode };
-    let file = |name, mode, bytes: &[u8]| FileOperation::Create {
+    let file = |name, mode, text: &str| FileOperation::Create {
         path: directory.join(name),
         access: access(mode),
-        bytes: bytes.to_vec(),
+        bytes: text.into(),
     };
-    vec![file(KEY, 0o600, pair.key.as_bytes()), file(CHAIN, 0o644, pair.chain.as_bytes())]
+    vec![file(KEY, 0o600, &pair.key), file(CHAIN, 0o644, &pair.chain)]
 }
 
 /// Writes the pair that stands for certificates not issued yet; nginx does not compare names.

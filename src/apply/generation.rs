@@ -11,18 +11,21 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::passwords::{self, Sealed};
+use super::passwords::Sealed;
 use crate::diag::Diagnostic;
+use crate::digest::sha256;
 use crate::host::{FileOperation, Host};
 use crate::nginx;
 use crate::plan::action::Access;
 use crate::plan::observation::Leaf;
 use crate::plan::{
-    Answer, Aside, FileBody, NodeSpec, NodeWork, Observations, ProxyMode, Query, Rendered, sha256,
-    text_digest,
+    Answer, Aside, FileBody, NodeSpec, NodeWork, Observations, ProxyMode, Query, Rendered, text_digest,
 };
 use crate::state::{StoredFile, StoredNode};
 use crate::value::Secret;
+
+/// The version of the manifests that this vsa writes.
+pub const MANIFEST_VERSION: u32 = 1;
 
 /// The manifest of a generation, inside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,26 @@ pub struct Manifest {
     pub per_request: BTreeSet<Arc<str>>,
     /// Files of the former generation that its workers may still read.
     pub retained: BTreeMap<Arc<str>, String>,
+}
+
+impl Manifest {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Why it cannot be used, for after its name: it is damaged, or of a later vsa.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Header {
+            version: u32,
+        }
+        let damaged = |error: serde_json::Error| format!("is not the manifest of a generation: {error}");
+        match serde_json::from_slice(bytes).map_err(damaged)? {
+            Header { version } if version > MANIFEST_VERSION => {
+                Err(format!("is of a later vsa: its version is {version}, this vsa knows {MANIFEST_VERSION}"))
+            }
+            Header { .. } => serde_json::from_slice(bytes).map_err(damaged),
+        }
+    }
 }
 
 /// Where a candidate is made, and for whom.
@@ -190,7 +213,7 @@ impl Candidate {
         }
         let marker_file = nginx::marker_file(spec, number, marker);
         if let FileBody::Text(content) = &marker_file.body {
-            let bytes = content.as_text().unwrap_or_default().as_bytes().to_vec();
+            let bytes = content.as_text().unwrap_or_default().into();
             let path = candidate.path(&marker_file.path);
             leaves.push(FileOperation::Create { path, access: readers.file(), bytes });
         }
@@ -260,11 +283,7 @@ impl Candidate {
                 if let Some(text) = content.as_text() {
                     let same = live.and_then(|live| live.same(path, &digest));
                     Some(same.map(|from| self.carry(from, to.clone())).unwrap_or_else(|| {
-                        FileOperation::Create {
-                            path: to,
-                            access: readers.file(),
-                            bytes: text.as_bytes().to_vec(),
-                        }
+                        FileOperation::Create { path: to, access: readers.file(), bytes: text.into() }
                     }))
                 } else if let Some((from, former)) =
                     live.and_then(|live| live.same_sealed(path, rendered.sealed.as_ref()))
@@ -370,17 +389,18 @@ impl Candidate {
         let links = [std::mem::take(&mut self.uncertified), std::mem::take(&mut self.aside)].concat();
         let mut operations = self.repoint(&links);
         for (path, text) in secrets {
-            let bytes = text.expose().as_bytes().to_vec();
             if let Some(file) = self.files.get_mut(path) {
-                file.digest = sha256(&bytes);
+                file.digest = sha256(text.expose().as_bytes());
             }
+            let bytes = text.expose().into();
             operations.push(FileOperation::Create { path: self.path(path), access: readers.file(), bytes });
         }
         let (retained, carry) = self.retain(host, work, former).await;
         operations.extend(carry);
         let manifest = self.manifest(retained.clone());
         let bytes = serde_json::to_vec_pretty(&manifest)
-            .map_err(|error| Diagnostic::error(format!("the manifest cannot be written: {error}")))?;
+            .map_err(|error| Diagnostic::error(format!("the manifest cannot be written: {error}")))?
+            .into();
         let path = self.path(nginx::MANIFEST);
         operations.push(FileOperation::Create { path, access: readers.file(), bytes });
 
@@ -413,7 +433,9 @@ impl Candidate {
         former: Option<&StoredNode>,
     ) -> (BTreeMap<Arc<str>, String>, Vec<FileOperation>) {
         let Some(live) = Live::of(work, former) else { return Default::default() };
-        let Some(manifest) = read_manifest(host, &live.directory).await else { return Default::default() };
+        let Ok(Some(manifest)) = read_manifest(host, &live.directory).await else {
+            return Default::default();
+        };
         let mut retained = BTreeMap::new();
         let mut operations = Vec::new();
         let mut directories = BTreeSet::new();
@@ -436,7 +458,7 @@ impl Candidate {
         let files: BTreeMap<_, _> =
             self.files.iter().map(|(path, file)| (Arc::clone(path), file.digest.clone())).collect();
         Manifest {
-            version: 1,
+            version: MANIFEST_VERSION,
             generation: self.number,
             marker: self.marker.clone(),
             digest: digest_of(&files),
@@ -482,11 +504,17 @@ async fn existing_certificates(host: &dyn Host, work: &NodeWork) -> BTreeSet<Pat
     paths.filter(|path| answers.stat(path).is_some()).collect()
 }
 
-/// The manifest of a generation's directory, where it can be read.
-pub async fn read_manifest(host: &dyn Host, generation: &Path) -> Option<Manifest> {
-    match host.observe(&[Query::Read(generation.join(nginx::MANIFEST))]).await.pop() {
-        Some(Answer::Bytes(bytes)) => serde_json::from_slice(&bytes).ok(),
-        _ => None,
+/// The manifest of a generation's directory; `None` where there is none, because it was never complete.
+///
+/// # Errors
+/// It cannot be read, or not be understood.
+pub async fn read_manifest(host: &dyn Host, generation: &Path) -> Result<Option<Manifest>, Diagnostic> {
+    let path = generation.join(nginx::MANIFEST);
+    let unusable = |reason: String| Diagnostic::error(format!("`{}` {reason}", path.display()));
+    match host.observe(&[Query::Read(path.clone())]).await.pop() {
+        Some(Answer::Bytes(bytes)) => Manifest::parse(&bytes).map(Some).map_err(unusable),
+        Some(Answer::Failed(reason)) => Err(unusable(format!("cannot be read: {reason}"))),
+        _ => Ok(None),
     }
 }
 
@@ -504,7 +532,25 @@ pub(super) fn password_count(candidate: &Candidate) -> usize {
     candidate.sealed.values().map(Sealed::passwords).sum()
 }
 
-/// Whether a rendered file has secrets.
-pub fn has_secrets(rendered: &Rendered) -> bool {
-    passwords::content(rendered).is_some()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/state/samples/manifest-v1.json"));
+
+    #[test]
+    fn every_version_ever_written_is_read() {
+        let manifest = Manifest::parse(SAMPLE.as_bytes()).unwrap();
+        assert_eq!(manifest.generation, 2);
+        let written = serde_json::to_string_pretty(&manifest).unwrap();
+        assert_eq!(written, SAMPLE.trim_end(), "a changed manifest needs a new version");
+    }
+
+    #[test]
+    fn a_later_version_and_damage_are_told_apart() {
+        let later = Manifest::parse(br#"{"version": 2, "shape": "unknown"}"#).unwrap_err();
+        assert!(later.contains("later vsa"), "{later}");
+        let torn = Manifest::parse(&SAMPLE.as_bytes()[..SAMPLE.len() / 2]).unwrap_err();
+        assert!(torn.contains("not the manifest"), "{torn}");
+    }
 }

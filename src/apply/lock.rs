@@ -1,23 +1,12 @@
 //! Who may change a node: one run at a time, and only of the state that owns it.
 
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 use super::generation::Readers;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host, Lock};
 use crate::plan::action::Access;
-use crate::plan::{Answer, NodeSpec, Query};
-
-/// Who owns a node's directory: `owner.json` in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// The lineage of the state.
-    pub lineage: String,
-    /// The directories that vsa made for it, from the top, its own the last; none where it was there already.
-    pub made: Vec<PathBuf>,
-}
+use crate::plan::{Answer, NodeSpec, Owner, Query};
 
 /// A node's directory, held by this run.
 #[derive(Debug)]
@@ -28,22 +17,23 @@ pub(super) struct NodeLock {
     _held: Box<dyn Lock>,
 }
 
-/// The file that names the owner.
-const OWNER: &str = "owner.json";
-
-fn owner_file(spec: &NodeSpec) -> PathBuf {
-    spec.root.join(OWNER)
-}
-
 fn lock_file(spec: &NodeSpec) -> PathBuf {
     spec.root.join("lock")
 }
 
 /// Reads who owns a node; `None` where nobody does.
-pub(super) async fn owner(host: &dyn Host, spec: &NodeSpec) -> Option<Owner> {
-    match host.observe(&[Query::Read(owner_file(spec))]).await.pop() {
-        Some(Answer::Bytes(bytes)) => serde_json::from_slice(&bytes).ok(),
-        _ => None,
+///
+/// # Errors
+/// The owner file cannot be read, or not be understood.
+pub(super) async fn owner(host: &dyn Host, spec: &NodeSpec) -> Result<Option<Owner>, Diagnostic> {
+    match host.observe(&[Query::Read(spec.owner_file())]).await.pop() {
+        Some(Answer::Bytes(bytes)) => Owner::parse(spec, &bytes).map(Some),
+        Some(Answer::Failed(reason)) => {
+            let path = spec.owner_file();
+            let error = Diagnostic::error(format!("cannot read `{}`: {reason}", path.display()));
+            Err(error.help("run vsa as the user that owns the node's directory").on(&spec.address))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -61,22 +51,12 @@ impl NodeLock {
                 .help("wait until it has ended")
                 .on(&spec.address));
         };
-        let owner = owner(host, spec).await;
-        if let Some(owner) = owner.as_ref().filter(|owner| owner.lineage != lineage) {
-            return Err(Diagnostic::error(format!("`{}` belongs to another configuration", spec.address))
-                .code("foreign_node")
-                .detail(format!(
-                    "{} names the state with lineage `{}`, this state's lineage is `{lineage}`",
-                    owner_file(spec).display(),
-                    owner.lineage,
-                ))
-                .help("give the node another `root`, or destroy the other configuration first")
-                .help("where it is this configuration and its state is lost, put the state back: `.vsa/backups/` has former ones")
-                .on(&spec.address));
-        }
-        if owner.is_none() {
-            host.files(vec![write_owner(&spec.root, lineage, Vec::new())]).await?;
-            new = Some(Vec::new());
+        match owner(host, spec).await? {
+            Some(owner) => owner.refusal(spec, lineage).map_or(Ok(()), Err)?,
+            None => {
+                host.files(vec![write_owner(spec.owner_file(), lineage, Vec::new())]).await?;
+                new = Some(Vec::new());
+            }
         }
         Ok(Self { spec: spec.clone(), new, _held: held })
     }
@@ -89,7 +69,7 @@ impl NodeLock {
             path: self.spec.root.join("generations"),
         };
         let files =
-            [owner_file(&self.spec), lock_file(&self.spec)].map(|path| FileOperation::Remove { path });
+            [self.spec.owner_file(), lock_file(&self.spec)].map(|path| FileOperation::Remove { path });
         host.files(std::iter::once(generations).chain(files).collect()).await?;
         remove_made(host, made).await;
         Ok(())
@@ -105,12 +85,12 @@ pub(super) async fn remove_made(host: &dyn Host, made: Vec<PathBuf>) {
     }
 }
 
-fn write_owner(directory: &Path, lineage: &str, made: Vec<PathBuf>) -> FileOperation {
-    let owner = Owner { lineage: lineage.to_owned(), made };
+fn write_owner(path: PathBuf, lineage: &str, made: Vec<PathBuf>) -> FileOperation {
+    let owner = Owner::new(lineage, made);
     FileOperation::Replace {
-        path: directory.join(OWNER),
+        path,
         access: Access { owner: None, group: None, mode: 0o644 },
-        bytes: serde_json::to_vec_pretty(&owner).unwrap_or_default(),
+        bytes: serde_json::to_vec_pretty(&owner).unwrap_or_default().into(),
     }
 }
 
@@ -130,12 +110,14 @@ async fn make_root(
     let above = made.iter().filter(|path| **path != spec.root);
     let make = |path: &PathBuf| FileOperation::MakeDirectory { path: path.clone(), access: access.clone() };
     let mut operations: Vec<_> = above.map(make).collect();
-    let new = spec.root.with_extension("new");
+    // A name of vsa's alone: what stands in its place is removed.
+    let name = spec.root.file_name().unwrap_or_default().to_string_lossy();
+    let new = spec.root.with_file_name(format!(".{name}.new"));
     let parent = spec.root.parent().unwrap_or(&spec.root).to_owned();
     operations.extend([
         FileOperation::RemoveTree { root: parent, path: new.clone() },
         FileOperation::MakeDirectory { path: new.clone(), access: readers.directory() },
-        write_owner(&new, lineage, made.clone()),
+        write_owner(new.join(spec.owner_file().file_name().unwrap_or_default()), lineage, made.clone()),
         FileOperation::Rename { from: new, to: spec.root.clone() },
     ]);
     host.files(operations).await?;

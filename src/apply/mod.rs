@@ -35,11 +35,10 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 
 pub use events::{Event, Events, Silent};
-pub use generation::{Candidate, Manifest, Place, has_secrets, read_manifest};
+pub use generation::{Candidate, MANIFEST_VERSION, Manifest, Place, read_manifest};
 pub use interrupt::Interrupt;
 pub use journal::Interrupted;
-pub use lock::Owner;
-pub use preflight::{REFUSED, Tested, preflight};
+pub use preflight::{REFUSED, Tested, preflight, refusal};
 pub use proxy::{Proxy, ProxyStatus};
 pub use run::run;
 pub use switch::{start, stop};

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use bcrypt::{HashParts, Version};
 use rayon::prelude::*;
+use zeroize::Zeroizing;
 
 use crate::address::Address;
 use crate::diag::Diagnostic;
-use crate::plan::{Content, Piece, Rendered};
+use crate::names::password::BCRYPT_LIMIT;
+use crate::plan::{Content, Piece};
 use crate::state::Key;
 use crate::value::Secret;
 
@@ -34,14 +36,6 @@ impl Sealed {
     }
 }
 
-/// The content of a rendered file, where it has secrets.
-pub(super) fn content(rendered: &Rendered) -> Option<&Content> {
-    match &rendered.file.body {
-        crate::plan::FileBody::Text(content) if content.as_text().is_none() => Some(content),
-        _ => None,
-    }
-}
-
 /// The texts of files with secrets. Takes long: for a thread that may block.
 pub(super) fn texts(
     files: &BTreeMap<Arc<str>, Sealed>,
@@ -50,13 +44,16 @@ pub(super) fn texts(
     files
         .par_iter()
         .map(|(path, file)| {
-            let parts: Vec<String> = file
+            let parts: Vec<Zeroizing<String>> = file
                 .content
                 .pieces
                 .par_iter()
-                .map(|piece| text(piece, file, key))
+                .map(|piece| text(piece, file, key).map(Zeroizing::new))
                 .collect::<Result<_, _>>()?;
-            Ok((Arc::clone(path), Secret::new(parts.concat())))
+            // At once as long as it gets: growing would leave copies behind.
+            let mut whole = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+            parts.iter().for_each(|part| whole.push_str(part));
+            Ok((Arc::clone(path), Secret::new(whole)))
         })
         .collect()
 }
@@ -93,13 +90,16 @@ fn hash(
     user: &str,
     file: &Sealed,
 ) -> Result<String, Diagnostic> {
-    bcrypt::non_truncating_hash_with_salt(password.expose(), cost, salt)
-        .map(|parts| parts.format_for_version(Version::TwoY))
-        .map_err(|_| {
-            Diagnostic::error(format!("the password of `{user}` cannot be hashed"))
-                .detail("bcrypt takes passwords of at most 71 bytes, and a cost from 4 to 31")
-                .on(&file.resource)
-        })
+    // The function that refuses to truncate counts the NUL at the end, which bcrypt drops of the longest passwords.
+    let fits = password.expose().len() <= BCRYPT_LIMIT;
+    let hashed = fits.then(|| bcrypt::hash_with_salt(password.expose(), cost, salt).ok()).flatten();
+    hashed.map(|parts| parts.format_for_version(Version::TwoY)).ok_or_else(|| {
+        Diagnostic::error(format!("the password of `{user}` cannot be hashed"))
+            .detail(format!(
+                "bcrypt takes passwords of at most {BCRYPT_LIMIT} bytes, and a cost from 4 to 31"
+            ))
+            .on(&file.resource)
+    })
 }
 
 #[cfg(test)]
@@ -137,6 +137,17 @@ mod tests {
             text_of(&file(&[("alice", "one"), ("bob", "three")], None)),
             "hashing is repeatable"
         );
+    }
+
+    #[test]
+    fn the_longest_password_is_hashed_whole() {
+        let longest = "x".repeat(BCRYPT_LIMIT);
+        let line = text_of(&file(&[("alice", &longest)], None));
+        let hash = line.trim_end().strip_prefix("alice:").unwrap().to_owned();
+        assert!(bcrypt::verify(&longest, &hash).unwrap());
+        assert!(!bcrypt::verify(&longest[1..], &hash).unwrap());
+        let longer = file(&[("alice", &format!("{longest}x"))], None);
+        assert!(texts(&longer, Some(&Key::new(&[7; 32]))).is_err());
     }
 
     #[test]

@@ -141,11 +141,8 @@ async fn aside(
     let access = Access { owner: None, group: None, mode: 0o640 };
     let include = scratch.join("include.conf");
     let text = if candidate.is_some() { spec.include_text() } else { String::new() };
-    let mut operations = vec![FileOperation::Replace {
-        path: include.clone(),
-        access: access.clone(),
-        bytes: text.into_bytes(),
-    }];
+    let mut operations =
+        vec![FileOperation::Replace { path: include.clone(), access: access.clone(), bytes: text.into() }];
     let found =
         host.observe(&[Query::Stat(spec.pid_file.clone()), Query::Stat(spec.include_file.clone())]).await;
     if let Some(candidate) = candidate {
@@ -161,7 +158,7 @@ async fn aside(
     // `nginx -t` makes the pid file where there is none.
     if found.first() == Some(&Answer::Absent) {
         let pid = scratch.join("nginx.pid");
-        operations.push(FileOperation::Replace { path: pid.clone(), access, bytes: Vec::new() });
+        operations.push(FileOperation::Replace { path: pid.clone(), access, bytes: Vec::new().into() });
         command = command.bind(pid, spec.pid_file.clone());
     }
     host.files(operations).await?;
@@ -201,8 +198,8 @@ fn own_hosts(work: &NodeWork) -> BTreeSet<&str> {
         .collect()
 }
 
-/// What a test that was refused means for an apply.
-pub(super) fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
+/// Why a generation with this test cannot go live; `None` where it passed.
+pub fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
     let detail = |messages: &[String]| messages.join("\n");
     let diagnostic = match tested {
         Tested::Passed { .. } => return None,
@@ -213,7 +210,7 @@ pub(super) fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
             Diagnostic::error("nginx refuses its own configuration, without any file of vsa's")
                 .code("nginx_broken_before")
                 .detail(detail(messages))
-                .help("mend the file that it names, then apply again")
+                .help("mend the file that it names first")
         }
         Tested::NotTested { why } => Diagnostic::error("the next generation cannot be tested on the node")
             .code("nginx_not_tested")

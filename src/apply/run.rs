@@ -169,7 +169,7 @@ impl Ready {
         }
         for (node, facts) in interrupted.into_iter().flat_map(|interrupted| &interrupted.header.nodes) {
             let spec = &facts.spec;
-            let owner = lock::owner(host, spec).await;
+            let owner = lock::owner(host, spec).await?;
             if owner.is_none_or(|owner| owner.lineage != run.prior.lineage) {
                 continue;
             }
@@ -493,13 +493,10 @@ impl Work {
         let mut intended: VecDeque<(u32, Before)> = VecDeque::new();
         let mut running = JoinSet::new();
         let mut failed = Vec::new();
+        let parallelism = self.run.options.parallelism.max(1);
         loop {
             let stopped = stop && (!failed.is_empty() || self.interrupt.is_raised());
-            if !stopped
-                && intended.is_empty()
-                && !ready.is_empty()
-                && running.len() < self.run.options.parallelism
-            {
+            if !stopped && intended.is_empty() && !ready.is_empty() && running.len() < parallelism {
                 let chunk: Vec<u32> = ready.drain(..ready.len().min(CHUNK)).collect();
                 match self.intend(&chunk).await {
                     Ok(new) => intended.extend(new),
@@ -507,7 +504,7 @@ impl Work {
                 }
                 continue;
             }
-            while !stopped && running.len() < self.run.options.parallelism.max(1) {
+            while !stopped && running.len() < parallelism {
                 let Some((id, before)) = intended.pop_front() else { break };
                 self.spawn(&mut running, id, before, &state);
             }

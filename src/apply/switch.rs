@@ -31,11 +31,6 @@ struct WayBack {
     served: Option<String>,
 }
 
-/// What the marker of a generation answers.
-pub(super) fn marker_of(node: &StoredNode) -> String {
-    format!("{} {}", node.generation, node.marker)
-}
-
 /// Makes a generation live.
 ///
 /// # Errors
@@ -112,7 +107,7 @@ async fn forward(
         None => proxy.start().await?,
     }
     debug_assert!(way_back.running == old.is_some() || spec.mode == ProxyMode::Host);
-    proxy.prove(Some(&marker_of(next)), old.as_ref(), give_up).await?;
+    proxy.prove(Some(&next.marker_answer()), old.as_ref(), give_up).await?;
     Ok(old)
 }
 
@@ -125,7 +120,7 @@ fn include(spec: &NodeSpec) -> FileOperation {
     FileOperation::Replace {
         path: spec.include_file.clone(),
         access: Access { owner: None, group: None, mode: 0o644 },
-        bytes: spec.include_text().into_bytes(),
+        bytes: spec.include_text().into(),
     }
 }
 
@@ -200,7 +195,7 @@ pub async fn start(host: &dyn Host, node: &StoredNode) -> Result<bool, Diagnosti
             .on(&node.spec.address));
     }
     proxy.start().await?;
-    proxy.prove(Some(&marker_of(node)), None, || false).await?;
+    proxy.prove(Some(&node.marker_answer()), None, || false).await?;
     Ok(true)
 }
 

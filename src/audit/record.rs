@@ -5,10 +5,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::address::Address;
-use crate::state::{AuditHead, hex};
+use crate::digest::sha256;
+use crate::state::AuditHead;
 
 use super::Error;
 
@@ -248,7 +248,7 @@ pub(super) fn seal(
         hash: String::new(),
     };
     let mut line = serde_json::to_string(&record).map_err(Error::Encode)?;
-    let hash = digest(&line);
+    let hash = sha256(line.as_bytes());
     line.pop();
     line.push_str(HASH);
     line.push_str(&hash);
@@ -258,14 +258,10 @@ pub(super) fn seal(
 
 const HASH: &str = ",\"hash\":\"";
 
-fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
-}
-
 /// The hash that a line ends with, where it is the right one.
 pub(super) fn hash_of(line: &str) -> Option<&str> {
     let (content, hash) = line.strip_suffix("\"}")?.rsplit_once(HASH)?;
-    (digest(&format!("{content}}}")) == hash).then_some(hash)
+    (sha256(format!("{content}}}").as_bytes()) == hash).then_some(hash)
 }
 
 /// What the chain needs of a record, whatever its version.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::address::Address;
-use crate::apply::{self, Run, Tested, preflight};
+use crate::apply::{self, Run, Tested, preflight, refusal};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::host::clock;
 use crate::nginx::{NginxMessage, parse_error};
@@ -42,14 +42,8 @@ pub(crate) fn run(
                 errors.extend(refused(&explanation, &lines));
                 continue;
             }
-            Tested::BrokenBefore { messages } => {
-                errors.push(
-                    Diagnostic::error("nginx refuses its own configuration, without any file of vsa's")
-                        .code("nginx_broken_before")
-                        .detail(messages.join("\n"))
-                        .help("mend the file that it names first")
-                        .on(address),
-                );
+            broken @ Tested::BrokenBefore { .. } => {
+                errors.extend(refusal(&work.node.spec, &broken));
                 continue;
             }
             Tested::NotTested { why } => Preflight::NotTested { why },

@@ -130,7 +130,7 @@ impl Events for Progress {
                 if !batch.is_empty() {
                     (self.write)(&batch);
                 }
-                if matches!(outcome, Outcome::RolledBack { .. }) {
+                if *outcome == Outcome::RolledBack {
                     self.record(Entry::new(audit::Event::RolledBack), true);
                 }
             }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{self, Declared};
 use crate::diag::Diagnostic;
+use crate::digest::sha256;
 use crate::host::clock;
-use crate::plan::{Plan, Preflight, sha256};
+use crate::plan::{Plan, Preflight};
 
 use super::{Failure, Invocation};
 

@@ -1,6 +1,7 @@
 //! Programs to run, as data.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,17 +14,14 @@ pub struct Bind {
     pub to: PathBuf,
 }
 
-/// A program to run: an argument vector, never a shell line. Its environment is empty but for `PATH` and `LANG=C`.
+/// A program to run: an argument vector, never a shell line. Its environment is empty but for `PATH` and
+/// `LANG=C`, and so is its standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// The program: a path, or a name to look up in `PATH`.
     pub program: PathBuf,
     /// Its arguments. Never a secret: every user of the host can read them.
     pub arguments: Vec<OsString>,
-    /// Variables beside `PATH` and `LANG`.
-    pub environment: Vec<(OsString, OsString)>,
-    /// What it reads from standard input.
-    pub stdin: Vec<u8>,
     /// When it is killed.
     pub timeout: Duration,
     /// Mounts of its own (root only).
@@ -36,8 +34,6 @@ impl Command {
         Self {
             program: program.as_ref().to_owned(),
             arguments: Vec::new(),
-            environment: Vec::new(),
-            stdin: Vec::new(),
             timeout: Duration::from_mins(1),
             binds: Vec::new(),
         }
@@ -76,8 +72,8 @@ pub enum Status {
     TimedOut,
 }
 
-/// What a program left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a program left. `Debug` shows how much it wrote, not what: nobody knows what a program repeats.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Output {
     /// How it ended.
     pub status: Status,
@@ -85,6 +81,16 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// Its standard error.
     pub stderr: Vec<u8>,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("status", &self.status)
+            .field("stdout", &self.stdout.len())
+            .field("stderr", &self.stderr.len())
+            .finish()
+    }
 }
 
 impl Output {

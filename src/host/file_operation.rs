@@ -1,8 +1,48 @@
 //! Changes of files, as data.
 
+use std::fmt;
+use std::ops::Deref;
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 use crate::plan::action::Access;
+
+/// What a file shall hold. It may be a key: wiped from memory when dropped, and `Debug` shows its length alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Contents(Zeroizing<Vec<u8>>);
+
+impl From<Vec<u8>> for Contents {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+}
+
+impl From<&str> for Contents {
+    fn from(text: &str) -> Self {
+        text.as_bytes().to_vec().into()
+    }
+}
+
+impl From<String> for Contents {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
+impl Deref for Contents {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({} bytes)", self.0.len())
+    }
+}
 
 /// A change of files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +54,7 @@ pub enum FileOperation {
         /// Its access.
         access: Access,
     },
-    /// Gives what is there this access.
+    /// Gives what is there this access; a link at the end of the path is refused, not followed.
     SetAccess {
         /// The path.
         path: PathBuf,
@@ -28,7 +68,7 @@ pub enum FileOperation {
         /// Its access.
         access: Access,
         /// Its content.
-        bytes: Vec<u8>,
+        bytes: Contents,
     },
     /// Writes a file, or replaces one, in one step: nobody ever sees half of it, and it lasts.
     Replace {
@@ -37,7 +77,7 @@ pub enum FileOperation {
         /// Its access.
         access: Access,
         /// Its content.
-        bytes: Vec<u8>,
+        bytes: Contents,
     },
     /// Gives a file another name.
     HardLink {

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 pub use certificate::first_certificate;
 pub use command::{Bind, Command, Output, Status};
 pub use error::HostError;
-pub use file_operation::FileOperation;
+pub use file_operation::{Contents, FileOperation};
 pub use local::LocalHost;
 
 use crate::plan::{Answer, Query};

@@ -2,6 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::digest::hex;
+
 use super::param::Param;
 use super::view::View;
 
@@ -56,9 +58,7 @@ pub fn short_hash(parts: &[&str]) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    let digest = hash.finalize();
-    let first = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
-    format!("{first:08x}")
+    hex(&hash.finalize()[..4])
 }
 
 /// A security header that every site sends by default, unless its upstream sets one itself.

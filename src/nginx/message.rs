@@ -1,9 +1,5 @@
 //! What nginx says about a configuration, and back to the configuration of vsa.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use crate::address::Address;
 use crate::plan::File;
 use crate::resource::Path;
 
@@ -64,14 +60,11 @@ fn message(line: &str) -> Option<NginxMessage> {
     })
 }
 
-/// The resource, and the place in it, that wrote a line of a generation. `file` is relative to the generation's
-/// directory. The place is exact where the files were rendered with a trace; a line that no value went into belongs
-/// to the value before it in the same directive block, else to the resource.
-pub fn origin(files: &BTreeMap<Arc<str>, (Address, File)>, file: &str, line: u32) -> Option<(Address, Path)> {
-    let (address, file) = files.get(file)?;
+/// The place in its resource that wrote a line (from 1) of a file that was rendered with a trace; the resource itself
+/// where no value went into that line.
+pub fn origin(file: &File, line: u32) -> Path {
     let exact = file.origins.iter().filter(|(at, _)| *at == line).map(|(_, path)| path);
-    let path = exact.max_by_key(|path| path.0.len()).cloned().unwrap_or_default();
-    Some((address.clone(), path))
+    exact.max_by_key(|path| path.0.len()).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]

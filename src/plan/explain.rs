@@ -1,7 +1,6 @@
 //! From what nginx says about a generation back to the configuration.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::address::Address;
 use crate::diag::Diagnostic;
@@ -10,7 +9,7 @@ use crate::resource::{Path, Resource};
 use crate::state::State;
 
 use super::build::NodeWork;
-use super::file::File;
+use super::file::FileBody;
 use super::kind::{Kinds, Subject};
 
 /// What a message of nginx's is about: the files that were tested, and what they were made from.
@@ -61,16 +60,13 @@ impl Explanation<'_> {
         };
         let files =
             self.kinds.kind(owner.kind()).and_then(|kind| kind.files(subject, true).ok()).unwrap_or_default();
-        let files: BTreeMap<Arc<str>, (Address, File)> =
-            files.into_iter().map(|file| (Arc::clone(&file.path), (owner.clone(), file))).collect();
-        let place = origin(&files, path, line).map(|(_, place)| place).unwrap_or_default();
-        let text = files.get(path).and_then(|(_, file)| match &file.body {
-            super::FileBody::Text(content) => {
-                let index = usize::try_from(line).ok()?.checked_sub(1)?;
-                content.as_text()?.lines().nth(index).map(|line| line.trim().to_owned())
-            }
-            super::FileBody::Link { .. } => None,
-        });
-        (place, text)
+        let Some(file) = files.iter().find(|file| *file.path == *path) else { return (Path::root(), None) };
+        let text = match &file.body {
+            FileBody::Text(content) => content.as_text(),
+            FileBody::Link { .. } => None,
+        };
+        let index = usize::try_from(line).ok().and_then(|line| line.checked_sub(1));
+        let text = text.zip(index).and_then(|(text, index)| text.lines().nth(index));
+        (origin(file, line), text.map(|line| line.trim().to_owned()))
     }
 }

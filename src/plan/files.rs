@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::state::{Key, StoredFile, StoredNode, hex};
+use crate::digest::sha256;
+use crate::state::{Key, StoredFile, StoredNode};
 
 use super::change::{FileChange, FileChangeKind};
 use super::file::{File, FileBody};
@@ -43,11 +43,6 @@ pub struct NodeFiles {
     pub number: u64,
     /// Whether an apply switches to it.
     pub switch: bool,
-}
-
-/// SHA-256 in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }
 
 /// The digest of a file without secrets, as [`StoredFile::digest`] keeps it.

@@ -15,6 +15,7 @@ pub mod node;
 mod nodes;
 pub mod observation;
 mod outputs;
+mod owner;
 
 pub use action::{Action, Operation, Phase, Undo};
 pub use actions::KEPT_GENERATIONS;
@@ -24,8 +25,9 @@ pub use change::{
 };
 pub use explain::Explanation;
 pub use file::{Aside, Content, File, FileBody, Piece};
-pub use files::{NodeFiles, Rendered, sha256, text_digest, unified};
+pub use files::{NodeFiles, Rendered, text_digest, unified};
 pub use kind::{Base, Claim, ClaimScope, Drift, Held, Kind, Kinds, Refreshed, Step, Subject};
-pub use node::{Generation, Nginx, Node, NodeSpec, ProxyMode};
+pub use node::{Nginx, Node, NodeSpec, ProxyMode};
 pub use observation::{Answer, Observations, Query};
 pub use outputs::stored as stored_output;
+pub use owner::Owner;

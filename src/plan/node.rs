@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 
-use super::file::File;
-
 /// How nginx runs on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +55,11 @@ impl NodeSpec {
     /// The link to the live generation.
     pub fn current(&self) -> PathBuf {
         self.root.join("current")
+    }
+
+    /// The file that names its owner; see [`super::Owner`].
+    pub fn owner_file(&self) -> PathBuf {
+        self.root.join("owner.json")
     }
 
     /// The directory of a generation.
@@ -165,13 +168,4 @@ pub struct Node {
     pub configuration: PathBuf,
     /// Its nginx: as observed, else as the state last knew it, else that of the oldest supported system.
     pub nginx: Nginx,
-}
-
-/// A complete set of files for nginx.
-#[derive(Clone, Debug)]
-pub struct Generation {
-    /// Its number.
-    pub number: u64,
-    /// Its files, by path, with the resource that each is of.
-    pub files: std::collections::BTreeMap<Arc<str>, (Address, File)>,
 }

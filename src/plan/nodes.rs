@@ -15,6 +15,7 @@ use super::build::Inputs;
 use super::kind::Drift;
 use super::node::{Nginx, Node, NodeSpec};
 use super::observation::{Answer, FileType, Leaf, Observations, Query};
+use super::owner::Owner;
 
 /// The nodes that the configuration has. An implied node that nothing lives on is none.
 pub(super) fn specs(
@@ -53,17 +54,13 @@ pub(super) fn placement(resource: &Resource, specs: &BTreeMap<Address, NodeSpec>
     resource.reference("node").cloned().or_else(|| specs.keys().next().cloned())
 }
 
-fn owner_file(spec: &NodeSpec) -> PathBuf {
-    spec.root.join("owner.json")
-}
-
 fn marker_query(spec: &NodeSpec) -> Query {
     Query::Marker { port: spec.http_port, host: spec.marker_host() }
 }
 
 /// What the engine has to know of a node.
 pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query> {
-    let mut queries = vec![Query::NginxVersion(spec.nginx.clone()), Query::Read(owner_file(spec))];
+    let mut queries = vec![Query::NginxVersion(spec.nginx.clone()), Query::Read(spec.owner_file())];
     if let Some(stored) = stored.filter(|stored| stored.generation > 0) {
         queries.extend([
             Query::Stat(stored.spec.current()),
@@ -90,22 +87,10 @@ pub(super) fn nginx(spec: &NodeSpec, stored: Option<&StoredNode>, observed: &Obs
 
 /// Refuses a node that another state owns.
 pub(super) fn owner(node: &Node, lineage: &str, observed: &Observations, findings: &mut Diagnostics) {
-    let Some(Answer::Bytes(bytes)) = observed.get(&Query::Read(owner_file(&node.spec))) else { return };
-    let owner = serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
-    let owner = owner.get("lineage").and_then(serde_json::Value::as_str).unwrap_or("unreadable");
-    if owner != lineage {
-        findings.push(
-            Diagnostic::error(format!("`{}` belongs to another configuration", node.spec.address))
-                .code("foreign_node")
-                .detail(format!(
-                    "{} names the state with lineage `{owner}` as the owner of {}, this state's lineage is `{lineage}`",
-                    owner_file(&node.spec).display(),
-                    node.spec.root.display(),
-                ))
-                .help("give the node another `root`, or destroy the other configuration first")
-                .help("where it is this configuration and its state is lost, put the state back: `.vsa/backups/` has former ones")
-                .on(&node.spec.address),
-        );
+    let spec = &node.spec;
+    if let Some(Answer::Bytes(bytes)) = observed.get(&Query::Read(spec.owner_file())) {
+        let refused = Owner::parse(spec, bytes).map_or_else(Some, |owner| owner.refusal(spec, lineage));
+        findings.extend(refused);
     }
 }
 
@@ -162,22 +147,19 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
     }
     match observed.get(&Query::Master(spec.pid_file.clone())) {
         Some(Answer::Absent) => report(&spec.address, "nginx".to_owned(), "is not running".to_owned()),
-        Some(Answer::Process(_)) => {
-            let expected = format!("{} {}", stored.generation, stored.marker);
-            match observed.get(&marker_query(spec)) {
-                Some(Answer::Text(marker)) if marker.trim() == expected => {}
-                Some(Answer::Text(marker)) => {
-                    let live = marker.split_whitespace().next().unwrap_or("unknown");
-                    let what = format!("serves generation {live}, not {}", stored.generation);
-                    report(&spec.address, "nginx".to_owned(), what);
-                }
-                Some(_) => {
-                    let what = format!("does not say that it serves generation {}", stored.generation);
-                    report(&spec.address, "nginx".to_owned(), what);
-                }
-                None => {}
+        Some(Answer::Process(_)) => match observed.get(&marker_query(spec)) {
+            Some(Answer::Text(marker)) if marker.trim() == stored.marker_answer() => {}
+            Some(Answer::Text(marker)) => {
+                let live = marker.split_whitespace().next().unwrap_or("unknown");
+                let what = format!("serves generation {live}, not {}", stored.generation);
+                report(&spec.address, "nginx".to_owned(), what);
             }
-        }
+            Some(_) => {
+                let what = format!("does not say that it serves generation {}", stored.generation);
+                report(&spec.address, "nginx".to_owned(), what);
+            }
+            None => {}
+        },
         _ => {}
     }
     drift

@@ -1,6 +1,7 @@
 //! Questions to a node and their answers. All questions of a plan are asked at once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::path::PathBuf;
 
 /// A question to a node.
@@ -115,8 +116,8 @@ pub struct CertificateFacts {
     pub issuer: String,
 }
 
-/// An answer to a [`Query`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An answer to a [`Query`]. `Debug` shows how long the bytes of files are, not what they are: some are keys.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
     /// There is nothing: no such file, no such process, nobody answers.
     Absent,
@@ -166,6 +167,33 @@ pub enum Answer {
         /// What bars the way.
         barrier: Option<PathBuf>,
     },
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = |bytes: &Vec<u8>| format!("{} bytes", bytes.len());
+        match self {
+            Self::Absent => f.write_str("Absent"),
+            Self::Failed(reason) => f.debug_tuple("Failed").field(reason).finish(),
+            Self::Stat(stat) => f.debug_tuple("Stat").field(stat).finish(),
+            Self::Digest(digest) => f.debug_tuple("Digest").field(digest).finish(),
+            Self::Bytes(bytes) => f.debug_tuple("Bytes").field(&size(bytes)).finish(),
+            Self::Entries(entries) => f.debug_tuple("Entries").field(entries).finish(),
+            Self::Tail { bytes, end } => {
+                f.debug_struct("Tail").field("bytes", &size(bytes)).field("end", end).finish()
+            }
+            Self::Tree(tree) => f.debug_tuple("Tree").field(tree).finish(),
+            Self::Files(files) => {
+                f.debug_map().entries(files.iter().map(|(path, bytes)| (path, size(bytes)))).finish()
+            }
+            Self::Certificate(facts) => f.debug_tuple("Certificate").field(facts).finish(),
+            Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
+            Self::Process(id) => f.debug_tuple("Process").field(id).finish(),
+            Self::Processes(processes) => f.debug_tuple("Processes").field(processes).finish(),
+            Self::User { uid, gid } => f.debug_struct("User").field("uid", uid).field("gid", gid).finish(),
+            Self::Readable { barrier } => f.debug_struct("Readable").field("barrier", barrier).finish(),
+        }
+    }
 }
 
 /// The answers of one node; questions that were never asked have none.

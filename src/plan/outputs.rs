@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::config::Output;
-use crate::state::StoredOutput;
+use crate::state::{StoredOutput, attributes};
 
 use super::build::Inputs;
 use super::change::{ChangeKind, OutputChange};
 
 /// An output as the state holds it.
 pub fn stored(name: &str, output: &Output, inputs: &Inputs<'_>) -> StoredOutput {
-    let value = output.value.to_json();
     if output.sensitive {
         let address = Address::new("output", name);
-        let fingerprint = inputs.key.map(|key| key.fingerprint(&address, "value", &value.to_string()));
+        let text = || attributes::sensitive_text(&output.value);
+        let fingerprint = inputs.key.map(|key| key.fingerprint(&address, "value", &text()));
         StoredOutput { value: None, sensitive: true, fingerprint }
     } else {
-        StoredOutput { value: Some(value), sensitive: false, fingerprint: None }
+        StoredOutput { value: Some(output.value.to_json()), sensitive: false, fingerprint: None }
     }
 }
 

@@ -165,7 +165,7 @@ impl Serialize for Encoded<'_> {
 
 /// What of a sensitive value goes into its fingerprint: a string's text, of anything else the JSON. Marks inside
 /// it add nothing to a value that is fingerprinted as a whole.
-fn sensitive_text(value: &Value) -> zeroize::Zeroizing<String> {
+pub fn sensitive_text(value: &Value) -> zeroize::Zeroizing<String> {
     struct Plain<'a>(&'a Value);
     impl Serialize for Plain<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -7,6 +7,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::address::Address;
+use crate::digest::hex;
 
 /// The length of a key in bytes.
 pub const KEY_LENGTH: usize = 32;
@@ -95,16 +96,6 @@ fn nibble(digit: u8) -> Result<u8, InvalidKey> {
         b'A'..=b'F' => Ok(digit - b'A' + 10),
         _ => Err(InvalidKey),
     }
-}
-
-/// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
-        .map(char::from)
-        .collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 pub mod attributes;
 mod key;
 
-pub use key::{InvalidKey, KEY_LENGTH, Key, hex};
+pub use key::{InvalidKey, KEY_LENGTH, Key};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -96,6 +96,13 @@ pub struct StoredNode {
     /// Files of an earlier generation that old workers may still have been reading; carried along once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retained: BTreeMap<Arc<str>, String>,
+}
+
+impl StoredNode {
+    /// What the marker of the live generation answers.
+    pub fn marker_answer(&self) -> String {
+        format!("{} {}", self.generation, self.marker)
+    }
 }
 
 /// An output's last value.

@@ -7,10 +7,11 @@ use crate::apply::certificate::{self, CHAIN, KEY, Pair};
 use crate::apply::generation::{Readers, read_manifest};
 use crate::apply::journal::Before;
 use crate::diag::Diagnostic;
+use crate::digest::sha256;
 use crate::host::{FileOperation, first_certificate};
 use crate::plan::action::Access;
 use crate::plan::observation::CertificateFacts;
-use crate::plan::{Answer, Query, sha256};
+use crate::plan::{Answer, Query};
 
 /// Beside the pair of an issue: what was asked for.
 const REQUEST: &str = "request";
@@ -107,7 +108,7 @@ async fn install(context: Context<'_>, issue: Issue<'_>, pair: Pair) -> Result<F
     operations.push(FileOperation::Create {
         path: new.join(REQUEST),
         access: Access { owner: None, group: None, mode: 0o644 },
-        bytes: request.as_bytes().to_vec(),
+        bytes: request.into(),
     });
     operations.extend([KEY, CHAIN, REQUEST].map(|name| FileOperation::Sync { path: new.join(name) }));
     operations.push(FileOperation::Sync { path: new.clone() });
@@ -128,8 +129,14 @@ pub(super) async fn remove(context: Context<'_>, directory: &Path) -> Result<Fac
     let wanted = format!("link:{}", directory.display());
     if let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(generations.clone())]).await.pop() {
         for name in entries.keys() {
-            let manifest = read_manifest(host, &generations.join(name)).await;
-            if manifest.is_some_and(|manifest| manifest.files.values().any(|digest| *digest == wanted)) {
+            // One that cannot be read may name it.
+            let named = match read_manifest(host, &generations.join(name)).await {
+                Ok(manifest) => {
+                    manifest.is_some_and(|manifest| manifest.files.values().any(|digest| *digest == wanted))
+                }
+                Err(_) => true,
+            };
+            if named {
                 return Ok(fact("kept", true));
             }
         }

@@ -24,19 +24,19 @@ pub(super) async fn ensure(
     let there = match host.observe(&[Query::Stat(path.to_owned())]).await.pop() {
         Some(Answer::Stat(stat)) if stat.file_type == FileType::Directory => true,
         Some(Answer::Stat(_)) => {
-            // A link to a directory is used as one.
+            // A link to a directory is used as one, and never owned: what it points at is somebody's choice.
             let below = host.observe(&[Query::Entries(path.to_owned())]).await.pop();
             if !matches!(below, Some(Answer::Entries(_))) {
                 return Err(Diagnostic::error(format!("{} is there and is not a directory", path.display()))
                     .help("move it away, or give the resource another name"));
             }
-            true
+            return Ok(fact("owned", false));
         }
         _ => false,
     };
     if there {
         let root = *path == spec.root
-            && lock::owner(host, spec).await.is_some_and(|owner| owner.made.contains(&spec.root));
+            && lock::owner(host, spec).await?.is_some_and(|owner| owner.made.contains(&spec.root));
         // Somebody else in this run, or this action before a kill, may have made it since.
         let owned = owned || root || !before.existed;
         if owned {

@@ -38,12 +38,16 @@ pub(super) async fn prune(context: Context<'_>, live: u64, keep: u32) -> Result<
 
     let mut named_by_gone = BTreeSet::new();
     for number in &gone {
-        named_by_gone.extend(certificates(context, &spec.generation(*number)).await);
+        named_by_gone.extend(certificates(context, &spec.generation(*number)).await.unwrap_or_default());
     }
     let mut named = live_certificates(context);
     if !named_by_gone.is_empty() {
         for number in &kept {
-            named.extend(certificates(context, &spec.generation(*number)).await);
+            match certificates(context, &spec.generation(*number)).await {
+                Ok(issues) => named.extend(issues),
+                // It may name any of them.
+                Err(_) => named.extend(named_by_gone.iter().cloned()),
+            }
         }
     }
     let trees = gone.iter().map(|number| FileOperation::RemoveTree {
@@ -58,12 +62,12 @@ pub(super) async fn prune(context: Context<'_>, live: u64, keep: u32) -> Result<
 }
 
 /// The issues of certificates that a generation's links name.
-async fn certificates(context: Context<'_>, generation: &Path) -> BTreeSet<PathBuf> {
+async fn certificates(context: Context<'_>, generation: &Path) -> Result<BTreeSet<PathBuf>, Diagnostic> {
     let inside = context.spec.root.join("certificates");
-    let manifest = read_manifest(context.host, generation).await;
+    let manifest = read_manifest(context.host, generation).await?;
     let digests = manifest.into_iter().flat_map(|manifest| manifest.files.into_values());
     let links = digests.filter_map(|digest| digest.strip_prefix("link:").map(PathBuf::from));
-    links.filter(|target| target.starts_with(&inside)).collect()
+    Ok(links.filter(|target| target.starts_with(&inside)).collect())
 }
 
 /// The issues that the state knows, served or not.

@@ -21,7 +21,7 @@ pub(super) async fn remove(context: Context<'_>, path: &Path) -> Result<Facts, D
     if *path != spec.root {
         return Err(Diagnostic::error(format!("{} is not the node's directory", path.display())));
     }
-    let Some(owner) = lock::owner(host, spec).await else { return Ok(Facts::new()) };
+    let Some(owner) = lock::owner(host, spec).await? else { return Ok(Facts::new()) };
     let own = OWN.map(|name| path.join(name));
     let remove = own.into_iter().map(|path| {
         let is_file = path.ends_with("current") || path.ends_with("lock");
@@ -36,7 +36,7 @@ pub(super) async fn remove(context: Context<'_>, path: &Path) -> Result<Facts, D
     if spec.owns(&spec.srv_root) {
         remove_if_empty(host, &spec.srv_root).await?;
     }
-    host.files(vec![FileOperation::Remove { path: path.join("owner.json") }]).await?;
+    host.files(vec![FileOperation::Remove { path: spec.owner_file() }]).await?;
     if owner.made.iter().any(|made| made == path) && remove_if_empty(host, path).await? {
         lock::remove_made(host, owner.made).await;
         return Ok(Facts::new());

@@ -1,7 +1,10 @@
 //! `vsa generations`
 
+use std::fmt::Write as _;
+
 use clap::Args;
 
+use crate::apply::Manifest;
 use crate::cli::{Exit, Failure, Invocation};
 use crate::plan::{Answer, Query};
 
@@ -24,25 +27,28 @@ impl Generations {
             let query = Query::Glob(pattern.to_string_lossy().into_owned());
             let answers = invocation.block_on(invocation.host.observe(&[query]));
             let Some(Answer::Files(files)) = answers.into_iter().next() else { continue };
-            let mut manifests: Vec<serde_json::Value> =
-                files.values().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect();
-            let number =
-                |manifest: &serde_json::Value| manifest.get("number").and_then(serde_json::Value::as_u64);
-            manifests.sort_by_key(number);
-            for manifest in &mut manifests {
-                let live = number(manifest) == Some(stored.generation);
-                let files =
-                    manifest.get("files").and_then(|files| files.as_object()).map_or(0, serde_json::Map::len);
-                let number = number(manifest).unwrap_or_default();
-                let mark = if live { "  live" } else { "" };
-                text.push_str(&format!("{address}  {number}  {files} files{mark}\n"));
-                if let Some(manifest) = manifest.as_object_mut() {
-                    manifest.remove("files");
-                    manifest.insert("live".to_owned(), live.into());
-                    manifest.insert("file_count".to_owned(), files.into());
+            let mut manifests = Vec::new();
+            for (path, bytes) in &files {
+                match Manifest::parse(bytes) {
+                    Ok(manifest) => manifests.push(manifest),
+                    Err(reason) => invocation.terminal.note(&format!("`{}` {reason}", path.display())),
                 }
             }
-            all.insert(address.to_string(), manifests.into());
+            manifests.sort_by_key(|manifest| manifest.generation);
+            let mut list = Vec::new();
+            for Manifest { generation, marker, digest, files, .. } in manifests {
+                let live = generation == stored.generation;
+                let mark = if live { "  live" } else { "" };
+                let _ = writeln!(text, "{address}  {generation}  {} files{mark}", files.len());
+                list.push(serde_json::json!({
+                    "generation": generation,
+                    "marker": marker,
+                    "digest": digest,
+                    "file_count": files.len(),
+                    "live": live,
+                }));
+            }
+            all.insert(address.to_string(), list.into());
         }
         if self.json {
             invocation.terminal.line(&format!("{:#}", serde_json::Value::Object(all)));

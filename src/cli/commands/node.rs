@@ -99,9 +99,9 @@ fn one<'a>(state: &'a State, name: Option<&str>) -> Result<(&'a Address, &'a Sto
         }
     };
     found.ok_or_else(|| {
-        let name = name.map_or_else(|| "no node".to_owned(), |name| format!("no node `{name}`"));
-        let error = Diagnostic::error(format!("there is {name} in the state"));
-        match nearest(&name, names.iter().copied()) {
+        let what = name.map_or_else(|| "no node".to_owned(), |name| format!("no node `{name}`"));
+        let error = Diagnostic::error(format!("there is {what} in the state"));
+        match name.and_then(|name| nearest(name, names.iter().copied())) {
             Some(near) => error.help(format!("did you mean `{near}`?")).into(),
             None => error.help("`vsa apply` makes it").into(),
         }

@@ -26,7 +26,7 @@ impl Show {
         if let Some(path) = &self.file {
             let plan = saved::read(&invocation.base.configuration.join(path))?.plan;
             if self.json {
-                terminal.line(&crate::cli::render::plan_json(&plan).to_string());
+                terminal.line(&render::plan_json(&plan).to_string());
             } else {
                 terminal.print(&invocation.plan_text(self.full).render(&plan));
             }

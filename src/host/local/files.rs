@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::unistd::{fchown, syncfs};
 use rayon::prelude::*;
 
@@ -31,7 +32,9 @@ fn change(operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
     match operation {
         FileOperation::MakeDirectory { path, access } => make_directory(path, access, ids),
         FileOperation::SetAccess { path, access } => {
-            let opened = File::open(path).map_err(failed("set the access of", path))?;
+            let mut options = OpenOptions::new();
+            options.read(true).custom_flags(OFlag::O_NOFOLLOW.bits());
+            let opened = options.open(path).map_err(failed("set the access of", path))?;
             set_access(&opened, path, access, ids)
         }
         FileOperation::Create { path, access, bytes } => create(path, access, bytes, ids).map(drop),

@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::access::{self, Identities};
 use super::{probe, process};
+use crate::digest::hex;
 use crate::host::first_certificate;
 use crate::plan::observation::{FileType, Leaf, Stat};
 use crate::plan::{Answer, Query};
-use crate::state::hex;
 
 /// Answers all questions, at once.
 pub(super) fn all(queries: &[Query]) -> Vec<Answer> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
 use super::observe::answer;
@@ -22,7 +22,7 @@ const LEFT_OPEN: Duration = Duration::from_millis(200);
 
 /// Runs a program to its end. `vsa` starts it where it needs mounts of its own.
 pub(super) async fn run(vsa: &Path, command: Command) -> Result<Output, HostError> {
-    let Command { program, arguments, environment, stdin, timeout, binds } = command;
+    let Command { program, arguments, timeout, binds } = command;
     let failed = |error: io::Error| HostError::new("run", &program, error);
     let mut process = if binds.is_empty() {
         let mut process = tokio::process::Command::new(&program);
@@ -37,21 +37,14 @@ pub(super) async fn run(vsa: &Path, command: Command) -> Result<Output, HostErro
         .env_clear()
         .env("PATH", PATH)
         .env("LANG", "C")
-        .envs(environment)
         .current_dir("/")
         // A Ctrl-C is vsa's to handle: it lets the program end and takes back what was done.
         .process_group(0)
         .kill_on_drop(true)
-        .stdin(if stdin.is_empty() { Stdio::null() } else { Stdio::piped() })
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = pause::around(|| process.spawn()).map_err(failed)?;
-    if let Some(mut pipe) = child.stdin.take() {
-        // A program that does not want all of it closes the pipe; its exit code says what it made of that.
-        tokio::spawn(async move {
-            let _ = pipe.write_all(&stdin).await;
-        });
-    }
     let (ended, end) = watch::channel(false);
     let stdout = tokio::spawn(read(child.stdout.take(), end.clone()));
     let stderr = tokio::spawn(read(child.stderr.take(), end));

@@ -1,11 +1,10 @@
 //! Hashes.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256, Sha512};
 
+use crate::digest::{hex, sha256};
 use crate::value::Type;
 
 use super::function::{Function, function, parameter};
@@ -15,7 +14,7 @@ pub(super) fn functions() -> Vec<Function> {
     vec![
         function("sha256", "The SHA-256 hash of a text, in hexadecimal digits.")
             .takes(text())
-            .gives(Type::String, |args| Ok(hex(&Sha256::digest(args.text(0))).into())),
+            .gives(Type::String, |args| Ok(sha256(args.text(0).as_bytes()).into())),
         function("sha512", "The SHA-512 hash of a text, in hexadecimal digits.")
             .takes(text())
             .gives(Type::String, |args| Ok(hex(&Sha512::digest(args.text(0))).into())),
@@ -26,13 +25,4 @@ pub(super) fn functions() -> Vec<Function> {
             .takes(text())
             .gives(Type::String, |args| Ok(STANDARD.encode(Sha512::digest(args.text(0))).into())),
     ]
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -1,0 +1,126 @@
+//! Whose a node is: what stands in `owner.json` in its directory.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diag::Diagnostic;
+
+use super::node::NodeSpec;
+
+/// The version of the file that this vsa writes.
+const VERSION: u32 = 1;
+
+/// Who owns a node's directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The version of the file's format.
+    version: u32,
+    /// The lineage of the state.
+    pub lineage: String,
+    /// The directories that vsa made for it, from the top, its own the last; none where it was there already.
+    pub made: Vec<PathBuf>,
+}
+
+impl Owner {
+    /// The state of this lineage, which made these directories.
+    pub fn new(lineage: impl Into<String>, made: Vec<PathBuf>) -> Self {
+        Self { version: VERSION, lineage: lineage.into(), made }
+    }
+
+    /// Reads the owner file of a node.
+    ///
+    /// # Errors
+    /// It is damaged, or of a later vsa: nobody knows then whose the node is, so nobody may touch it.
+    pub fn parse(spec: &NodeSpec, bytes: &[u8]) -> Result<Self, Diagnostic> {
+        #[derive(Deserialize)]
+        struct Header {
+            version: u32,
+        }
+        let refused = |summary: &str, detail: String, help: &str| {
+            Diagnostic::error(format!("{summary} whose `{}` is", spec.address))
+                .code("foreign_node")
+                .detail(format!("{}: {detail}", spec.owner_file().display()))
+                .help(help)
+                .on(&spec.address)
+        };
+        let damaged = |error: serde_json::Error| {
+            let help =
+                "restore the file from a backup; remove it only where no other configuration uses the node";
+            refused("it cannot be told", error.to_string(), help)
+        };
+        match serde_json::from_slice(bytes).map_err(damaged)? {
+            Header { version } if version > VERSION => Err(refused(
+                "this vsa does not know",
+                format!("its version is {version}, this vsa knows {VERSION}"),
+                "use the vsa that wrote it, or a newer one",
+            )),
+            Header { .. } => serde_json::from_slice(bytes).map_err(damaged),
+        }
+    }
+
+    /// Why a state of another lineage may not touch the node; `None` of its own state.
+    pub fn refusal(&self, spec: &NodeSpec, lineage: &str) -> Option<Diagnostic> {
+        (self.lineage != lineage).then(|| {
+            Diagnostic::error(format!("`{}` belongs to another configuration", spec.address))
+                .code("foreign_node")
+                .detail(format!(
+                    "{} names the state with lineage `{}` as the owner of {}, this state's lineage is `{lineage}`",
+                    spec.owner_file().display(),
+                    self.lineage,
+                    spec.root.display(),
+                ))
+                .help("give the node another `root`, or destroy the other configuration first")
+                .help("where it is this configuration and its state is lost, put the state back: `.vsa/backups/` has former ones")
+                .on(&spec.address)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+    use crate::plan::ProxyMode;
+
+    const SAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/state/samples/owner-v1.json"));
+
+    fn spec() -> NodeSpec {
+        NodeSpec {
+            address: Address::new("node", "local"),
+            name: "local".into(),
+            mode: ProxyMode::Managed,
+            root: "/r".into(),
+            srv_root: "/r/srv".into(),
+            nginx: "/usr/sbin/nginx".into(),
+            nginx_conf: "/unused".into(),
+            include_file: "/unused".into(),
+            pid_file: "/r/run/nginx.pid".into(),
+            http_port: 8080,
+            https_port: 8443,
+            worker_user: None,
+            default_server: true,
+            drain_seconds: 30,
+        }
+    }
+
+    #[test]
+    fn every_version_ever_written_is_read() {
+        let owner = Owner::parse(&spec(), SAMPLE.as_bytes()).unwrap();
+        assert_eq!(owner.made, [PathBuf::from("/var/lib/vsa"), PathBuf::from("/var/lib/vsa/local")]);
+        let written = serde_json::to_string_pretty(&owner).unwrap();
+        assert_eq!(written, SAMPLE.trim_end(), "a changed owner file needs a new version");
+        assert!(owner.refusal(&spec(), &owner.lineage).is_none());
+        assert!(owner.refusal(&spec(), "another").is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_nobodys_to_take() {
+        let whole = SAMPLE.as_bytes();
+        for unusable in [&b""[..], &whole[..whole.len() / 2], b"{\"version\": 2}", b"{\"version\": 1}"] {
+            let error = Owner::parse(&spec(), unusable).unwrap_err();
+            assert_eq!(error.code, Some("foreign_node"));
+            assert!(!error.help.is_empty());
+        }
+    }
+}
