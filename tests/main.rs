@@ -14,6 +14,7 @@ mod canary;
 mod config;
 mod conformance;
 mod continuity;
+mod convergence;
 mod documents;
 mod fuzz;
 mod hostile;
