@@ -89,6 +89,43 @@ fn a_saved_plan_is_refused_after_anything_has_changed() {
 }
 
 #[test]
+fn a_secret_that_the_configuration_spells_out_is_not_saved() {
+    let Some(mut workspace) = Workspace::managed() else { return };
+    configuration(&mut workspace);
+    let text = workspace.read("main.hcl");
+    let literal = |secret: &str| {
+        text.replace("= var.alice_password", &format!("= \"{secret}\""))
+            .replace("  sensitive = true", "  sensitive = true\n  default = \"spelt out, too\"")
+            + "locals {\n  elsewhere = \"by another name\"\n}\n"
+            + "auth \"more\" {\n  tenant = tenant.acme\n  cost = 4\n  user \"bob\" {\n    password = local.elsewhere\n  }\n}\n"
+    };
+    workspace.write("main.hcl", literal("spelt out here"));
+    drop(workspace.vsa(["plan", "-out=next.plan"]).code(0));
+    let saved = workspace.read("next.plan");
+    for secret in ["spelt out here", "spelt out, too", "by another name", "correct horse"] {
+        assert!(!saved.contains(secret), "{secret}");
+    }
+    workspace.write("main.hcl", literal("another one"));
+    drop(workspace.vsa(["apply", "next.plan"]).code(4).says("spells a secret out"));
+    workspace.write("main.hcl", literal("spelt out here"));
+    drop(workspace.vsa(["apply", "next.plan"]).code(0));
+    drop(workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn a_saved_plan_takes_no_other_values() {
+    let mut workspace = Workspace::new();
+    configuration(&mut workspace);
+    drop(workspace.vsa(["plan", "-out=next.plan", "-preflight=false"]).code(0));
+    drop(
+        workspace
+            .vsa(["apply", "next.plan", "-var", "greeting=bye"])
+            .code(1)
+            .says("has a value of `var.greeting`"),
+    );
+}
+
+#[test]
 fn plans_of_every_version_stay_readable() {
     let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/state/samples");
     let workspace = Workspace::new();

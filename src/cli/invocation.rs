@@ -16,7 +16,7 @@ use crate::store::{self, Holder, Layout, Lock, StateFile};
 use super::arguments::{Global, LockFlags, VariableFlag, VariableFlags};
 use super::auditing::{Auditing, actor};
 use super::render::PlanText;
-use super::saved::Saved;
+use super::saved::{Saved, Source};
 use super::{Command, Environment, Exit, Failure, Terminal};
 
 /// One run of a command.
@@ -147,16 +147,30 @@ impl Invocation {
 
     /// Evaluates the configuration that a plan was made from, its sensitive variables supplied again.
     pub fn load_saved(&self, saved: &Saved, variables: &VariableFlags) -> Result<Declared, Failure> {
-        let sources = saved.sources.iter();
-        let configuration = sources.map(|source| config::File {
-            path: source.path.clone(),
-            bytes: source.text.clone().into_bytes(),
-        });
-        let values = self.source_files()?.into_iter().filter(|file| config::holds_values(&file.path));
+        let known = |flag: &&VariableFlag| matches!(flag, VariableFlag::Value(name, _) if saved.variables.contains_key(name));
+        if let Some(VariableFlag::Value(name, _)) = variables.0.iter().find(known) {
+            return Err(Diagnostic::error(format!("the saved plan has a value of `var.{name}`"))
+                .help("an apply of it takes values of sensitive variables only")
+                .help(format!("make another plan with another value: `vsa plan -out FILE -var {name}=…`"))
+                .into());
+        }
+        let (present, key) = (self.source_files()?, self.key()?);
+        let file = |source: &Source| {
+            source.file(&present, key.as_ref()).ok_or_else(|| Failure {
+                exit: Exit::Stale,
+                diagnostics: Diagnostic::error(format!("`{}` is not as it was", source.path.display()))
+                    .code("stale_plan")
+                    .detail("it spells a secret out, so the saved plan does not hold it and needs the file itself")
+                    .help("give secrets as sensitive variables, and make a new plan with `vsa plan -out FILE`")
+                    .into(),
+            })
+        };
+        let configuration = saved.sources.iter().map(file).collect::<Result<Vec<_>, _>>()?;
+        let values = present.into_iter().filter(|file| config::holds_values(&file.path));
         let mut arguments = self.arguments(variables)?;
         let known = config::File { path: "(the saved plan)".into(), bytes: saved.values().into_bytes() };
         arguments.push(config::Argument::File(known));
-        self.evaluate(configuration.chain(values).collect(), arguments)
+        self.evaluate(configuration.into_iter().chain(values).collect(), arguments)
     }
 
     fn arguments(&self, variables: &VariableFlags) -> Result<Vec<config::Argument>, Failure> {

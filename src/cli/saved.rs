@@ -1,17 +1,21 @@
 //! Saved plans: what a plan was made from, and its digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::config::{self, Declared};
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::clock;
 use crate::plan::{Plan, Preflight};
+use crate::state::Key;
+use crate::value::{Repr, Value};
 
 use super::{Failure, Invocation};
 
@@ -23,8 +27,63 @@ pub(crate) const VERSION: u32 = 1;
 pub struct Source {
     /// Relative to the configuration's directory.
     pub path: PathBuf,
-    /// The text.
+    /// The text, with secrets that it spells out masked.
     pub text: String,
+    /// Where it spells secrets out: its fingerprint. An apply then takes the file itself, which must be as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+}
+
+/// Fingerprints of source files stand under an address of their own.
+fn address() -> Address {
+    Address::new("vsa", "sources")
+}
+
+impl Source {
+    fn of(file: config::File, masked: &str, secrets: &BTreeSet<Arc<str>>, key: Option<&Key>) -> Self {
+        let text = String::from_utf8_lossy(&file.bytes).into_owned();
+        let masked =
+            secrets.iter().fold(masked.to_owned(), |masked, secret| masked.replace(&**secret, "********"));
+        let fingerprint = (masked != text).then(|| key.map(|key| fingerprint(key, &file.path, &text)));
+        Self { path: file.path, text: masked, fingerprint: fingerprint.map(Option::unwrap_or_default) }
+    }
+
+    /// The file as the plan was made from it; `present` are those of the configuration's directory.
+    pub(crate) fn file(&self, present: &[config::File], key: Option<&Key>) -> Option<config::File> {
+        let Some(expected) = &self.fingerprint else {
+            return Some(config::File { path: self.path.clone(), bytes: self.text.clone().into_bytes() });
+        };
+        let file = present.iter().find(|file| file.path == self.path)?;
+        let text = String::from_utf8_lossy(&file.bytes);
+        (fingerprint(key?, &self.path, &text) == *expected).then(|| file.clone())
+    }
+}
+
+fn fingerprint(key: &Key, path: &Path, text: &str) -> String {
+    key.fingerprint(&address(), &path.to_string_lossy(), text)
+}
+
+/// The texts of all sensitive values.
+fn secrets(declared: &Declared) -> BTreeSet<Arc<str>> {
+    fn collect(value: &Value, sensitive: bool, into: &mut BTreeSet<Arc<str>>) {
+        let sensitive = sensitive || value.is_sensitive();
+        match value.repr() {
+            Repr::String(text) if sensitive && !text.is_empty() => _ = into.insert(text.as_ref().into()),
+            Repr::List(_, elements) | Repr::Set(_, elements) | Repr::Tuple(elements) => {
+                elements.iter().for_each(|element| collect(element, sensitive, into));
+            }
+            Repr::Map(_, object) | Repr::Object(object) => {
+                object.iter().for_each(|(_, value)| collect(value, sensitive, into));
+            }
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    let attributes = declared.resources.values().flat_map(|resource| resource.attributes.iter());
+    attributes.for_each(|(_, value)| collect(value, false, &mut found));
+    declared.variables.values().for_each(|value| collect(value, false, &mut found));
+    declared.outputs.values().for_each(|output| collect(&output.value, output.sensitive, &mut found));
+    found
 }
 
 /// A saved plan. Files of variable values do not stand in it, since they may hold secrets.
@@ -66,8 +125,11 @@ pub(crate) fn save(
     path: &Path,
 ) -> Result<(), Failure> {
     let files = invocation.source_files()?.into_iter().filter(|file| !config::holds_values(&file.path));
-    let sources =
-        files.map(|file| Source { path: file.path, text: String::from_utf8_lossy(&file.bytes).into_owned() });
+    let (secrets, key, shown) = (secrets(declared), invocation.key()?, invocation.sources.borrow());
+    let sources = files.map(|file| {
+        let masked = shown.iter().find(|(_, shown)| shown.path == file.path);
+        Source::of(file, masked.map_or("", |(_, shown)| &shown.text), &secrets, key.as_ref())
+    });
     let plain = declared.variables.iter().filter(|(_, value)| !value.contains_sensitive());
     let saved = Saved {
         version: VERSION,
