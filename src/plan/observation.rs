@@ -191,6 +191,7 @@ impl fmt::Debug for Answer {
             Self::Process(id) => f.debug_tuple("Process").field(id).finish(),
             Self::Processes(processes) => f.debug_tuple("Processes").field(processes).finish(),
             Self::User { uid, gid } => f.debug_struct("User").field("uid", uid).field("gid", gid).finish(),
+            Self::Permission { refused } => f.debug_struct("Permission").field("refused", refused).finish(),
             Self::Readable { barrier } => f.debug_struct("Readable").field("barrier", barrier).finish(),
         }
     }
