@@ -68,7 +68,8 @@ impl Log {
     }
 
     fn write_lines(&self, lines: &[String]) {
-        fs::write(&self.jsonl, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        fs::write(&self.jsonl, lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect::<String>())
+            .unwrap();
     }
 
     fn sql(&self, sql: &str) {

@@ -2026,7 +2026,8 @@ fn a_directory_without_files_declares_the_node_alone() {
 
 #[test]
 fn long_chains_are_no_deep_recursion() {
-    let links: String = (1..20_000).map(|link| format!("  l{link} = local.l{}\n", link - 1)).collect();
+    let links: Vec<_> = (1..20_000).map(|link| format!("  l{link} = local.l{}\n", link - 1)).collect();
+    let links = links.concat();
     let declared = declared(&format!(
         "locals {{\n  l0 = \"end\"\n{links}}}\noutput \"last\" {{ value = local.l19999 }}\n"
     ));

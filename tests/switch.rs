@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::MetadataExt as _;
 
 use vsa::address::Address;
 use vsa::apply::{Interrupt, OnFailure, Outcome, Report, Tested};
@@ -14,7 +15,8 @@ use crate::support::node::{Files, Ground, block_on, snapshot};
 use crate::support::{self};
 
 fn told(report: &Report) -> String {
-    report.errors.iter().map(|error| format!("{}\n{}\n", error.summary, error.detail)).collect()
+    let texts = report.errors.iter().flat_map(|error| [&*error.summary, "\n", &*error.detail, "\n"]);
+    texts.collect()
 }
 
 fn done(report: &Report) {
@@ -44,7 +46,6 @@ fn sites_are_served_and_a_change_is_served() {
     assert_eq!(ground.get("a.example").as_deref(), Some("three"));
     assert_eq!(ground.state.nodes[&ground.address].generation, 2);
 
-    use std::os::unix::fs::MetadataExt as _;
     let inode = |number, path: &str| fs::metadata(ground.spec().generation(number).join(path)).unwrap().ino();
     assert_eq!(
         inode(1, "sites/b.example.conf"),

@@ -282,9 +282,10 @@ impl Candidate {
             FileBody::Text(content) => {
                 if let Some(text) = content.as_text() {
                     let same = live.and_then(|live| live.same(path, &digest));
-                    Some(same.map(|from| self.carry(from, to.clone())).unwrap_or_else(|| {
-                        FileOperation::Create { path: to, access: readers.file(), bytes: text.into() }
-                    }))
+                    Some(match same {
+                        Some(from) => self.carry(from, to),
+                        None => FileOperation::Create { path: to, access: readers.file(), bytes: text.into() },
+                    })
                 } else if let Some((from, former)) =
                     live.and_then(|live| live.same_sealed(path, rendered.sealed.as_ref()))
                 {

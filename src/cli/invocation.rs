@@ -51,7 +51,7 @@ impl Invocation {
         environment: Environment,
         terminal: Terminal,
         command: &Command,
-        arguments: Vec<String>,
+        arguments: &[String],
     ) -> Result<Self, Failure> {
         let unknown = || Diagnostic::error("the current directory is not known").help("use `-chdir=DIR`");
         let here = environment.directory.clone().ok_or_else(unknown)?;

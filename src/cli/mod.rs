@@ -51,10 +51,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     trace(&environment);
     let Arguments { global, command, .. } = parsed;
     if command.audited() == Audited::Not {
-        return ended(written(command.run_anywhere(terminal), terminal), terminal, None);
+        return ended(written(Ok(command.run_anywhere(terminal)), terminal), terminal, None);
     }
     let masked = arguments::masked(&words);
-    let invocation = match Invocation::new(&global, environment, terminal, &command, masked) {
+    let invocation = match Invocation::new(&global, environment, terminal, &command, &masked) {
         Ok(invocation) => invocation,
         Err(failure) => return ended(Err(failure), terminal, None),
     };

@@ -112,7 +112,9 @@ impl Saved {
     pub fn values(&self) -> String {
         // JSON is HCL, but for what begins a template inside a string.
         let literal = |value: &serde_json::Value| value.to_string().replace("${", "$${").replace("%{", "%%{");
-        self.variables.iter().map(|(name, value)| format!("{name} = {}\n", literal(value))).collect()
+        let lines: Vec<_> =
+            self.variables.iter().map(|(name, value)| format!("{name} = {}", literal(value))).collect();
+        lines.join("\n")
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Apply {
     #[command(flatten)]
     plan: PlanFlags,
     #[command(flatten)]
-    apply: ApplyFlags,
+    how: ApplyFlags,
 }
 
 impl Apply {
@@ -29,18 +29,18 @@ impl Apply {
     pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
         let Some(file) = &self.file else {
             let declared = invocation.load(&self.variables)?;
-            let _lock = invocation.lock(self.apply.lock)?;
+            let _lock = invocation.lock(self.how.lock)?;
             invocation.ensure_key()?;
             let prepared = planning::plan(
                 invocation,
                 &declared,
-                self.plan.options_for_apply(Mode::Normal, self.apply.auto_approve),
+                self.plan.options_for_apply(Mode::Normal, self.how.auto_approve),
             )?;
-            return applying::confirm_and_apply(invocation, &declared, prepared, self.plan.full, self.apply);
+            return applying::confirm_and_apply(invocation, &declared, prepared, self.plan.full, self.how);
         };
         let saved = saved::read(&invocation.base.configuration.join(file))?;
         let declared = invocation.load_saved(&saved, &self.variables)?;
-        let _lock = invocation.lock(self.apply.lock)?;
+        let _lock = invocation.lock(self.how.lock)?;
         invocation.ensure_key()?;
         let options = planning::Options {
             mode: Mode::Normal,
@@ -56,7 +56,7 @@ impl Apply {
         if prepared.planned.plan.is_empty() {
             invocation.terminal.print(&invocation.plan_text(self.plan.full).render(&prepared.planned.plan));
         }
-        applying::apply(invocation, &declared, prepared, self.apply)
+        applying::apply(invocation, &declared, prepared, self.how)
     }
 }
 

@@ -135,7 +135,7 @@ fn list(invocation: &Invocation, filter: &Filter, json: bool) -> Result<Exit, Fa
             line.push_str(&visible(part));
         }
         if let Some(code) = record.exit_code {
-            line.push_str(&format!("  exit {code}"));
+            let _ = write!(line, "  exit {code}");
         }
         text.push_str(&line);
         text.push('\n');

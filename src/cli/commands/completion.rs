@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::cli::{Arguments, Exit, Failure, Terminal};
+use crate::cli::{Arguments, Exit, Terminal};
 
 /// Print a shell's completion script
 #[derive(Debug, Args)]
@@ -14,10 +14,10 @@ pub struct Completion {
 
 impl Completion {
     /// Runs the command.
-    pub fn run(&self, terminal: Terminal) -> Result<Exit, Failure> {
+    pub fn run(&self, terminal: Terminal) -> Exit {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Arguments::command(), "vsa", &mut script);
         terminal.print(&String::from_utf8_lossy(&script));
-        Ok(Exit::Done)
+        Exit::Done
     }
 }

@@ -101,18 +101,14 @@ impl Command {
 
     /// Whether it loads the configuration, which says where the audit log is.
     pub fn loads(&self) -> bool {
-        match self {
-            Self::Validate(_) | Self::Plan(_) | Self::Apply(_) => true,
-            Self::Destroy(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Destroy(_))
     }
 
     /// Runs a command that has to do with a configuration.
     pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
         match self {
             Self::Init(command) => command.run(invocation),
-            Self::Validate(command) => command.run(invocation),
+            Self::Validate(command) => Ok(command.run(invocation)),
             Self::Plan(command) => command.run(invocation),
             Self::Apply(command) => command.run(invocation),
             Self::Destroy(command) => command.run(invocation),
@@ -123,18 +119,18 @@ impl Command {
             Self::Node(command) => command.run(invocation),
             Self::Audit(command) => command.run(invocation),
             Self::Schema(_) | Self::Completion(_) | Self::Version(_) => {
-                self.run_anywhere(invocation.terminal)
+                Ok(self.run_anywhere(invocation.terminal))
             }
         }
     }
 
     /// Runs a command that has nothing to do with a configuration.
-    pub fn run_anywhere(&self, terminal: Terminal) -> Result<Exit, Failure> {
+    pub fn run_anywhere(&self, terminal: Terminal) -> Exit {
         match self {
             Self::Schema(command) => command.run(terminal),
             Self::Completion(command) => command.run(terminal),
             Self::Version(command) => command.run(terminal),
-            _ => Ok(Exit::Done),
+            _ => Exit::Done,
         }
     }
 }

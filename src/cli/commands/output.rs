@@ -62,7 +62,7 @@ impl Output {
                     .into());
             }
             (_, false) if self.json => {
-                terminal.line(&format!("{:#}", output.value.clone().unwrap_or_default()))
+                terminal.line(&format!("{:#}", output.value.clone().unwrap_or_default()));
             }
             (_, false) => terminal.line(&render::output_value(output)),
         }

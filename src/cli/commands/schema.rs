@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::{Exit, Failure, Terminal};
+use crate::cli::{Exit, Terminal};
 use crate::kinds::{reference::schemas_json, registry};
 
 /// Print the schemas of all kinds
@@ -16,9 +16,9 @@ pub struct Schema {
 impl Schema {
     /// Runs the command.
     #[expect(clippy::unused_self, reason = "commands are alike")]
-    pub fn run(&self, terminal: Terminal) -> Result<Exit, Failure> {
+    pub fn run(&self, terminal: Terminal) -> Exit {
         let schemas = schemas_json(registry());
         terminal.line(&format!("{schemas:#}"));
-        Ok(Exit::Done)
+        Exit::Done
     }
 }

@@ -22,7 +22,7 @@ pub struct Validate {
 
 impl Validate {
     /// Runs the command.
-    pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
+    pub fn run(&self, invocation: &Invocation) -> Exit {
         let (exit, diagnostics) = match check(invocation, &self.variables) {
             Ok(findings) => (Exit::Done, findings),
             Err(failure) => (failure.exit, failure.diagnostics),
@@ -38,7 +38,7 @@ impl Validate {
                 invocation.terminal.line(&paint.green("The configuration is valid."));
             }
         }
-        Ok(exit)
+        exit
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::{Exit, Failure, Terminal};
+use crate::cli::{Exit, Terminal};
 
 /// Show the version of vsa
 #[derive(Debug, Args)]
@@ -14,13 +14,13 @@ pub struct Version {
 
 impl Version {
     /// Runs the command.
-    pub fn run(&self, terminal: Terminal) -> Result<Exit, Failure> {
+    pub fn run(&self, terminal: Terminal) -> Exit {
         let version = env!("CARGO_PKG_VERSION");
         if self.json {
             terminal.line(&serde_json::json!({ "vsa_version": version }).to_string());
         } else {
             terminal.line(&format!("vsa {version}"));
         }
-        Ok(Exit::Done)
+        Exit::Done
     }
 }
