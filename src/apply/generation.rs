@@ -284,7 +284,9 @@ impl Candidate {
                     let same = live.and_then(|live| live.same(path, &digest));
                     Some(match same {
                         Some(from) => self.carry(from, to),
-                        None => FileOperation::Create { path: to, access: readers.file(), bytes: text.into() },
+                        None => {
+                            FileOperation::Create { path: to, access: readers.file(), bytes: text.into() }
+                        }
                     })
                 } else if let Some((from, former)) =
                     live.and_then(|live| live.same_sealed(path, rendered.sealed.as_ref()))
