@@ -52,7 +52,9 @@ pub(super) fn texts(
                 .collect::<Result<_, _>>()?;
             // At once as long as it gets: growing would leave copies behind.
             let mut whole = String::with_capacity(parts.iter().map(|part| part.len()).sum());
-            parts.iter().for_each(|part| whole.push_str(part));
+            for part in &parts {
+                whole.push_str(part);
+            }
             Ok((Arc::clone(path), Secret::new(whole)))
         })
         .collect()

@@ -15,12 +15,15 @@ use super::render::describe;
 /// How many records are gathered before they are written: each writing waits for the disk.
 const BATCH: usize = 256;
 
+/// Takes records for the audit log.
+type Writer = dyn Fn(&[Entry]) + Send + Sync;
+
 /// Draws progress, and hands on what the audit log shall hold.
 pub(crate) struct Progress {
     terminal: Terminal,
     bar: ProgressBar,
     entries: Mutex<Vec<Entry>>,
-    write: Box<dyn Fn(&[Entry]) + Send + Sync>,
+    write: Box<Writer>,
 }
 
 impl Progress {
