@@ -324,3 +324,37 @@ fn an_ordinary_user_needs_no_root() {
     workspace.write("node.hcl", node);
     drop(vsa(&["plan"]).code(1).says("nothing can be made in /usr"));
 }
+
+/// The one file of vsa's in nginx's own directory: not written over another's, repaired, and read by nginx.
+#[test]
+fn the_include_file_is_kept_in_place() {
+    let Some(workspace) = Workspace::on_host() else { return };
+    let system = workspace.system().unwrap();
+    system.start_nginx();
+    workspace.write_node("");
+    workspace.write("main.hcl", "tenant \"acme\" {}\n");
+    workspace.write("site.hcl", site("one.example.com", "redirect {\n    to = \"https://b.example\"\n  }"));
+    let include = system.path("/etc/nginx/conf.d/vsa.conf");
+    fs::write(&include, "# somebody's\n").unwrap();
+    drop(workspace.vsa(["apply", "-auto-approve"]).code(1).says("is in the way").says("include_file"));
+    assert_eq!(fs::read_to_string(&include).unwrap(), "# somebody's\n");
+    fs::remove_file(&include).unwrap();
+    let main = system.path("/etc/nginx/nginx.conf");
+    let text = fs::read_to_string(&main).unwrap();
+    fs::write(&main, text.replace("include /etc/nginx/conf.d/*.conf;", "")).unwrap();
+    drop(workspace.vsa(["plan"]).code(1).says("nginx does not read `/etc/nginx/conf.d/vsa.conf`"));
+    fs::write(&main, text).unwrap();
+    drop(workspace.apply());
+    drop(workspace.assert_nothing_to_do());
+    let ours = fs::read_to_string(&include).unwrap();
+    fs::write(&include, "# edited\n").unwrap();
+    drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says("vsa.conf").says("was edited"));
+    drop(workspace.apply());
+    assert_eq!(fs::read_to_string(&include).unwrap(), ours);
+    fs::remove_file(&include).unwrap();
+    drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says("vsa.conf").says("was deleted"));
+    drop(workspace.apply());
+    assert_eq!(fs::read_to_string(&include).unwrap(), ours);
+    assert_eq!(workspace.http("one.example.com", "/").status, 301);
+    drop(workspace.assert_nothing_to_do());
+}

@@ -35,6 +35,8 @@ pub struct Foreign {
     pub servers: Vec<ForeignServer>,
     /// Where `server_names_hash_…` is set.
     pub server_names_hash: Option<(PathBuf, u32)>,
+    /// Whether no include of `http {}` reads vsa's own file, though all files could be read.
+    pub misses_own: bool,
     /// Patterns of files whose text is not at hand yet.
     pub unread: Vec<String>,
 }
@@ -54,8 +56,11 @@ pub fn foreign(main: &Path, own: &Path, read: &Read<'_>) -> Foreign {
         own,
         read,
         found: Foreign::default(),
+        includes_own: false,
+        understood: true,
     };
     walk.pattern(&main.to_string_lossy(), &mut Scope::Main, 0);
+    walk.found.misses_own = !walk.includes_own && walk.understood && walk.found.unread.is_empty();
     walk.found
 }
 
@@ -75,6 +80,10 @@ struct Walk<'w, 'a> {
     own: &'w Path,
     read: &'w Read<'a>,
     found: Foreign,
+    /// Whether an include of `http {}` reads `own`.
+    includes_own: bool,
+    /// Whether all files were nginx's grammar, the main one among them.
+    understood: bool,
 }
 
 impl Walk<'_, '_> {
@@ -83,12 +92,14 @@ impl Walk<'_, '_> {
             self.found.unread.push(pattern.to_owned());
             return;
         };
+        self.understood &= depth > 0 || !files.is_empty();
         for (path, bytes) in files {
-            if path != self.own
-                && depth < DEPTH
-                && let Ok(directives) = parse(&String::from_utf8_lossy(bytes))
-            {
-                self.directives(&directives, path, scope, depth);
+            if path == self.own {
+                continue;
+            }
+            match parse(&String::from_utf8_lossy(bytes)) {
+                Ok(directives) if depth < DEPTH => self.directives(&directives, path, scope, depth),
+                _ => self.understood = false,
             }
         }
     }
@@ -100,6 +111,7 @@ impl Walk<'_, '_> {
                 ("include", None, _) => {
                     for pattern in &directive.args {
                         let pattern = self.directory.join(pattern);
+                        self.includes_own |= matches!(scope, Scope::Http) && reads(&pattern, self.own);
                         self.pattern(&pattern.to_string_lossy(), scope, depth + 1);
                     }
                 }
@@ -130,6 +142,17 @@ impl Walk<'_, '_> {
             }
         }
     }
+}
+
+/// Whether an include of this pattern reads a file.
+fn reads(pattern: &Path, file: &Path) -> bool {
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        case_sensitive: true,
+    };
+    let pattern = glob::Pattern::new(&pattern.to_string_lossy());
+    pattern.is_ok_and(|pattern| pattern.matches_path_with(file, options))
 }
 
 fn listen(args: &[String]) -> Option<Listen> {
@@ -180,6 +203,9 @@ mod tests {
         assert_eq!(includes(main, own, &some(0)), ["/etc/nginx/nginx.conf"]);
         assert_eq!(includes(main, own, &some(2)), ["/etc/nginx/sites/*"]);
         let found = foreign(main, own, &some(4));
+        assert!(!found.misses_own);
+        assert!(foreign(main, Path::new("/etc/nginx/vsa.d/vsa.conf"), &some(4)).misses_own);
+        assert!(!foreign(main, own, &some(2)).misses_own, "not everything is read yet");
         assert_eq!(found.unread, Vec::<String>::new());
         assert_eq!(found.servers.len(), 1);
         assert_eq!(found.servers[0].names, ["_", "a.example"]);

@@ -163,6 +163,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     let mut drift = Vec::new();
     for (address, (node, observed)) in &known {
         nodes::owner(node, &inputs.state.lineage, observed, &mut findings);
+        nodes::obstacle(node, inputs.state.nodes.get(address), observed, &mut findings);
         if let Some(stored) = inputs.state.nodes.get(address) {
             drift.extend(nodes::drift(stored, observed));
         }

@@ -13,7 +13,7 @@ use crate::state::StoredNode;
 
 use super::build::Inputs;
 use super::kind::Drift;
-use super::node::{Nginx, Node, NodeSpec};
+use super::node::{Nginx, Node, NodeSpec, ProxyMode};
 use super::observation::{Answer, FileType, Leaf, Observations, Query};
 use super::owner::Owner;
 
@@ -30,11 +30,13 @@ pub(super) fn specs(
             continue;
         };
         if let Some(stored) = inputs.state.nodes.get(address)
-            && (stored.spec.root != spec.root || stored.spec.mode != spec.mode)
+            && (stored.spec.root != spec.root
+                || stored.spec.mode != spec.mode
+                || (spec.mode == ProxyMode::Host && stored.spec.include_file != spec.include_file))
         {
             findings.push(
                 Diagnostic::error(format!(
-                    "the mode and the root of `{address}` cannot change while it serves sites"
+                    "mode, `root` and `include_file` of `{address}` cannot change while it serves sites"
                 ))
                 .at(resource.span(&crate::resource::Path::root()))
                 .detail(format!("it is in {} now", stored.spec.root.display()))
@@ -61,6 +63,9 @@ fn marker_query(spec: &NodeSpec) -> Query {
 /// What the engine has to know of a node.
 pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query> {
     let mut queries = vec![Query::NginxVersion(spec.nginx.clone()), Query::Read(spec.owner_file())];
+    if spec.mode == ProxyMode::Host {
+        queries.push(Query::Read(spec.include_file.clone()));
+    }
     if let Some(stored) = stored.filter(|stored| stored.generation > 0) {
         queries.extend([
             Query::Stat(stored.spec.current()),
@@ -91,6 +96,38 @@ pub(super) fn owner(node: &Node, lineage: &str, observed: &Observations, finding
     if let Some(Answer::Bytes(bytes)) = observed.get(&Query::Read(spec.owner_file())) {
         let refused = Owner::parse(spec, bytes).map_or_else(Some, |owner| owner.refusal(spec, lineage));
         findings.extend(refused);
+    }
+}
+
+/// Refuses to write over an include file that vsa did not make.
+pub(super) fn obstacle(
+    node: &Node,
+    stored: Option<&StoredNode>,
+    observed: &Observations,
+    findings: &mut Diagnostics,
+) {
+    let spec = &node.spec;
+    let is_ours = spec.mode != ProxyMode::Host || stored.is_some_and(|stored| stored.generation > 0);
+    let Some(Answer::Bytes(text)) = observed.get(&Query::Read(spec.include_file.clone())) else { return };
+    if is_ours || *text == spec.include_text().into_bytes() {
+        return;
+    }
+    findings.push(
+        Diagnostic::error(format!("`{}` is in the way of vsa's include file", spec.include_file.display()))
+            .code("obstructed")
+            .detail("it is there, and vsa did not make it")
+            .help("move it away, or name another file with `proxy { include_file }`")
+            .on(&spec.address),
+    );
+}
+
+/// How the include file differs from what vsa wrote. nginx would serve no site of vsa's after its next start.
+fn include_drift(spec: &NodeSpec, observed: &Observations) -> Option<&'static str> {
+    match observed.get(&Query::Read(spec.include_file.clone()))? {
+        Answer::Bytes(text) if *text == spec.include_text().into_bytes() => None,
+        Answer::Bytes(_) => Some("was edited"),
+        Answer::Absent => Some("was deleted"),
+        _ => None,
     }
 }
 
@@ -129,6 +166,11 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
     } else if observed.get(&Query::Tree(spec.generation(stored.generation))).is_some() {
         let subject = format!("generation {}", stored.generation);
         report(&spec.address, subject, "was deleted".to_owned());
+    }
+    if spec.mode == ProxyMode::Host
+        && let Some(what) = include_drift(spec, observed)
+    {
+        report(&spec.address, spec.include_file.display().to_string(), what.to_owned());
     }
     let live = PathBuf::from("generations").join(stored.generation.to_string());
     match observed.get(&Query::Stat(spec.current())) {

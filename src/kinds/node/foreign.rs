@@ -78,6 +78,17 @@ pub(super) fn findings(resource: &Resource, spec: &NodeSpec, observed: &Observat
             );
         }
     }
+    if found.misses_own {
+        findings.push(
+            Diagnostic::error(format!("nginx does not read `{}`", spec.include_file.display()))
+                .code("include_not_read")
+                .detail(format!("no `include` in the `http` block of {} names it", spec.nginx_conf.display()))
+                .at(resource.span(&proxy))
+                .on(&resource.address)
+                .help("put the `include /etc/nginx/conf.d/*.conf;` of nginx's package back into its `http` block")
+                .help("or name a file that it reads with `proxy { include_file }`"),
+        );
+    }
     if let Some((file, line)) = found.server_names_hash
         && resource.get("proxy").get("server_names_hash").and_then(crate::value::Value::as_bool) == Some(true)
     {
