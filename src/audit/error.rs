@@ -42,6 +42,13 @@ pub enum Error {
         /// Where in it, and why.
         source: serde_json::Error,
     },
+    /// A record of a format that this vsa does not know.
+    Later {
+        /// Where it is.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
     /// A record that cannot be written as JSON.
     Encode(serde_json::Error),
     /// The end of the log is not as any vsa leaves it.
@@ -87,6 +94,8 @@ impl Error {
             Self::Malformed { .. } | Self::Tampered { .. } => diagnostic
                 .help("`vsa audit verify` names the first record that is not as it was written")
                 .help("to go on, move both copies away and keep them as evidence: a new log begins"),
+            Self::Later { .. } => diagnostic
+                .help("list the log with the vsa that wrote it, or a newer one; `vsa audit export` prints it as it is"),
             Self::Encode(_) => diagnostic,
         }
     }
@@ -110,6 +119,12 @@ impl fmt::Display for Error {
             Self::Malformed { path, source } => {
                 write!(f, "a record of the audit log `{}` cannot be read: {source}", path.display())
             }
+            Self::Later { path, version } => write!(
+                f,
+                "a record of the audit log `{}` has format {version}; this vsa knows format {} only",
+                path.display(),
+                super::VERSION
+            ),
             Self::Encode(source) => write!(f, "a record of the audit log cannot be written: {source}"),
             Self::Tampered { jsonl, database, seq } => write!(
                 f,

@@ -296,6 +296,30 @@ pub(super) fn continues(head: &AuditHead, lines: &[String]) -> bool {
     })
 }
 
+/// Reads a record. One of a later vsa is told from one that is damaged.
 pub(super) fn parse(line: &str, path: &Path) -> Result<Record, Error> {
-    serde_json::from_str(line).map_err(|source| Error::Malformed { path: path.to_owned(), source })
+    #[derive(Deserialize)]
+    struct Header {
+        version: u32,
+    }
+    let malformed = |source| Error::Malformed { path: path.to_owned(), source };
+    match serde_json::from_str(line).map_err(malformed)? {
+        Header { version } if version > VERSION => Err(Error::Later { path: path.to_owned(), version }),
+        Header { .. } => serde_json::from_str(line).map_err(malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_record_is_not_called_damaged() {
+        let parsed = |line| parse(line, Path::new("audit.jsonl"));
+        assert!(matches!(
+            parsed(r#"{"version":2,"event":"teleported"}"#),
+            Err(Error::Later { version: 2, .. })
+        ));
+        assert!(matches!(parsed(r#"{"version":1,"event":"teleported"}"#), Err(Error::Malformed { .. })));
+    }
 }

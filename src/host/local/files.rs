@@ -142,3 +142,24 @@ fn replace(path: &Path, access: &Access, bytes: &[u8], ids: &Ids) -> Result<(), 
     fs::rename(&new, path).map_err(failed("replace", path))?;
     sync_parent(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_is_never_set_through_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (target, link) = (directory.path().join("target"), directory.path().join("link"));
+        fs::create_dir(&target).unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o700)).unwrap();
+        symlink(&target, &link).unwrap();
+        let access = Access { owner: None, group: None, mode: 0o755 };
+        let set = |path: &Path| FileOperation::SetAccess { path: path.to_owned(), access: access.clone() };
+        let mode = || fs::metadata(&target).unwrap().permissions().mode() & 0o777;
+        assert!(all(&[set(&link)]).is_err());
+        assert_eq!(mode(), 0o700);
+        all(&[set(&target)]).unwrap();
+        assert_eq!(mode(), 0o755);
+    }
+}
