@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::support::ports::Port;
 use crate::support::{Backend, Request, Workspace, fetch, in_both_modes, root};
 
 /// A user that every Debian has, in the place of a tenant's.
@@ -356,5 +357,46 @@ fn the_include_file_is_kept_in_place() {
     drop(workspace.apply());
     assert_eq!(fs::read_to_string(&include).unwrap(), ours);
     assert_eq!(workspace.http("one.example.com", "/").status, 301);
+    drop(workspace.assert_nothing_to_do());
+}
+
+/// Two nodes of one configuration: all of them, or none.
+#[test]
+fn nodes_are_switched_together_or_not_at_all() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let ports = [(); 4].map(|()| Port::reserve());
+    let [one, two, secure_one, secure_two] = ports.each_ref().map(|port| port.number);
+    let node = |name: &str, http: u16, https: u16| {
+        format!(
+            "node \"{name}\" {{\n  proxy {{\n    mode = \"managed\"\n    http_port = {http}\n    https_port = {https}\n  }}\n}}\n"
+        )
+    };
+    let nodes = |second: u16| node("one", one, secure_one) + &node("two", second, secure_two);
+    let sites = |to: &str| {
+        let redirect = format!("redirect {{\n    to = \"https://{to}.example\"\n  }}");
+        ["one", "two"].map(|name| {
+            let tenant = format!("tenant = tenant.{name}\n  node = node.{name}");
+            let tenants = format!("tenant \"{name}\" {{\n  node = node.{name}\n}}\n");
+            tenants
+                + &site(&format!("{name}.example.com"), &redirect).replace("tenant = tenant.acme", &tenant)
+        })
+    };
+    workspace.write("node.hcl", nodes(one)).write("main.hcl", sites("first").concat());
+    drop(workspace.vsa(["plan"]).code(1).says(&format!("the port `{one}` is held by")));
+    workspace.write("node.hcl", nodes(two));
+    drop(workspace.apply());
+    drop(workspace.assert_nothing_to_do());
+    let to = |port: u16, name: &str| {
+        let answer = fetch(&Request::http(port, &format!("{name}.example.com"), "/")).unwrap();
+        answer.header("location").unwrap().to_owned()
+    };
+    let busy = std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
+    let taken = busy.local_addr().unwrap().port();
+    workspace.write("node.hcl", nodes(taken)).write("main.hcl", sites("second").concat());
+    drop(workspace.vsa(["apply", "-auto-approve"]).code(5).says("taken back node.one: switch"));
+    assert_eq!([to(one, "one"), to(two, "two")], ["https://first.example/"; 2]);
+    drop(busy);
+    drop(workspace.apply());
+    assert_eq!([to(one, "one"), to(taken, "two")], ["https://second.example/"; 2]);
     drop(workspace.assert_nothing_to_do());
 }

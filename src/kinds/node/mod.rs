@@ -9,13 +9,14 @@ use std::path::PathBuf;
 
 use attributes::{Attributes, Mode};
 
+use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::Text as _;
 use crate::plan::action::Access;
 use crate::plan::kind::Base;
 use crate::plan::{
-    Answer, File, Held, Kind, Node as NodeView, NodeSpec, Operation, Phase, ProxyMode, Query, Refreshed,
-    Step, Subject, Undo,
+    Answer, Claim, ClaimScope, File, Held, Kind, Node as NodeView, NodeSpec, Operation, Phase, ProxyMode,
+    Query, Refreshed, Step, Subject, Undo,
 };
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
@@ -173,6 +174,19 @@ impl Kind for Node {
                 .help("give them different ports"),
             );
         }
+    }
+
+    /// All nodes are on this machine: its ports and directories are there once.
+    fn claims(&self, resource: &Resource, _node: &Address) -> Vec<Claim> {
+        let Ok(Attributes { root, proxy, .. }) = resource.decode::<Attributes>() else { return Vec::new() };
+        let claim =
+            |what, name: String, path| Claim { scope: ClaimScope::Everywhere, what, name: name.into(), path };
+        let at = |attribute: &'static str| Path::root().name("proxy").name(attribute);
+        let root = root.map(|root| claim("directory", root.to_string(), Path::root().name("root")));
+        let http = claim("port", proxy.http_port().to_string(), at("http_port"));
+        let https = (proxy.http_port() != proxy.https_port())
+            .then(|| claim("port", proxy.https_port().to_string(), at("https_port")));
+        root.into_iter().chain([http]).chain(https).collect()
     }
 
     fn node(&self, resource: &Resource, base: &Base) -> Option<NodeSpec> {
