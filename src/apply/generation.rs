@@ -25,7 +25,7 @@ use crate::state::{StoredFile, StoredNode};
 use crate::value::Secret;
 
 /// The version of the manifests that this vsa writes.
-pub const MANIFEST_VERSION: u32 = 1;
+const MANIFEST_VERSION: u32 = 1;
 
 /// The manifest of a generation, inside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

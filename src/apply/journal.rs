@@ -1,8 +1,9 @@
 //! The journal of an apply: what it is about to do and what came of it, on disk before the state knows.
 //!
-//! One JSON record a line, beside the state's lock; gone when its run has come to its end. An intent is durable before its action begins. A result may be
-//! lost with the machine: its action is then done again, which changes nothing. [`fold`] makes the state from the
-//! records, at the commit, at the end, and after a kill: the same function, so that all three agree.
+//! One JSON record a line, beside the state's lock; gone when its run has come to its end. An intent is durable before
+//! its action begins. A result may be lost with the machine: its action is then done again, which changes nothing.
+//! [`fold`] makes the state from the records, at the commit, at the end, and after a kill: the same function, so that
+//! all three agree.
 #![expect(clippy::disallowed_methods, reason = "the journal is a file of its own beside the state's lock")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -175,9 +176,12 @@ pub fn read(path: &Path) -> Result<Option<Interrupted>, Diagnostic> {
         match serde_json::from_slice(line) {
             Ok(Record::Begin(begin)) => {
                 if begin.version > VERSION {
-                    return Err(Diagnostic::error(format!("{} is of a later vsa", path.display()))
-                        .detail(format!("its version is {}, this vsa knows {VERSION}", begin.version))
-                        .help("use the vsa that began the run to finish it"));
+                    return Err(Diagnostic::error(format!(
+                        "the journal `{}` is of a later vsa",
+                        path.display()
+                    ))
+                    .detail(format!("its version is {}, this vsa knows {VERSION}", begin.version))
+                    .help("use the vsa that began the run to finish it"));
                 }
                 header = Some(*begin);
                 records.clear();
@@ -185,7 +189,7 @@ pub fn read(path: &Path) -> Result<Option<Interrupted>, Diagnostic> {
             Ok(record) => records.push(record),
             Err(_) if lines.peek().is_none() => {}
             Err(error) => {
-                return Err(Diagnostic::error(format!("the journal {} is damaged", path.display()))
+                return Err(Diagnostic::error(format!("the journal `{}` is damaged", path.display()))
                     .detail(error.to_string())
                     .help(
                         "restore it from a backup, or remove it; then see with `vsa plan` what is left to do",
@@ -197,7 +201,7 @@ pub fn read(path: &Path) -> Result<Option<Interrupted>, Diagnostic> {
 }
 
 fn failed(what: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
-    Diagnostic::error(format!("cannot {what} the journal {}: {error}", path.display()))
+    Diagnostic::error(format!("cannot {what} the journal `{}`: {error}", path.display()))
         .help("the journal is what makes an apply survive a crash; nothing is changed without it")
 }
 

@@ -35,7 +35,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 
 pub use events::{Event, Events, Silent};
-pub use generation::{Candidate, MANIFEST_VERSION, Manifest, Place, read_manifest};
+pub use generation::{Candidate, Manifest, Place, read_manifest};
 pub use interrupt::Interrupt;
 pub use journal::Interrupted;
 pub use preflight::{REFUSED, Tested, preflight, refusal};

@@ -19,8 +19,6 @@ pub struct Environment {
     pub log: Option<String>,
     /// The current directory.
     pub directory: Option<PathBuf>,
-    /// `HOME`.
-    pub home: Option<PathBuf>,
     /// The user that ran `sudo`.
     pub sudo_user: Option<String>,
     /// The CI job, as the usual runners name it.
@@ -48,7 +46,6 @@ impl Environment {
             no_color: text("NO_COLOR").is_some(),
             log: text("VSA_LOG"),
             directory: std::env::current_dir().ok(),
-            home: text("HOME").map(PathBuf::from),
             sudo_user: text("SUDO_USER"),
             job: text("CI_JOB_URL").or_else(|| {
                 let url = format!("{}/{}", text("GITHUB_SERVER_URL")?, text("GITHUB_REPOSITORY")?);

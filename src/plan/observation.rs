@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub enum Query {
     /// What stands at a path, not following a link at its end.
     Stat(PathBuf),
-    /// The SHA-256 of a file's bytes and, for files of certificates, nothing else; answered with [`Answer::Digest`].
+    /// The SHA-256 of a file's bytes: answered with [`Answer::Digest`].
     Digest(PathBuf),
     /// A file's bytes.
     Read(PathBuf),
