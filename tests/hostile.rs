@@ -127,3 +127,20 @@ fn the_version_is_had_by_any_spelling() {
         assert_eq!(run.stdout.trim(), format!("vsa {}", env!("CARGO_PKG_VERSION")));
     }
 }
+
+#[test]
+fn a_node_whose_files_are_gone_is_made_again() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let site = "domain \"a.example.com\" {\n  tenant = tenant.acme\n  redirect {\n    to = \"https://b.example.com/\"\n  }\n}\n";
+    workspace.write_node("").write("main.hcl", format!("{STEERING}{site}"));
+    drop(workspace.apply());
+    let node = workspace.node_root();
+    for lost in ["run", "logs", "acme", "certificates", "generations", ""] {
+        drop(workspace.vsa(["node", "stop"]).code(0));
+        fs::remove_dir_all(node.join(lost).components().as_path()).unwrap();
+        drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says("was deleted"));
+        drop(workspace.apply());
+        drop(workspace.assert_nothing_to_do());
+        assert_eq!(workspace.https("a.example.com", "/").status, 301, "{lost}");
+    }
+}

@@ -15,8 +15,8 @@ use crate::names::Text as _;
 use crate::plan::action::Access;
 use crate::plan::kind::Base;
 use crate::plan::{
-    Answer, Claim, ClaimScope, File, Held, Kind, Node as NodeView, NodeSpec, Operation, Phase, ProxyMode,
-    Query, Refreshed, Step, Subject, Undo,
+    Answer, Claim, ClaimScope, Drift, File, Held, Kind, Node as NodeView, NodeSpec, Operation, Phase,
+    ProxyMode, Query, Refreshed, Step, Subject, Undo,
 };
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
@@ -85,6 +85,12 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
         drain_seconds: u32::try_from(proxy.drain.seconds()).unwrap_or(u32::MAX),
         root,
     }
+}
+
+/// The node's directories, the outer one first.
+fn directories(spec: &NodeSpec) -> [PathBuf; 4] {
+    let below = |name| spec.root.join(name);
+    [spec.root.clone(), below("logs"), below("run"), below("acme")]
 }
 
 /// Whether nginx's workers can enter the node's directory, where password files and pages are.
@@ -202,7 +208,8 @@ impl Kind for Node {
         let user = spec.worker_user.iter().map(|user| Query::User(user.to_string()));
         let foreign = foreign::queries(spec, subject.observed);
         let make = std::iter::once(Query::MayMake(spec.root.clone()));
-        user.chain(foreign).chain(way(spec)).chain(make).collect()
+        let directories = directories(spec).map(Query::Stat);
+        user.chain(foreign).chain(way(spec)).chain(make).chain(directories).collect()
     }
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
@@ -236,6 +243,16 @@ impl Kind for Node {
                 .map(|finding| finding.at(resource.span(&Path::root())).on(&resource.address)),
         );
         refreshed.findings.extend(foreign::findings(resource, spec, subject.observed));
+        let absent = |path: &PathBuf| subject.prior.is_some() && subject.observed.is_absent(path);
+        // Where the whole is gone, its parts need not be said.
+        let gone = directories(spec).into_iter().find(absent);
+        refreshed.drift.extend(gone.map(|path| Drift {
+            address: resource.address.clone(),
+            subject: path.display().to_string(),
+            what: "was deleted".to_owned(),
+            repaired: true,
+            diff: None,
+        }));
         refreshed
     }
 
@@ -275,7 +292,6 @@ impl Kind for Node {
             },
             undo: Undo::RemoveMade,
         };
-        let below = ["logs", "run", "acme"].map(|name| directory(spec.root.join(name)));
-        std::iter::once(directory(spec.root.clone())).chain(below).collect()
+        directories(spec).map(directory).into()
     }
 }
