@@ -144,3 +144,18 @@ fn a_node_whose_files_are_gone_is_made_again() {
         assert_eq!(workspace.https("a.example.com", "/").status, 301, "{lost}");
     }
 }
+
+#[test]
+fn all_that_goes_is_named_in_a_long_plan() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let names: Vec<_> = (0..12).map(|number| format!("d{number}.example.com")).collect();
+    let site = "  for_each = toset(local.names)\n  tenant = tenant.acme\n  root = \"/srv/none\"\n  tls {\n    enabled = false\n  }\n";
+    let text = format!("locals {{\n  names = {names:?}\n}}\ndomain \"all\" {{\n{site}}}\n");
+    workspace.write_node("").write("tenant.hcl", "tenant \"acme\" {}\n").write("main.hcl", text);
+    drop(workspace.apply());
+    workspace.write("main.hcl", "");
+    let plan = workspace.vsa(["plan"]).code(0);
+    for name in names {
+        assert!(plan.stdout.contains(&format!("domain.all[\"{name}\"]")), "{plan}");
+    }
+}

@@ -137,7 +137,9 @@ impl PlanText<'_> {
     }
 
     fn collapsed(&self, out: &mut String, shape: &str, more: &[&Address]) {
-        let names: Vec<_> = more.iter().take(3).map(ToString::to_string).collect();
+        // What goes is named one by one: nobody should find out afterwards.
+        let named = if shape.contains(" destroyed") || shape.contains(" replaced") { more.len() } else { 3 };
+        let names: Vec<_> = more.iter().take(named).map(ToString::to_string).collect();
         let rest = if more.len() > names.len() { ", …" } else { "" };
         let text = format!("# and {} more like it ({shape}): {}{rest}", more.len(), names.join(", "));
         let _ = writeln!(out, "  {}", self.paint.bold(&text));
