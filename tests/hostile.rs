@@ -159,3 +159,18 @@ fn all_that_goes_is_named_in_a_long_plan() {
         assert!(plan.stdout.contains(&format!("domain.all[\"{name}\"]")), "{plan}");
     }
 }
+
+#[test]
+fn a_line_that_is_not_hcl_shows_no_secret() {
+    let workspace = Workspace::new();
+    for text in [
+        "auth \"a\" {\n  user \"u\" {\n    password = \"hunter2\n  }\n}\n",
+        "variable \"v\" {\n  sensitive = true\n  default = \"hunter2\" oops\n}\n",
+        "auth \"a\" {\n  user \"u\" { password = \"hunter2\", }\n}\n",
+    ] {
+        workspace.write("main.hcl", text);
+        let plan = workspace.vsa(["plan"]).code(1).says("this is not valid HCL");
+        let json = workspace.vsa(["validate", "-json"]).code(1);
+        assert!(!format!("{plan}{json}").contains("hunter2"), "{plan}{json}");
+    }
+}

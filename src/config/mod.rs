@@ -18,11 +18,11 @@ mod values;
 mod variable;
 mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::address::Address;
-use crate::diag::{Diagnostics, Sources};
+use crate::diag::{Diagnostics, FileId, Sources};
 use crate::lang::{Environment, syntax};
 use crate::resource::Resource;
 use crate::schema::Vocabulary;
@@ -85,6 +85,8 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
             None => {}
         }
     }
+    let broken: BTreeSet<FileId> =
+        diagnostics.iter().filter_map(|error| error.primary.as_ref().map(|label| label.span.file)).collect();
     // `vsa.vsavars.hcl` goes before the others.
     automatic.sort_by_key(|(role, _)| *role);
     let automatic = automatic.into_iter().map(|(_, file)| file).collect();
@@ -126,7 +128,11 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
             _ => {}
         }
     }
-    let secret = secrets::secrets(&declared, values.secret);
+    let mut secret = secrets::secrets(&declared, values.secret);
+    for file in broken {
+        let text = sources.get(file).map(|file| Arc::clone(&file.text)).unwrap_or_default();
+        secret.extend(secrets::suspected(vocabulary, file, &text));
+    }
     sources.redact(secret);
     diagnostics.sort();
     let declared = (!diagnostics.has_errors()).then_some(result);

@@ -1,8 +1,11 @@
 //! Which parts of the sources hold secrets, so that no snippet of a diagnostic shows them.
 
+use std::collections::BTreeSet;
+
 use hcl_edit::expr::Expression;
 
-use crate::diag::Span;
+use crate::diag::{FileId, Span};
+use crate::schema::{Block, Vocabulary};
 
 use super::declarations::{Declarations, Located};
 
@@ -18,6 +21,31 @@ pub(super) fn secrets(declared: &Declarations<'_>, more: Vec<Span>) -> Vec<Span>
     }
     for variable in declared.variables.values().filter(|variable| variable.sensitive) {
         places.extend(variable.written_default.map(Located::span));
+    }
+    places
+}
+
+/// Where text that is not HCL seems to spell secrets out: from the `=` after the name of a sensitive attribute, and after
+/// `default` where a variable is sensitive, to the line's end.
+pub(super) fn suspected(vocabulary: &dyn Vocabulary, file: FileId, text: &str) -> Vec<Span> {
+    fn sensitive<'a>(block: &'a Block, into: &mut BTreeSet<&'a str>) {
+        into.extend(
+            block.attributes.iter().filter(|attribute| attribute.sensitive).map(|found| &*found.name),
+        );
+        block.blocks.iter().for_each(|nested| sensitive(&nested.body, into));
+    }
+    let mut names = BTreeSet::from_iter(text.contains("sensitive").then_some("default"));
+    vocabulary.schemas().into_iter().for_each(|schema| sensitive(&schema.body, &mut names));
+    let mut places = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some((name, value)) = line.split_once('=')
+            && name.split_whitespace().next_back().is_some_and(|name| names.contains(name))
+        {
+            let end = start + line.trim_end().len();
+            places.push(Span::new(file, end.min(start + line.len() - value.trim_start().len())..end));
+        }
+        start += line.len();
     }
     places
 }
