@@ -16,6 +16,7 @@ mod conformance;
 mod continuity;
 mod convergence;
 mod documents;
+mod examples;
 mod fuzz;
 mod hostile;
 
