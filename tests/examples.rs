@@ -36,6 +36,10 @@ fn every_example_can_be_applied_and_linted() {
         drop(workspace.assert_nothing_to_do());
         let live = workspace.generation(workspace.live_generation());
         if let Some(findings) = judges::gixy(&live.join("nginx.conf")) {
+            // Browsers ignore the header on a certificate that they do not trust, and on one that they once trusted it
+            // would lock visitors out: by design it is not sent with the examples' self-signed certificates.
+            let meant = |finding: &judges::Finding| finding.plugin == "hsts_header";
+            let findings: Vec<_> = findings.into_iter().filter(|finding| !meant(finding)).collect();
             assert!(findings.is_empty(), "{}: {findings:#?}", example.path().display());
         }
         applied += 1;
