@@ -596,8 +596,10 @@ impl Base {
             let shape = |of: &[Directive]| {
                 of.iter().flat_map(Directive::flatten).map(|(path, _)| path).collect::<Vec<_>>()
             };
-            if tree.get(path).is_none_or(|new| shape(old) != shape(new)) {
-                wrong.push(format!("{path} changes"));
+            let new = tree.get(path).map(|new| shape(new));
+            if new.as_ref() != Some(&shape(old)) {
+                let values: Vec<_> = written.iter().map(|(_, slot, value)| (&slot.path, value)).collect();
+                wrong.push(format!("{path} changes from {:?} to {new:?} by one of {values:?}", shape(old)));
             }
         }
         (refused, wrong)

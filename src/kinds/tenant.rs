@@ -93,8 +93,14 @@ fn permissions(subject: Subject<'_>) -> impl Iterator<Item = (Query, Path)> {
     owner.into_iter().chain(group).chain(make)
 }
 
-/// Why one of them is refused. The system's nginx is root's, and may be planned for by somebody else.
+/// Why one of them is refused. Where no tenant of the node can have a directory, the node says so. The system's nginx is root's, and may be planned for by somebody else.
 fn refusal(subject: Subject<'_>, query: &Query) -> Option<String> {
+    let all = Query::MayMake(subject.node.spec.srv_root.clone());
+    if matches!(query, Query::MayMake(_))
+        && matches!(subject.observed.get(&all), Some(Answer::Permission { refused: Some(_) }))
+    {
+        return None;
+    }
     match (subject.observed.get(query), query) {
         (Some(Answer::Absent), Query::MayOwn(user)) => Some(format!("the node has no user `{user}`")),
         (Some(Answer::Absent), Query::MayGroup(group)) => Some(format!("the node has no group `{group}`")),

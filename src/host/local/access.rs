@@ -62,12 +62,15 @@ fn permission(refused: Option<String>) -> Answer {
     Answer::Permission { refused }
 }
 
-/// Whether a directory may be made: in the nearest one that is there.
+/// Whether a directory may be made, unless it is there: in the nearest one that is.
 pub(super) fn may_make(path: &Path) -> Answer {
-    let Some(nearest) = path.ancestors().find(|above| above.exists()).filter(|nearest| *nearest != path)
-    else {
+    let Some(nearest) = path.ancestors().find(|above| above.exists()) else { return permission(None) };
+    if !nearest.is_dir() {
+        return permission(Some(format!("{} is not a directory", nearest.display())));
+    }
+    if nearest == path {
         return permission(None);
-    };
+    }
     let refused = access(nearest, AccessFlags::W_OK | AccessFlags::X_OK).err();
     permission(refused.map(|error| format!("nothing can be made in {}: {}", nearest.display(), error.desc())))
 }

@@ -113,19 +113,28 @@ fn barred(spec: &NodeSpec, subject: Subject<'_>) -> Option<Diagnostic> {
     )
 }
 
-/// Why the node's directory cannot be made. The system's nginx is root's, and may be planned for by somebody else.
-fn unmade(spec: &NodeSpec, subject: Subject<'_>) -> Option<Diagnostic> {
-    let Answer::Permission { refused: Some(why) } =
-        subject.observed.get(&Query::MayMake(spec.root.clone()))?
-    else {
-        return None;
-    };
+/// Why the node's directory, or that of its tenants, cannot be made, with the attribute that says where it is. The
+/// system's nginx is root's, and may be planned for by somebody else.
+fn unmade(spec: &NodeSpec, subject: Subject<'_>) -> Option<(&'static str, Diagnostic)> {
     if spec.mode != ProxyMode::Managed {
         return None;
     }
-    let finding =
-        Diagnostic::error("the node's directory cannot be made").code("not_permitted").detail(why.as_str());
-    Some(finding.help("give the node a `root` that vsa may write to, or run vsa as root"))
+    let refused = |path: &PathBuf| match subject.observed.get(&Query::MayMake(path.clone()))? {
+        Answer::Permission { refused } => refused.clone(),
+        _ => None,
+    };
+    let finding = |what: &str, why: String| {
+        Diagnostic::error(format!("{what} cannot be made")).code("not_permitted").detail(why)
+    };
+    if let Some(why) = refused(&spec.root) {
+        let help = "give the node a `root` that vsa may write to, or run vsa as root";
+        return Some(("root", finding("the node's directory", why).help(help)));
+    }
+    let why = refused(&spec.srv_root)?;
+    // It lies in the node's own directory where it is given no other place.
+    let attribute = if spec.owns(&spec.srv_root) { "root" } else { "srv_root" };
+    let help = format!("set `{attribute}` to a directory that vsa may write to, or run vsa as root");
+    Some((attribute, finding("the directory of the node's tenants", why).help(help)))
 }
 
 impl Kind for Node {
@@ -207,7 +216,7 @@ impl Kind for Node {
         let spec = &subject.node.spec;
         let user = spec.worker_user.iter().map(|user| Query::User(user.to_string()));
         let foreign = foreign::queries(spec, subject.observed);
-        let make = std::iter::once(Query::MayMake(spec.root.clone()));
+        let make = [&spec.root, &spec.srv_root].map(|path| Query::MayMake(path.clone()));
         let directories = directories(spec).map(Query::Stat);
         user.chain(foreign).chain(way(spec)).chain(make).chain(directories).collect()
     }
@@ -237,11 +246,11 @@ impl Kind for Node {
                     .help("create it, or name the user of nginx's workers with `proxy { user }`"),
             );
         }
-        refreshed.findings.extend(
-            barred(spec, subject)
-                .or_else(|| unmade(spec, subject))
-                .map(|finding| finding.at(resource.span(&Path::root())).on(&resource.address)),
-        );
+        let bad_place =
+            barred(spec, subject).map(|finding| ("root", finding)).or_else(|| unmade(spec, subject));
+        refreshed.findings.extend(bad_place.map(|(attribute, finding)| {
+            finding.at(resource.span(&Path::root().name(attribute))).on(&resource.address)
+        }));
         refreshed.findings.extend(foreign::findings(resource, spec, subject.observed));
         let absent = |path: &PathBuf| subject.prior.is_some() && subject.observed.is_absent(path);
         // Where the whole is gone, its parts need not be said.
