@@ -19,6 +19,14 @@ pub struct Directive {
 }
 
 impl Directive {
+    /// Reads an escaped backslash as nginx does (`ngx_conf_read_token`); crossplane leaves it as it is written.
+    fn unescape(&mut self) {
+        for argument in &mut self.args {
+            *argument = argument.replace("\\\\", "\\");
+        }
+        self.block.iter_mut().for_each(Self::unescape);
+    }
+
     /// This directive and those that it encloses, at any depth: the names on the way to each, and its arguments.
     pub fn flatten(&self) -> Vec<(String, &[String])> {
         let inner = self.block.iter().flat_map(Self::flatten);
@@ -47,7 +55,9 @@ pub fn crossplane(main: &Path) -> Option<Vec<(PathBuf, Vec<Directive>)>> {
     let payload: Payload = serde_json::from_slice(&run.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&run.stderr)));
     assert_eq!(payload.status, "ok", "{:#?}", payload.errors);
-    Some(payload.config.into_iter().map(|file| (file.file, file.parsed)).collect())
+    let mut files: Vec<_> = payload.config.into_iter().map(|file| (file.file, file.parsed)).collect();
+    files.iter_mut().flat_map(|(_, directives)| directives).for_each(Directive::unescape);
+    Some(files)
 }
 
 /// One finding of gixy.
