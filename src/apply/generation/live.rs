@@ -1,0 +1,45 @@
+//! The live generation, as far as the next one may share its files.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::readers::FILE_MODE;
+use crate::plan::observation::Leaf;
+use crate::plan::{Answer, NodeWork, Query};
+use crate::state::StoredNode;
+
+/// The live generation as it was observed in this run.
+pub(super) struct Live<'a> {
+    pub(super) stored: &'a StoredNode,
+    pub(super) directory: PathBuf,
+    tree: &'a BTreeMap<String, Leaf>,
+}
+
+impl<'a> Live<'a> {
+    pub(super) fn of(work: &'a NodeWork, stored: Option<&'a StoredNode>) -> Option<Self> {
+        let stored = stored.filter(|stored| stored.generation > 0)?;
+        let directory = stored.spec.generation(stored.generation);
+        match work.observed.get(&Query::Tree(directory.clone())) {
+            Some(Answer::Tree(tree)) => Some(Self { stored, directory, tree }),
+            _ => None,
+        }
+    }
+
+    /// The live file, if its bytes have been hashed in this run and are these: an edit in place would otherwise
+    /// spoil every generation that it is linked to.
+    pub(super) fn same(&self, path: &str, digest: &str) -> Option<PathBuf> {
+        match self.tree.get(path)? {
+            Leaf::File { digest: found, mode } if found == digest && *mode == FILE_MODE => {
+                Some(self.directory.join(path))
+            }
+            _ => None,
+        }
+    }
+
+    /// The live file with secrets, if neither it nor its secrets have changed.
+    pub(super) fn same_sealed(&self, path: &str, sealed: Option<&String>) -> Option<(PathBuf, &str)> {
+        let stored = self.stored.files.get(path)?;
+        let same = sealed.is_some() && stored.sealed.as_ref() == sealed;
+        same.then(|| self.same(path, &stored.digest).map(|from| (from, &*stored.digest))).flatten()
+    }
+}

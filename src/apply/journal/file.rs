@@ -1,0 +1,120 @@
+//! The journal's file: begun, appended to, ended; and read where a run did not end it.
+#![expect(clippy::disallowed_methods, reason = "the journal is a file of its own beside the state's lock")]
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::fold::fold;
+use super::{Header, Interrupted, Record, VERSION};
+use crate::diag::Diagnostic;
+use crate::host::pause;
+use crate::state::State;
+
+/// Reads a journal: `None` where there is none, because the last run came to its end. A torn last line is one that
+/// was never relied on.
+///
+/// # Errors
+/// A journal that cannot be read, or is of a later version.
+pub fn read(path: &Path) -> Result<Option<Interrupted>, Diagnostic> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("read", path, &error)),
+    };
+    let mut header = None;
+    let mut records = Vec::new();
+    let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).peekable();
+    while let Some(line) = lines.next() {
+        match serde_json::from_slice(line) {
+            Ok(Record::Begin(begin)) => {
+                if begin.version > VERSION {
+                    return Err(Diagnostic::error(format!(
+                        "the journal `{}` is of a later vsa",
+                        path.display()
+                    ))
+                    .detail(format!("its version is {}, this vsa knows {VERSION}", begin.version))
+                    .help("use the vsa that began the run to finish it"));
+                }
+                header = Some(*begin);
+                records.clear();
+            }
+            Ok(record) => records.push(record),
+            Err(_) if lines.peek().is_none() => {}
+            Err(error) => {
+                return Err(Diagnostic::error(format!("the journal `{}` is damaged", path.display()))
+                    .detail(error.to_string())
+                    .help(
+                        "restore it from a backup, or remove it; then see with `vsa plan` what is left to do",
+                    ));
+            }
+        }
+    }
+    Ok(header.map(|header| Interrupted { header, records }))
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::error(format!("cannot {what} the journal `{}`: {error}", path.display()))
+        .help("the journal is what makes an apply survive a crash; nothing is changed without it")
+}
+
+/// The journal of a run under way.
+#[derive(Debug)]
+pub(in crate::apply) struct Journal {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    records: Vec<Record>,
+}
+
+impl Journal {
+    /// Begins a journal in the place of a former run's, whose state must be folded and written already.
+    pub(in crate::apply) fn begin(path: &Path, header: Header) -> Result<Self, Diagnostic> {
+        let new = path.with_extension("new");
+        let opened = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new);
+        let mut journal = Self {
+            path: path.to_owned(),
+            file: opened.map_err(|error| failed("write", path, &error))?,
+            header: header.clone(),
+            records: Vec::new(),
+        };
+        journal.append(&[Record::Begin(Box::new(header))], true)?;
+        journal.records.clear();
+        pause::around(|| std::fs::rename(&new, path).and_then(|()| sync_parent(path)))
+            .map_err(|error| failed("write", path, &error))?;
+        Ok(journal)
+    }
+
+    /// Appends records; with `sync`, they are on disk when this returns.
+    pub(in crate::apply) fn append(&mut self, records: &[Record], sync: bool) -> Result<(), Diagnostic> {
+        let mut bytes = Vec::new();
+        for record in records {
+            serde_json::to_writer(&mut bytes, record)
+                .map_err(|error| failed("write", &self.path, &std::io::Error::from(error)))?;
+            bytes.push(b'\n');
+        }
+        let written = pause::around(|| {
+            self.file.write_all(&bytes)?;
+            if sync { self.file.sync_data() } else { Ok(()) }
+        });
+        written.map_err(|error| failed("write", &self.path, &error))?;
+        self.records.extend_from_slice(records);
+        Ok(())
+    }
+
+    /// Ends it, in one step: the state holds all that it said.
+    pub(in crate::apply) fn end(&mut self) -> Result<(), Diagnostic> {
+        pause::around(|| std::fs::remove_file(&self.path).and_then(|()| sync_parent(&self.path)))
+            .map_err(|error| failed("remove", &self.path, &error))
+    }
+
+    /// Folds what has happened so far into the state that the run began with.
+    pub(in crate::apply) fn fold(&self, state: &mut State) {
+        fold(state, &self.header, &self.records);
+    }
+}
+
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}

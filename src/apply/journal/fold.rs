@@ -1,0 +1,142 @@
+//! The state after the records of a journal.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Before, Facts, Header, Record};
+use crate::address::Address;
+use crate::plan::{Action, Operation, Phase};
+use crate::state::{State, Status, StoredNode};
+
+/// What became of a run's actions.
+struct Progress<'a> {
+    begun: HashMap<u32, &'a Before>,
+    done: HashMap<u32, &'a Facts>,
+    live: BTreeMap<&'a Address, &'a StoredNode>,
+    committed: bool,
+}
+
+fn progress<'a>(header: &Header, records: &'a [Record]) -> Progress<'a> {
+    let mut progress =
+        Progress { begun: HashMap::new(), done: HashMap::new(), live: BTreeMap::new(), committed: false };
+    for record in records {
+        match record {
+            Record::Intent { action, before } => {
+                progress.begun.insert(*action, before);
+            }
+            Record::Done { action, facts } => {
+                progress.done.insert(*action, facts);
+            }
+            Record::Undone { action } => {
+                progress.begun.remove(action);
+                progress.done.remove(action);
+                let undone = header.actions.iter().find(|other| other.id == *action);
+                if let Some(undone) = undone.filter(|undone| undone.phase == Phase::Switch) {
+                    progress.live.remove(&undone.node);
+                }
+            }
+            Record::Live { node, live } => {
+                progress.live.insert(node, live);
+            }
+            Record::Commit => progress.committed = true,
+            Record::Begin(_) | Record::Failed { .. } => {}
+        }
+    }
+    progress
+}
+
+/// Makes the state what it is after these records. Doing it twice is doing it once.
+pub(super) fn fold(state: &mut State, header: &Header, records: &[Record]) {
+    let progress = progress(header, records);
+    let mut of: BTreeMap<&Address, Vec<&Action>> = BTreeMap::new();
+    for action in &header.actions {
+        of.entry(&action.resource).or_default().push(action);
+    }
+    let is_done = |action: &Action| progress.done.contains_key(&action.id);
+    let of_switch = header.actions.iter().filter(|action| action.phase == Phase::Switch);
+    let pending: BTreeSet<&Address> =
+        of_switch.clone().filter(|action| !is_done(action)).map(|action| &action.node).collect();
+    let switched: BTreeSet<&Address> =
+        of_switch.filter(|action| is_done(action)).map(|action| &action.node).collect();
+
+    for (address, desired) in &header.desired {
+        let own = of.get(address).map(Vec::as_slice).unwrap_or_default();
+        let Some(node) =
+            desired.as_ref().or_else(|| state.resources.get(address)).map(|stored| stored.node.clone())
+        else {
+            continue;
+        };
+        let own_done = own.iter().all(|action| is_done(action));
+        let served = progress.committed || switched.contains(&node);
+        let complete = own_done && !pending.contains(&node) && (served || !own.is_empty());
+        let begun = served || own.iter().any(|action| progress.begun.contains_key(&action.id));
+        match desired {
+            Some(desired) if begun => {
+                let mut stored = desired.clone();
+                if let Some(prior) = state.resources.get(address) {
+                    stored.facts.clone_from(&prior.facts);
+                }
+                for action in own {
+                    learn(&mut stored.facts, action, &progress);
+                }
+                stored.status = if complete { Status::Live } else { Status::Interrupted };
+                state.resources.insert(address.clone(), stored);
+            }
+            None if complete => {
+                state.resources.remove(address);
+            }
+            None if begun => {
+                if let Some(stored) = state.resources.get_mut(address) {
+                    stored.status = Status::Deleting;
+                }
+            }
+            _ => {}
+        }
+    }
+    fold_nodes(state, header, &progress);
+    if progress.committed {
+        state.outputs.clone_from(&header.outputs);
+    }
+}
+
+/// Facts of one action. An intent without a result means that it may have been done: what was not there before is
+/// then vsa's.
+fn learn(facts: &mut Facts, action: &Action, progress: &Progress<'_>) {
+    if let Some(reported) = progress.done.get(&action.id) {
+        facts.extend((*reported).clone());
+    } else if let Some(before) = progress.begun.get(&action.id)
+        && matches!(action.operation, Operation::EnsureDirectory { .. })
+        && !before.existed
+    {
+        facts.insert("owned".to_owned(), true.into());
+    }
+}
+
+fn fold_nodes(state: &mut State, header: &Header, progress: &Progress<'_>) {
+    for (node, live) in &progress.live {
+        state.nodes.insert((*node).clone(), (*live).clone());
+    }
+    if progress.committed {
+        for (node, facts) in &header.nodes {
+            if let Some(stored) = state.nodes.get_mut(node) {
+                stored.spec = facts.spec.clone();
+                stored.nginx = Some(facts.nginx.clone());
+            }
+        }
+    }
+    for action in header.actions.iter().filter(|action| progress.done.contains_key(&action.id)) {
+        match action.operation {
+            Operation::RetireProxy { .. } => {
+                if let Some(stored) = state.nodes.get_mut(&action.node) {
+                    stored.generation = 0;
+                    stored.marker.clear();
+                    stored.files.clear();
+                    stored.retained.clear();
+                }
+            }
+            Operation::RemoveRoot { .. } => {
+                state.nodes.remove(&action.node);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Prepare and switch, up to the commit: the last moment at which all can be taken back.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use super::ready::Ready;
+use super::{Work, failure, spec};
+use crate::address::Address;
+use crate::apply::events::Event;
+use crate::apply::generation::{self, Candidate};
+use crate::apply::journal::{Before, Facts, Record};
+use crate::apply::switch::{self, Switched};
+use crate::apply::{Report, passwords, preflight};
+use crate::diag::Diagnostic;
+use crate::host::pause;
+use crate::plan::{Action, Phase};
+use crate::value::Secret;
+
+type Secrets = BTreeMap<Arc<str>, Secret>;
+
+impl Work {
+    /// Does all before the commit, and commits.
+    pub(super) async fn until_commit(
+        &self,
+        ready: &mut Ready,
+        switched: &mut Vec<(Address, Switched)>,
+        report: &mut Report,
+    ) -> Result<(), Diagnostic> {
+        pause::phase("prepare");
+        self.events.event(Event::Phase(Phase::Prepare));
+        let hashing: Vec<_> =
+            ready.candidates.iter().map(|(node, candidate)| self.hash(node, candidate)).collect();
+        let mut failed = self.phase(Phase::Prepare, true).await;
+        let mut secrets: BTreeMap<Address, Secrets> = BTreeMap::new();
+        for (node, hashing) in hashing {
+            match hashing.await.unwrap_or_else(|_| Err(Diagnostic::error("hashing passwords was given up"))) {
+                Ok(texts) => {
+                    secrets.insert(node, texts);
+                }
+                Err(error) => failed.push(error),
+            }
+        }
+        self.refuse_interrupt(&mut failed);
+        if !failed.is_empty() {
+            let first = failed.remove(0);
+            report.errors.extend(failed);
+            return Err(first);
+        }
+        pause::phase("switch");
+        self.events.event(Event::Phase(Phase::Switch));
+        let mut actions: Vec<&Action> =
+            self.run.actions.iter().filter(|action| action.phase == Phase::Switch).collect();
+        actions.sort_by(|a, b| a.node.cmp(&b.node).then(a.id.cmp(&b.id)));
+        for action in actions {
+            self.record(&[Record::Intent { action: action.id, before: Before::default() }], true)?;
+            self.begun.lock().unwrap_or_else(PoisonError::into_inner).push((action.id, Before::default()));
+            self.events.event(Event::Begun(action));
+            let since = self.host.elapsed();
+            let candidate = ready.candidates.remove(&action.node);
+            let texts = secrets.remove(&action.node).unwrap_or_default();
+            match self.switch(action, candidate, &texts, report).await {
+                Ok(done) => switched.extend(done.map(|done| (action.node.clone(), done))),
+                Err(error) => {
+                    self.events.event(Event::Failed { action, error: &error });
+                    self.record(&[failure(action.id, &error)], false)?;
+                    return Err(error);
+                }
+            }
+            let took = self.host.elapsed().saturating_sub(since);
+            self.events.event(Event::Done { action, took });
+        }
+        let mut failed = Vec::new();
+        self.refuse_interrupt(&mut failed);
+        failed.pop().map_or(Ok(()), Err)?;
+        self.record(&[Record::Commit], true)
+    }
+
+    fn refuse_interrupt(&self, failed: &mut Vec<Diagnostic>) {
+        if failed.is_empty() && self.interrupt.is_raised() {
+            failed.push(Diagnostic::error("the run was interrupted").code("interrupted"));
+        }
+    }
+
+    fn hash(
+        &self,
+        node: &Address,
+        candidate: &Candidate,
+    ) -> (Address, tokio::task::JoinHandle<Result<Secrets, Diagnostic>>) {
+        let passwords = generation::password_count(candidate);
+        if passwords > 0 {
+            self.events.event(Event::Hashing { passwords });
+        }
+        let (sealed, run) = (candidate.sealed().clone(), Arc::clone(&self.run));
+        (node.clone(), tokio::task::spawn_blocking(move || passwords::texts(&sealed, run.key.as_ref())))
+    }
+
+    /// One node's switch.
+    async fn switch(
+        &self,
+        action: &Action,
+        candidate: Option<Candidate>,
+        secrets: &Secrets,
+        report: &mut Report,
+    ) -> Result<Option<Switched>, Diagnostic> {
+        let host = &*self.host;
+        let done = |records: Vec<Record>| {
+            let done = Record::Done { action: action.id, facts: Facts::new() };
+            self.record(&records.into_iter().chain([done]).collect::<Vec<_>>(), true)
+        };
+        let (Some(mut candidate), Some(work)) = (candidate, self.run.nodes.get(&action.node)) else {
+            if let Some(spec) = spec(&self.run, &action.node) {
+                switch::retire(host, spec).await?;
+            }
+            return done(Vec::new()).map(|()| None);
+        };
+        let spec = &work.node.spec;
+        if candidate.uses_placeholders() {
+            // The test saw a placeholder where there is a real certificate now: all else it has seen.
+            candidate.certify(host).await?;
+            let tested = preflight::test(host, work, &candidate).await?;
+            if let Some(error) = preflight::refusal(spec, &tested) {
+                return Err(error);
+            }
+        }
+        let next = candidate.settle(host, work, self.run.prior.nodes.get(&action.node), secrets).await?;
+        let give_up = || self.interrupt.is_raised();
+        let switched = match switch::switch(host, &next, give_up).await {
+            Ok(switched) => switched,
+            Err((error, left)) => {
+                self.not_put_back.fetch_or(left.is_some(), Ordering::SeqCst);
+                report.errors.extend(left);
+                return Err(error);
+            }
+        };
+        let generation = next.generation;
+        done(vec![Record::Live { node: action.node.clone(), live: Box::new(next) }])?;
+        self.events.event(Event::Live { node: &action.node, generation });
+        Ok(Some(switched))
+    }
+}

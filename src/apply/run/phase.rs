@@ -1,0 +1,127 @@
+//! The actions of a phase: each after those that it needs, and no more at once than the run allows.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, PoisonError};
+
+use tokio::task::JoinSet;
+
+use super::{Work, action, failure, spec};
+use crate::apply::events::Event;
+use crate::apply::journal::{Before, Facts, Record};
+use crate::apply::operations::{self, Context};
+use crate::diag::Diagnostic;
+use crate::plan::{Action, Phase};
+use crate::state::State;
+
+/// How many intents are made durable at once.
+const CHUNK: usize = 256;
+
+impl Work {
+    /// Does the actions of a phase, each after those that it needs; says what failed. With `stop`, nothing new is
+    /// begun after a failure or a wish to end.
+    pub(super) async fn phase(&self, phase: Phase, stop: bool) -> Vec<Diagnostic> {
+        let actions: Vec<&Action> = self.run.actions.iter().filter(|action| action.phase == phase).collect();
+        let inside: HashSet<u32> = actions.iter().map(|action| action.id).collect();
+        let mut waiting: HashMap<u32, usize> = HashMap::new();
+        let mut then: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut ready = VecDeque::new();
+        for action in &actions {
+            let needs: HashSet<u32> =
+                action.needs.iter().copied().filter(|need| inside.contains(need)).collect();
+            if needs.is_empty() {
+                ready.push_back(action.id);
+            }
+            waiting.insert(action.id, needs.len());
+            for need in needs {
+                then.entry(need).or_default().push(action.id);
+            }
+        }
+        let state = Arc::new(if phase == Phase::CleanUp { self.state() } else { self.run.prior.clone() });
+        let mut intended: VecDeque<(u32, Before)> = VecDeque::new();
+        let mut running = JoinSet::new();
+        let mut failed = Vec::new();
+        let parallelism = self.run.options.parallelism.max(1);
+        loop {
+            let stopped = stop && (!failed.is_empty() || self.interrupt.is_raised());
+            if !stopped && intended.is_empty() && !ready.is_empty() && running.len() < parallelism {
+                let chunk: Vec<u32> = ready.drain(..ready.len().min(CHUNK)).collect();
+                match self.intend(&chunk).await {
+                    Ok(new) => intended.extend(new),
+                    Err(error) => failed.push(error),
+                }
+                continue;
+            }
+            while !stopped && running.len() < parallelism {
+                let Some((id, before)) = intended.pop_front() else { break };
+                self.spawn(&mut running, id, before, &state);
+            }
+            let Some(joined) = running.join_next().await else { break };
+            let Ok((id, took, result)) = joined else {
+                failed.push(Diagnostic::error("an action was given up"));
+                continue;
+            };
+            let Some(action) = self.action(id) else { continue };
+            match result {
+                Ok(facts) => {
+                    if let Some(path) = facts.get("kept").and_then(serde_json::Value::as_str) {
+                        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(path.into());
+                    }
+                    if let Err(error) = self.record(&[Record::Done { action: id, facts }], false) {
+                        failed.push(error);
+                    }
+                    self.events.event(Event::Done { action, took });
+                    for next in then.remove(&id).unwrap_or_default() {
+                        let left = waiting.entry(next).or_default();
+                        *left = left.saturating_sub(1);
+                        if *left == 0 {
+                            ready.push_back(next);
+                        }
+                    }
+                }
+                Err(error) => {
+                    let error = if error.address.is_some() { error } else { error.on(&action.resource) };
+                    self.events.event(Event::Failed { action, error: &error });
+                    failed.extend(self.record(&[failure(id, &error)], false).err());
+                    failed.push(error);
+                }
+            }
+        }
+        failed
+    }
+
+    /// Records what is about to be done, and what is there before.
+    async fn intend(&self, ids: &[u32]) -> Result<Vec<(u32, Before)>, Diagnostic> {
+        let actions: Vec<&Action> = ids.iter().filter_map(|id| self.action(*id)).collect();
+        let before = operations::before(&*self.host, &actions).await;
+        let pairs: Vec<(u32, Before)> = actions.iter().map(|action| action.id).zip(before).collect();
+        let intents = pairs.iter().map(|(id, before)| Record::Intent { action: *id, before: before.clone() });
+        self.record(&intents.collect::<Vec<_>>(), true)?;
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).extend(pairs.iter().cloned());
+        Ok(pairs)
+    }
+
+    fn spawn(
+        &self,
+        running: &mut JoinSet<(u32, std::time::Duration, Result<Facts, Diagnostic>)>,
+        id: u32,
+        before: Before,
+        state: &Arc<State>,
+    ) {
+        let (host, run, state) = (Arc::clone(&self.host), Arc::clone(&self.run), Arc::clone(state));
+        if let Some(action) = self.action(id) {
+            self.events.event(Event::Begun(action));
+        }
+        running.spawn(async move {
+            let since = host.elapsed();
+            let action = action(&run.actions, id);
+            let result = match action.and_then(|action| Some((action, spec(&run, &action.node)?))) {
+                Some((action, spec)) => {
+                    let context = Context { host: &*host, spec, state: &state };
+                    operations::perform(context, &action.operation, &before).await
+                }
+                None => Err(Diagnostic::error("an action is of a node that is not known")),
+            };
+            (id, host.elapsed().saturating_sub(since), result)
+        });
+    }
+}

@@ -1,0 +1,151 @@
+//! What preflight makes ready: the locks of the nodes, and candidates that nginx has accepted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::spec;
+use crate::address::Address;
+use crate::apply::events::{Event, Events};
+use crate::apply::generation::{Candidate, Place};
+use crate::apply::journal::Before;
+use crate::apply::lock::{self, NodeLock};
+use crate::apply::operations::{self, Context};
+use crate::apply::{Interrupted, Run, Tested, preflight};
+use crate::diag::Diagnostic;
+use crate::host::{FileOperation, Host};
+use crate::plan::observation::FileType;
+use crate::plan::{Answer, NodeSpec, Operation, Query};
+
+/// What preflight made ready.
+pub(super) struct Ready {
+    locks: BTreeMap<Address, NodeLock>,
+    pub(super) candidates: BTreeMap<Address, Candidate>,
+}
+
+impl Ready {
+    pub(super) async fn make(
+        host: &dyn Host,
+        run: &Run,
+        events: &dyn Events,
+        interrupted: Option<&Interrupted>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, Diagnostic> {
+        let mut ready = Self { locks: BTreeMap::new(), candidates: BTreeMap::new() };
+        match ready.fill(host, run, events, interrupted, warnings).await {
+            Ok(()) => Ok(ready),
+            Err(error) => {
+                // What could not be tidied up is made again, from nothing, by the next run.
+                let _ = ready.abandon(host).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn fill(
+        &mut self,
+        host: &dyn Host,
+        run: &Run,
+        events: &dyn Events,
+        interrupted: Option<&Interrupted>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Diagnostic> {
+        let nodes: BTreeSet<&Address> = run.actions.iter().map(|action| &action.node).collect();
+        for node in nodes {
+            let Some(spec) = spec(run, node) else { continue };
+            self.locks.insert(node.clone(), NodeLock::take(host, spec, &run.prior.lineage).await?);
+        }
+        for (node, facts) in interrupted.into_iter().flat_map(|interrupted| &interrupted.header.nodes) {
+            let spec = &facts.spec;
+            let owner = lock::owner(host, spec).await?;
+            if owner.is_none_or(|owner| owner.lineage != run.prior.lineage) {
+                continue;
+            }
+            if !self.locks.contains_key(node) {
+                self.locks.insert(node.clone(), NodeLock::take(host, spec, &run.prior.lineage).await?);
+            }
+            let live = run.prior.nodes.get(node).map_or(0, |stored| stored.generation);
+            tidy(host, spec, live).await?;
+            let header = interrupted.map(|interrupted| &interrupted.header);
+            let left = header.into_iter().flat_map(|header| &header.actions);
+            for action in left.filter(|action| action.node == *node && live > 0) {
+                if let Operation::PruneGenerations { keep, .. } = action.operation {
+                    let context = Context { host, spec, state: &run.prior };
+                    let prune = Operation::PruneGenerations { live, keep };
+                    operations::perform(context, &prune, &Before::default()).await?;
+                }
+            }
+        }
+        events.event(Event::Started { run: &run.id, actions: run.actions.len() });
+        for action in &run.actions {
+            let Operation::SwitchGeneration { number, .. } = action.operation else { continue };
+            let Some(work) = run.nodes.get(&action.node) else { continue };
+            let spec = &work.node.spec;
+            refuse_live_number(host, spec, number).await?;
+            events.event(Event::Testing { node: &action.node, files: work.files.files.len() });
+            let stored = run.prior.nodes.get(&action.node);
+            let place = Place::in_root(spec);
+            let candidate = Candidate::make(host, work, stored, number, &run.marker, place).await?;
+            let tested = preflight::test(host, work, &candidate).await;
+            self.candidates.insert(action.node.clone(), candidate);
+            let tested = tested?;
+            if let Some(error) = preflight::refusal(spec, &tested) {
+                return Err(error);
+            }
+            if let Tested::Passed { warnings: new } = tested {
+                warnings.extend(new);
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the nodes as they were found; says what is left.
+    pub(super) async fn abandon(&mut self, host: &dyn Host) -> Vec<Diagnostic> {
+        let mut left = Vec::new();
+        for candidate in std::mem::take(&mut self.candidates).into_values() {
+            left.extend(candidate.discard(host).await.err());
+        }
+        for lock in std::mem::take(&mut self.locks).into_values() {
+            left.extend(lock.give_up(host).await.err());
+        }
+        left
+    }
+}
+
+/// Removes what a killed run left that nobody will ask for: its candidate, and generations above the live one that
+/// never became current.
+async fn tidy(host: &dyn Host, spec: &NodeSpec, live: u64) -> Result<(), Diagnostic> {
+    let generations = spec.root.join("generations");
+    let answers = host.observe(&[Query::Entries(generations.clone()), Query::Stat(spec.current())]).await;
+    let current = match answers.get(1) {
+        Some(Answer::Stat(stat)) => match &stat.file_type {
+            FileType::Link(target) => target.file_name().map(|name| name.to_string_lossy().into_owned()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut operations =
+        vec![FileOperation::RemoveTree { root: spec.root.clone(), path: spec.root.join("candidate") }];
+    if let Some(Answer::Entries(entries)) = answers.first() {
+        let left = entries.keys().filter(|name| {
+            name.parse::<u64>().is_ok_and(|number| number > live) && current.as_ref() != Some(name)
+        });
+        operations.extend(left.map(|name| FileOperation::RemoveTree {
+            root: generations.clone(),
+            path: generations.join(name),
+        }));
+    }
+    Ok(host.files(operations).await?)
+}
+
+/// A generation that may be live is never written over.
+async fn refuse_live_number(host: &dyn Host, spec: &NodeSpec, number: u64) -> Result<(), Diagnostic> {
+    let current = host.observe(&[Query::Stat(spec.current())]).await.pop();
+    let live = std::path::Path::new("generations").join(number.to_string());
+    match current {
+        Some(Answer::Stat(stat)) if stat.file_type == FileType::Link(live) => {
+            Err(Diagnostic::error(format!("generation {number} of {} is live already", spec.address))
+                .help("plan again: the next generation must have a higher number")
+                .on(&spec.address))
+        }
+        _ => Ok(()),
+    }
+}

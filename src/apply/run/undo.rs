@@ -1,0 +1,80 @@
+//! The way back from a failure before the commit.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::{Work, spec};
+use crate::address::Address;
+use crate::apply::events::Event;
+use crate::apply::journal::{Before, Record};
+use crate::apply::operations::{self, Context};
+use crate::apply::switch::{self, Switched};
+use crate::apply::{OnFailure, Outcome, Report};
+use crate::diag::Diagnostic;
+use crate::host::FileOperation;
+use crate::plan::{Action, Operation};
+use crate::state::StoredNode;
+
+impl Work {
+    /// After a failure before the commit: takes back what was done, or keeps it.
+    pub(super) async fn give_way(&self, switched: Vec<(Address, Switched)>, report: &mut Report) {
+        if self.run.options.on_failure == OnFailure::Keep && switched.is_empty() {
+            report.outcome = Outcome::Left;
+            return;
+        }
+        let mut whole = !self.not_put_back.load(Ordering::SeqCst);
+        report.outcome = Outcome::RolledBack;
+        let begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        for (id, before) in begun.iter().rev() {
+            let Some(action) = self.action(*id) else { continue };
+            let result = match self.undo(action, before, &switched).await {
+                Ok(()) => self.record(&[Record::Undone { action: *id }], true),
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(()) => self.events.event(Event::Undone { action }),
+                Err(error) => {
+                    self.events.event(Event::NotUndone { action, error: &error });
+                    report.errors.push(error);
+                    whole = false;
+                }
+            }
+        }
+        if !whole {
+            report.outcome = Outcome::Left;
+        }
+    }
+
+    async fn undo(
+        &self,
+        action: &Action,
+        before: &Before,
+        switched: &[(Address, Switched)],
+    ) -> Result<(), Diagnostic> {
+        let host = &*self.host;
+        let Some(spec) = spec(&self.run, &action.node) else { return Ok(()) };
+        match action.operation {
+            Operation::SwitchGeneration { number, .. } => {
+                if let Some((_, done)) = switched.iter().find(|(node, _)| *node == action.node) {
+                    switch::switch_back(host, spec, done).await?;
+                }
+                let generation = FileOperation::RemoveTree {
+                    root: spec.root.join("generations"),
+                    path: spec.generation(number),
+                };
+                Ok(host.files(vec![generation]).await?)
+            }
+            Operation::RetireProxy { .. } => {
+                let former: Option<&StoredNode> = self.run.prior.nodes.get(&action.node);
+                match former {
+                    Some(former) => switch::unretire(host, former).await,
+                    None => Ok(()),
+                }
+            }
+            _ => {
+                let context = Context { host, spec, state: &self.run.prior };
+                operations::undo(context, action, before).await
+            }
+        }
+    }
+}
