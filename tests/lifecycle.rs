@@ -329,3 +329,42 @@ fn a_foreign_default_server_is_reported_with_its_file() {
     // The system's own nginx goes on as it was.
     assert_eq!(workspace.within(|| fetch(&Request::http(80, "x", "/"))).unwrap().status, 200);
 }
+
+/// Root alone can test the system's nginx. Anybody else's plan tests vsa's own files by themselves, says so, and never
+/// calls wrong what the node's other files may make good.
+#[test]
+fn without_root_a_plan_tests_vsas_own_files() {
+    let Some(workspace) = Workspace::on_host() else { return };
+    workspace.write_node("");
+    workspace.write("main.hcl", "tenant \"acme\" {}\n");
+    workspace.write("two.hcl", redirecting("two.example.com", "second"));
+    let secure = "tenant = tenant.acme\n  redirect {\n    to = \"https://example.net/\"\n  }";
+    workspace.write("secure.hcl", format!("domain \"secure.example.com\" {{\n  {secure}\n}}\n"));
+    // The program itself may be where nobody else can enter.
+    let program = workspace.path().join("vsa");
+    fs::copy(env!("CARGO_BIN_EXE_vsa"), &program).unwrap();
+    for path in [workspace.path(), &workspace.configuration()] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    let plan = || {
+        let mut command = workspace.system().unwrap().command("setpriv", &workspace.configuration());
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).arg("plan");
+        crate::support::Run::of(command)
+    };
+    drop(
+        plan()
+            .code(0)
+            .says("node.local: refreshed from the node; nginx accepts vsa's own files, tested alone"),
+    );
+    // Debian's port 80 is as busy, and out of reach, as it gets.
+    workspace.system().unwrap().start_nginx();
+    drop(plan().code(0).says("tested alone").says("are tested by apply, as root"));
+
+    workspace.write("one.hcl", REFUSED);
+    drop(plan().code(1).says("keepalive_timeout").says("one.hcl:9"));
+    // The variable may be one of a `map` in the node's other files.
+    let foreign = "limit_rate $rate_of_another_file;";
+    workspace.write("one.hcl", REFUSED.replace("keepalive_timeout never;", foreign));
+    let why = "the next generation was not tested: only root can test the system's nginx";
+    drop(plan().code(0).says(why).says("unknown \"rate_of_another_file\" variable"));
+}

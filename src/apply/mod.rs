@@ -9,7 +9,7 @@
 //! | `run` | the phases, the way back, the end |
 //! | `journal` | what was about to happen and what came of it, on disk before the state knows |
 //! | `generation` | the files of nginx, made as a candidate that can go live |
-//! | `preflight` | `nginx -t` of a candidate, aside |
+//! | `preflight`, `standalone` | `nginx -t` of a candidate, aside; of vsa's own files alone |
 //! | `switch`, `proxy` | the candidate goes live, and nginx says so |
 //! | `operations` | all other actions, each with its undo |
 //! | `lock` | one run at a time, of the state that owns the node |
@@ -27,6 +27,7 @@ mod passwords;
 mod preflight;
 mod proxy;
 mod run;
+mod standalone;
 mod switch;
 
 use std::collections::BTreeMap;

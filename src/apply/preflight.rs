@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::certificate;
 use super::generation::{Candidate, Place, prefix};
+use super::{certificate, standalone};
 use crate::diag::Diagnostic;
 use crate::host::{Command, FileOperation, Host, Output, private_mounts};
 use crate::nginx::{NginxMessage, parse_error};
@@ -17,13 +17,18 @@ use crate::state::StoredNode;
 pub const REFUSED: &str = "nginx_refused";
 
 /// Longer than the largest configuration takes.
-const PATIENCE: Duration = Duration::from_mins(5);
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What a test of a candidate came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tested {
     /// nginx accepts it.
     Passed {
+        /// nginx's remarks, a line each.
+        warnings: Vec<String>,
+    },
+    /// nginx accepts vsa's own files; the node's other files, its ports and its certificates were not part of it.
+    PassedStandalone {
         /// nginx's remarks, a line each.
         warnings: Vec<String>,
     },
@@ -56,6 +61,9 @@ pub async fn preflight(
     if let Some(why) = cannot_test(host, &work.node.spec).await {
         return Ok(Tested::NotTested { why });
     }
+    if work.node.spec.mode == ProxyMode::Host && !host.privileged() {
+        return standalone::test(host, run, work, number, marker).await;
+    }
     let place = Place::elsewhere(run);
     let candidate = Candidate::make(host, work, stored, number, marker, place).await?;
     let tested = test(host, work, &candidate).await;
@@ -66,13 +74,8 @@ pub async fn preflight(
 /// Why a candidate cannot be tested on a host, if it cannot.
 async fn cannot_test(host: &dyn Host, spec: &NodeSpec) -> Option<String> {
     let answer = host.observe(&[Query::NginxVersion(spec.nginx.clone())]).await.pop();
-    if !matches!(answer, Some(Answer::Text(_))) {
-        return Some(format!("there is no nginx at {}", spec.nginx.display()));
-    }
-    if spec.mode == ProxyMode::Host && !host.privileged() {
-        return Some("only root can test the system's nginx".to_owned());
-    }
-    None
+    (!matches!(answer, Some(Answer::Text(_))))
+        .then(|| format!("there is no nginx at {}", spec.nginx.display()))
 }
 
 /// Tests a candidate.
@@ -123,10 +126,13 @@ fn managed(work: &NodeWork, candidate: &Candidate) -> Command {
     let spec = &work.node.spec;
     let directory = candidate.directory();
     let command = Command::new(&spec.nginx).timeout(PATIENCE).arg("-t");
-    // Where nginx writes what it has to say before it has read where: since 1.19.5 that can be told.
-    let early = work.node.nginx.version >= semver::Version::new(1, 19, 5);
-    let command = if early { command.arg("-e").arg("stderr") } else { command };
+    let command = if says_early(work) { command.arg("-e").arg("stderr") } else { command };
     command.arg("-p").arg(format!("{}/", directory.display())).arg("-c").arg(directory.join(spec.entry()))
+}
+
+/// Whether nginx can be told where to write what it has to say before it has read where (1.19.5).
+pub(super) fn says_early(work: &NodeWork) -> bool {
+    work.node.nginx.version >= semver::Version::new(1, 19, 5)
 }
 
 /// A test of the system's nginx with a candidate, or without any file of vsa's, in the place of what is live.
@@ -172,14 +178,14 @@ fn mounts_failed(spec: &NodeSpec, output: &Output) -> Option<String> {
 }
 
 /// nginx's messages with vsa's files named relative to the generation.
-fn messages(output: &Output, prefix: &str) -> Vec<String> {
+pub(super) fn messages(output: &Output, prefix: &str) -> Vec<String> {
     let errors = output.errors();
     let lines = errors.lines().map(|line| line.replace(prefix, ""));
     lines.filter(|line| line.contains('[') && !line.trim().is_empty()).collect()
 }
 
 /// A second server of one name on one address: nginx ignores it, and says so in a warning only.
-fn conflicts(messages: &[String]) -> Vec<NginxMessage> {
+pub(super) fn conflicts(messages: &[String]) -> Vec<NginxMessage> {
     let mut found = parse_error(&messages.join("\n"));
     found.retain(|message| message.conflicting_name().is_some());
     found
@@ -201,6 +207,11 @@ fn own_hosts(work: &NodeWork) -> BTreeSet<&str> {
 /// Why a generation with this test cannot go live; `None` where it passed.
 pub fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
     let detail = |messages: &[String]| messages.join("\n");
+    let not_tested = |why: &str| {
+        Diagnostic::error("the next generation cannot be tested on the node")
+            .code("nginx_not_tested")
+            .detail(why)
+    };
     let diagnostic = match tested {
         Tested::Passed { .. } => return None,
         Tested::Refused { messages } => {
@@ -212,9 +223,8 @@ pub fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
                 .detail(detail(messages))
                 .help("mend the file that it names first")
         }
-        Tested::NotTested { why } => Diagnostic::error("the next generation cannot be tested on the node")
-            .code("nginx_not_tested")
-            .detail(why.clone()),
+        Tested::PassedStandalone { .. } => not_tested("only vsa's own files were tested"),
+        Tested::NotTested { why } => not_tested(why),
     };
     Some(diagnostic.on(&spec.address))
 }

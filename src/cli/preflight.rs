@@ -30,13 +30,19 @@ pub(crate) fn run(
         let test = preflight(&*invocation.host, &invocation.run, work, stored, number, "preflight");
         let explanation =
             Explanation { work, resources, state, kinds: invocation.kinds, now: clock().as_second() };
+        let mut remark = |warnings: &[String]| {
+            let own =
+                messages(warnings).into_iter().filter(|message| work.files.files.contains_key(file(message)));
+            planned.findings.extend(own.map(|message| explanation.diagnostic(&message)));
+        };
         let outcome = match invocation.block_on(test)? {
             Tested::Passed { warnings } => {
-                let own = messages(&warnings)
-                    .into_iter()
-                    .filter(|message| work.files.files.contains_key(file(message)));
-                planned.findings.extend(own.map(|message| explanation.diagnostic(&message)));
+                remark(&warnings);
                 Preflight::Passed
+            }
+            Tested::PassedStandalone { warnings } => {
+                remark(&warnings);
+                Preflight::PassedStandalone
             }
             Tested::Refused { messages: lines } => {
                 errors.extend(refused(&explanation, &lines));

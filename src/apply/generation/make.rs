@@ -8,7 +8,7 @@ use super::live::Live;
 use super::{Candidate, Place, Readers};
 use crate::apply::passwords::Sealed;
 use crate::diag::Diagnostic;
-use crate::host::{FileOperation, Host};
+use crate::host::{Contents, FileOperation, Host};
 use crate::nginx;
 use crate::plan::{Answer, Aside, FileBody, NodeWork, Observations, ProxyMode, Query, Rendered, text_digest};
 use crate::state::{StoredFile, StoredNode};
@@ -27,7 +27,10 @@ impl Candidate {
         let spec = &work.node.spec;
         let readers = Readers::of(host, spec).await?;
         let live = Live::of(work, stored);
-        let certified = existing_certificates(host, work).await;
+        let certified = match place.instead_of {
+            Some(_) => BTreeSet::new(),
+            None => existing_certificates(host, work).await,
+        };
         let covers = spec.mode == ProxyMode::Host && !place.lasting;
         let mut candidate = Self {
             place,
@@ -99,7 +102,8 @@ impl Candidate {
                     Some(match same {
                         Some(from) => self.carry(from, to),
                         None => {
-                            FileOperation::Create { path: to, access: readers.file(), bytes: text.into() }
+                            let bytes = self.placed(text);
+                            FileOperation::Create { path: to, access: readers.file(), bytes }
                         }
                     })
                 } else if let Some((from, former)) =
@@ -117,6 +121,17 @@ impl Candidate {
         let (resource, sealed) = (rendered.resource.clone(), rendered.sealed.clone());
         self.files.insert(Arc::clone(path), StoredFile { resource, digest, sealed });
         operation
+    }
+
+    /// A file's text, its paths as they are where the candidate is made.
+    fn placed(&self, text: &str) -> Contents {
+        match &self.place.instead_of {
+            Some(current) => {
+                let (named, here) = (format!("{}/", current.display()), self.path(""));
+                text.replace(&named, &here.to_string_lossy()).as_str().into()
+            }
+            None => text.into(),
+        }
     }
 
     fn link(

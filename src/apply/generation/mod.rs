@@ -34,12 +34,20 @@ pub struct Place {
     /// Whether it may go live later: hard links to the live generation rather than symbolic ones, which a test can
     /// read as well and which work from one file system to another.
     pub lasting: bool,
+    /// The path that its files name each other by, where they shall do so by where they are: for a test by
+    /// themselves, which reads nothing of the node's.
+    pub instead_of: Option<PathBuf>,
 }
 
 impl Place {
     /// Below the node's root, on its file system.
     pub fn in_root(spec: &NodeSpec) -> Self {
-        Self { directory: spec.root.join("candidate"), below: spec.root.clone(), lasting: true }
+        Self {
+            directory: spec.root.join("candidate"),
+            below: spec.root.clone(),
+            lasting: true,
+            instead_of: None,
+        }
     }
 
     /// Where nothing of the node's is touched.
@@ -48,7 +56,13 @@ impl Place {
             directory: Path::new("/tmp").join(format!("vsa-candidate-{run}")),
             below: "/tmp".into(),
             lasting: false,
+            instead_of: None,
         }
+    }
+
+    /// Where nothing of the node's is touched, and none of it is read.
+    pub fn alone(run: &str, spec: &NodeSpec) -> Self {
+        Self { instead_of: Some(spec.current()), ..Self::elsewhere(run) }
     }
 }
 

@@ -270,7 +270,8 @@ fn how_made(out: &mut String, plan: &Plan, paint: Paint) {
             Preflight::NotNeeded => None,
             Preflight::Passed => Some("nginx accepts the next generation (tested on the node)".to_owned()),
             Preflight::PassedStandalone => Some(
-                "nginx accepts vsa's own files (tested standalone, without the node's other files)"
+                "nginx accepts vsa's own files, tested alone; the node's other files, its ports and certificates are \
+                 tested by apply, as root"
                     .to_owned(),
             ),
             Preflight::AtApply => {
