@@ -101,7 +101,15 @@ pub fn is_identifier(text: &str) -> bool {
         && chars.all(|next| next.is_alphanumeric() || next == '_' || next == '-')
 }
 
-/// Writes `text` as an HCL string literal.
+/// A text as an HCL string literal, on one line.
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        quoted(f, self.0)
+    }
+}
+
 fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str("\"")?;
     for char in text.chars() {

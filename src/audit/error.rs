@@ -5,19 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diag::Diagnostic;
+use crate::host::FileError;
 
 /// Why the audit log could not be read or written.
 #[derive(Debug)]
 pub enum Error {
     /// The operating system refused.
-    Io {
-        /// What was tried: `read`, `write`, `lock`, ….
-        doing: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// Its reason.
-        source: io::Error,
-    },
+    Io(FileError),
     /// The database refused.
     Database {
         /// The database.
@@ -64,8 +58,8 @@ pub enum Error {
 
 impl Error {
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { doing, path, source }
+        let refused = FileError::new(doing, path);
+        |source| Self::Io(refused(source))
     }
 
     pub(super) fn database(path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
@@ -77,12 +71,11 @@ impl Error {
     pub fn diagnostic(&self) -> Diagnostic {
         let diagnostic = Diagnostic::error(self.to_string());
         match self {
-            Self::Io { source, path, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => diagnostic
-                    .help(format!("run vsa as the user that owns `{}`, or give this one access", path.display()))
+            Self::Io(refused) => match refused.source.kind() {
+                io::ErrorKind::StorageFull => refused.advise(diagnostic),
+                _ => refused
+                    .advise(diagnostic)
                     .help("`vsa { audit { jsonl = … database = … } }` moves the log"),
-                io::ErrorKind::StorageFull => diagnostic.help("free some space and run the command again"),
-                _ => diagnostic.help("`vsa { audit { jsonl = … database = … } }` moves the log"),
             },
             Self::Database { .. } => diagnostic.help(
                 "if the database is damaged, move it away: it is made again from the file, and the log says so",
@@ -104,7 +97,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { doing, path, source } => {
+            Self::Io(FileError { doing, path, source }) => {
                 write!(f, "cannot {doing} the audit log `{}`: {source}", path.display())
             }
             Self::Database { path, source } => {
@@ -139,7 +132,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io(refused) => Some(&refused.source),
             Self::Database { source, .. } => Some(source),
             Self::Malformed { source, .. } | Self::Encode(source) => Some(source),
             _ => None,

@@ -9,7 +9,7 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Attribute, Block, Structure};
 
 use crate::address::is_identifier;
-use crate::diag::{Diagnostic, Diagnostics, Span, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::syntax::TopLevel;
 use crate::lang::{Reference, Source, references};
 use crate::schema::{Schema, Vocabulary};
@@ -235,10 +235,9 @@ impl<'a> Sorter<'a, '_> {
             ("resource", [kind, label, ..]) if kinds.contains(&kind.as_str()) => {
                 diagnostic.help(format!("write `{} {} {{ … }}`", kind.as_str(), quoted(label.as_str())))
             }
-            _ => match nearest(name, known) {
-                Some(likely) => diagnostic.help(format!("did you mean `{likely}`?")),
-                None => diagnostic.help(format!("the kinds are `{}`", kinds.join("`, `"))),
-            },
+            _ => diagnostic.did_you_mean(name, known, |diagnostic| {
+                diagnostic.help(format!("the kinds are `{}`", kinds.join("`, `")))
+            }),
         };
         self.diagnostics.push(diagnostic);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hcl_edit::structure::Structure;
 
-use crate::diag::{Diagnostic, Diagnostics, FileId, Sources, Span, nearest};
+use crate::diag::{Diagnostic, Diagnostics, FileId, Sources, Span};
 use crate::lang::{NoScope, eval, references, syntax};
 use crate::value::Value;
 
@@ -70,10 +70,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn undeclared(&self, diagnostic: Diagnostic, name: &str) -> Diagnostic {
-        match nearest(name, self.variables.keys().copied()) {
-            Some(likely) => diagnostic.help(format!("did you mean `{likely}`?")),
-            None => diagnostic.help(format!("declare it: `variable \"{name}\" {{}}`")),
-        }
+        diagnostic.did_you_mean(name, self.variables.keys().copied(), |diagnostic| {
+            diagnostic.help(format!("declare it: `variable \"{name}\" {{}}`"))
+        })
     }
 
     /// A value that is a text: itself, or for a variable of a structured type an expression.

@@ -131,6 +131,21 @@ impl Diagnostic {
         self
     }
 
+    /// Adds, of the names that are known, the one that a misspelt one was probably meant to be; where none is near,
+    /// what `otherwise` adds.
+    #[must_use]
+    pub fn did_you_mean<'a>(
+        self,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+        otherwise: impl FnOnce(Self) -> Self,
+    ) -> Self {
+        match nearest(name, known) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => otherwise(self),
+        }
+    }
+
     /// Names the resource that it is about.
     #[must_use]
     pub fn on(mut self, address: &Address) -> Self {

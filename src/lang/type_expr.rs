@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hcl_edit::expr::{Expression, FuncCall, ObjectKey};
 
-use crate::diag::{Diagnostic, Diagnostics, nearest};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::value::{Field, Type, convert};
 
 use super::{NoScope, Source, eval};
@@ -53,10 +53,7 @@ fn primitive(name: &str) -> Option<Type> {
 
 fn unknown(name: &str) -> Diagnostic {
     let error = Diagnostic::error(format!("there is no type `{name}`"));
-    match nearest(name, NAMES) {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help(format!("the types are `{}`", NAMES.join("`, `"))),
-    }
+    error.did_you_mean(name, NAMES, |error| error.help(format!("the types are `{}`", NAMES.join("`, `"))))
 }
 
 fn not_a_type(expr: &Expression, source: Source) -> Diagnostic {

@@ -7,6 +7,12 @@ use crate::digest::hex;
 use super::param::Param;
 use super::view::View;
 
+/// The formats of access logs, by what follows `vsa_` in their names in `base/variables.conf`, with what each is.
+pub const LOG_FORMATS: &[(&str, &str)] = &[
+    ("combined", "the usual line, with the site, the time taken and the request's id"),
+    ("json", "one JSON object a line"),
+];
+
 /// A zone of `limit_req`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Zone<'a> {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diag::Diagnostic;
+use crate::host::FileError;
 use crate::state;
 
 use super::lock::Holder;
@@ -13,14 +14,7 @@ use super::lock::Holder;
 #[derive(Debug)]
 pub enum Error {
     /// The operating system refused.
-    Io {
-        /// What was tried: `read`, `write`, `lock`, ….
-        doing: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// Its reason.
-        source: io::Error,
-    },
+    Io(FileError),
     /// A state document that is not one.
     Malformed {
         /// The document.
@@ -60,21 +54,18 @@ pub enum Error {
 
 impl Error {
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { doing, path, source }
+        let refused = FileError::new(doing, path);
+        |source| Self::Io(refused(source))
     }
 
     /// As a diagnostic, with what to do.
     pub fn diagnostic(&self) -> Diagnostic {
         let diagnostic = Diagnostic::error(self.to_string());
         match self {
-            Self::Io { source, path, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => diagnostic
-                    .help(format!("run vsa as the user that owns `{}`, or give this one access", path.display())),
-                io::ErrorKind::StorageFull => diagnostic.help("free some space and run the command again"),
+            Self::Io(refused) => match refused.source.kind() {
                 io::ErrorKind::ReadOnlyFilesystem => diagnostic
                     .help("the file system is mounted read-only; `-chdir` names a configuration elsewhere"),
-                _ => diagnostic,
+                _ => refused.advise(diagnostic),
             },
             Self::Malformed { .. } => diagnostic
                 .detail("the state is written whole and renamed into place, so it was edited or damaged by something else")
@@ -112,7 +103,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { doing, path, source } => write!(f, "cannot {doing} `{}`: {source}", path.display()),
+            Self::Io(FileError { doing, path, source }) => {
+                write!(f, "cannot {doing} `{}`: {source}", path.display())
+            }
             Self::Malformed { path, source } => {
                 write!(f, "`{}` is not a state document: {source}", path.display())
             }
@@ -138,7 +131,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } => Some(source),
+            Self::Io(refused) => Some(&refused.source),
             Self::Malformed { source, .. } => Some(source),
             _ => None,
         }

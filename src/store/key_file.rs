@@ -7,10 +7,11 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::host::sync_parent;
 use crate::state::{KEY_LENGTH, Key};
 
 use super::Error;
-use super::files::{create_private, make_directory, sync_parent};
+use super::files::{create_private, make_directory};
 
 /// Reads the key; `None` where there is no file.
 ///

@@ -108,6 +108,8 @@ fn heredoc(f: &mut fmt::Formatter<'_>, text: &str, indent: usize) -> fmt::Result
     write!(f, "\n{:indent$}{delimiter}", "")
 }
 
+/// A string literal as Terraform's console writes it, which is not that of an address or a plan: control characters
+/// have Go's short names (`\a`, `\x1b`).
 fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str("\"")?;
     for char in text.chars() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::fold::fold;
 use super::{Header, Interrupted, Record, VERSION};
 use crate::diag::Diagnostic;
-use crate::host::pause;
+use crate::host::{pause, sync_parent};
 use crate::state::State;
 
 /// Reads a journal: `None` where there is none, because the last run came to its end. A torn last line is one that
@@ -113,8 +113,4 @@ impl Journal {
     pub(in crate::apply) fn fold(&self, state: &mut State) {
         fold(state, &self.header, &self.records);
     }
-}
-
-fn sync_parent(path: &Path) -> std::io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }

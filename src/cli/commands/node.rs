@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::apply;
 use crate::cli::arguments::LockFlags;
 use crate::cli::{Exit, Failure, Invocation};
-use crate::diag::{Diagnostic, nearest};
+use crate::diag::Diagnostic;
 use crate::state::{State, StoredNode};
 
 /// Start, stop and look at a node's nginx
@@ -101,10 +101,8 @@ fn one<'a>(state: &'a State, name: Option<&str>) -> Result<(&'a Address, &'a Sto
     found.ok_or_else(|| {
         let what = name.map_or_else(|| "no node".to_owned(), |name| format!("no node `{name}`"));
         let error = Diagnostic::error(format!("there is {what} in the state"));
-        match name.and_then(|name| nearest(name, names.iter().copied())) {
-            Some(near) => error.help(format!("did you mean `{near}`?")).into(),
-            None => error.help("`vsa apply` makes it").into(),
-        }
+        let names = names.iter().copied();
+        error.did_you_mean(name.unwrap_or_default(), names, |error| error.help("`vsa apply` makes it")).into()
     })
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::{Exit, Failure, Invocation, render};
-use crate::diag::{Diagnostic, nearest};
+use crate::diag::Diagnostic;
 use crate::state::StoredOutput;
 
 /// Show the outputs of the last apply
@@ -40,11 +40,12 @@ impl Output {
         };
         let Some(output) = state.outputs.get(name) else {
             let error = Diagnostic::error(format!("there is no output `{name}` in the state"));
-            let error = match nearest(name, state.outputs.keys().map(String::as_str)) {
-                Some(near) => error.help(format!("did you mean `{near}`?")),
-                None => error.help("declare it with an `output` block and run `vsa apply`"),
-            };
-            return Err(error.into());
+            let names = state.outputs.keys().map(String::as_str);
+            return Err(error
+                .did_you_mean(name, names, |error| {
+                    error.help("declare it with an `output` block and run `vsa apply`")
+                })
+                .into());
         };
         match (&output.value, self.raw) {
             (Some(serde_json::Value::String(text)), true) => terminal.print(text),

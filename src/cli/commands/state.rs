@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::address::Address;
 use crate::cli::{Exit, Failure, Invocation};
-use crate::diag::{Diagnostic, nearest};
+use crate::diag::Diagnostic;
 use crate::state::Status;
 
 /// Look into the state
@@ -67,10 +67,10 @@ fn show(invocation: &Invocation, text: &str, json: bool) -> Result<Exit, Failure
     let Some(stored) = state.resources.get(&address) else {
         let names: Vec<_> = state.resources.keys().map(ToString::to_string).collect();
         let error = Diagnostic::error(format!("`{address}` is not in the state"));
-        return Err(match nearest(text, names.iter().map(String::as_str)) {
-            Some(near) => error.help(format!("did you mean `{near}`?")).into(),
-            None => error.help("`vsa state list` shows all addresses").into(),
-        });
+        let names = names.iter().map(String::as_str);
+        return Err(error
+            .did_you_mean(text, names, |error| error.help("`vsa state list` shows all addresses"))
+            .into());
     };
     if json {
         let text = serde_json::to_string_pretty(stored).unwrap_or_default();

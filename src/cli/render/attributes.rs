@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::address::is_identifier;
-use crate::diag::steers;
+use crate::address::{Quoted, is_identifier};
 use crate::schema::{Block, Nesting};
 use crate::state::attributes::Tree;
 
@@ -57,23 +56,7 @@ fn sign(before: bool, after: bool) -> &'static str {
 
 /// A text in quotes, on one line.
 pub(super) fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            control if steers(control) => {
-                let _ = write!(quoted, "\\u{:04x}", control as u32);
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
+    Quoted(text).to_string()
 }
 
 fn scalar(tree: &Tree) -> String {

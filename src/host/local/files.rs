@@ -3,13 +3,14 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::unistd::{fchown, syncfs};
 use rayon::prelude::*;
 
 use super::access::Ids;
+use crate::host::durable::{self, beside};
 use crate::host::{FileOperation, HostError, pause};
 use crate::plan::action::Access;
 
@@ -95,15 +96,8 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// A name beside a path that no `*.conf` matches.
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.new"))
-}
-
 fn sync_parent(path: &Path) -> Result<(), HostError> {
-    let parent = path.parent().unwrap_or(path);
-    File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed("sync", parent))
+    durable::sync_parent(path).map_err(failed("sync", durable::parent(path)))
 }
 
 fn make_directory(path: &Path, access: &Access, ids: &Ids) -> Result<(), HostError> {

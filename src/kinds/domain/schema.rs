@@ -4,6 +4,7 @@ use crate::names::{
     AddressRange, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy, Rate,
     RedirectTarget, Size, Snippet, Text as _, UpstreamAddress, UriPath,
 };
+use crate::nginx::base::LOG_FORMATS;
 use crate::schema::{Attribute, Block, Export, Nested, Nesting, Schema, Ty, attribute, nested};
 use crate::value::Value;
 
@@ -25,11 +26,6 @@ const LEVELS: &[(&str, &str)] = &[
     ("warn", "warnings too"),
     ("notice", "notices too"),
     ("info", "information too"),
-];
-
-const LOG_FORMATS: &[(&str, &str)] = &[
-    ("combined", "the usual line, with the site, the time taken and the request's id"),
-    ("json", "one JSON object a line"),
 ];
 
 const SATISFY: &[(&str, &str)] =

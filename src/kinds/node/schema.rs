@@ -3,6 +3,7 @@
 use crate::names::{
     Account, DisplayName, Duration, FilePath, RedirectTarget, ResolverAddress, Slug, Text as _,
 };
+use crate::nginx::base::LOG_FORMATS;
 use crate::schema::{Block, Export, Nesting, Schema, Ty, attribute, nested};
 use crate::value::Value;
 
@@ -10,11 +11,6 @@ const MODES: &[(&str, &str)] = &[
     ("managed", "vsa runs an nginx of its own below `root`, on high ports, without root"),
     ("host", "the system's nginx, with one include file of vsa's"),
     ("container", "an nginx in a container"),
-];
-
-const LOG_FORMATS: &[(&str, &str)] = &[
-    ("combined", "the usual line, with the site, the time taken and the request's id"),
-    ("json", "one JSON object a line"),
 ];
 
 const LEVELS: &[(&str, &str)] =

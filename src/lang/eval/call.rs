@@ -2,7 +2,7 @@
 
 use hcl_edit::expr::{Expression, FuncCall};
 
-use crate::diag::{Diagnostic, Diagnostics, Span, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::functions::{self, Arguments, Body, Function, Parameter, Reading};
 use crate::value::{Type, Value, convert};
 
@@ -48,10 +48,8 @@ impl Evaluator<'_> {
             let full = namespace.iter().flat_map(|part| [*part, "::"]).chain([name]).collect::<String>();
             let error =
                 Diagnostic::error(format!("there is no function `{full}`")).at(self.span(&call.name.name));
-            match nearest(name, functions::all().map(|function| function.name)) {
-                Some(near) => error.help(format!("did you mean `{near}`?")).into(),
-                None => error.into(),
-            }
+            let names = functions::all().map(|function| function.name);
+            error.did_you_mean(name, names, |error| error).into()
         })
     }
 

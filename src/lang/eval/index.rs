@@ -1,6 +1,6 @@
 //! Attributes and elements of values.
 
-use crate::diag::{Diagnostic, nearest};
+use crate::diag::Diagnostic;
 use crate::value::{Number, Repr, Type, Value, convert};
 
 /// The attribute `name` of a value; the error is without its place.
@@ -105,15 +105,15 @@ fn element(elements: &[Value], position: &Number, key: &Value) -> Result<Value, 
 
 fn no_attribute<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Box<Diagnostic> {
     let error = Diagnostic::error(format!("there is no attribute or key `{name}`"));
-    if let Some(near) = nearest(name, known.clone()) {
-        return error.help(format!("did you mean `{near}`?")).into();
-    }
-    let names: Vec<_> = known.take(11).map(|name| format!("`{name}`")).collect();
-    match names.len() {
-        0 => error.help("it is empty").into(),
-        1..=10 => error.help(format!("there are {}", names.join(", "))).into(),
-        _ => error.into(),
-    }
+    let error = error.did_you_mean(name, known.clone(), |error| {
+        let names: Vec<_> = known.take(11).map(|name| format!("`{name}`")).collect();
+        match names.len() {
+            0 => error.help("it is empty"),
+            1..=10 => error.help(format!("there are {}", names.join(", "))),
+            _ => error,
+        }
+    });
+    error.into()
 }
 
 fn no_attributes(ty: &Type, name: &str) -> Box<Diagnostic> {

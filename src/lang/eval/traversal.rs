@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
 
-use crate::diag::{Diagnostic, Diagnostics, Span, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::reference::legacy_index;
 use crate::lang::{Access, Reference, Step};
 use crate::value::{Repr, Type, Value, unify};
@@ -53,13 +53,13 @@ impl Evaluator<'_> {
         let root = &*reference.root;
         let error =
             Diagnostic::error(format!("there is nothing named `{root}` here")).at(reference.root_span);
-        match nearest(root, known.iter().map(|name| &**name)) {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None if reference.steps.is_empty() => {
+        error.did_you_mean(root, known.iter().map(|name| &**name), |error| {
+            if reference.steps.is_empty() {
                 error.help(format!("a text is written in quotes: `\"{root}\"`; a variable is `var.{root}`"))
+            } else {
+                error
             }
-            None => error,
-        }
+        })
     }
 
     pub(super) fn traversal(&self, traversal: &Traversal) -> Evaluated {

@@ -1,0 +1,58 @@
+//! What makes a change of a directory of this machine last, and what the operating system may refuse on the way.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::diag::Diagnostic;
+
+/// Makes renames in the directory of `path` durable.
+pub fn sync_parent(path: &Path) -> io::Result<()> {
+    File::open(parent(path))?.sync_all()
+}
+
+/// The directory of `path`.
+pub(super) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
+}
+
+/// The name beside `path` that its next version is written to before it is renamed: no `*.conf` or `*.json` matches.
+pub fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.new"))
+}
+
+/// What the operating system refused to do with a file of vsa's own.
+#[derive(Debug)]
+pub struct FileError {
+    /// What was tried: `read`, `write`, `lock`, ….
+    pub doing: &'static str,
+    /// With what.
+    pub path: PathBuf,
+    /// Its reason.
+    pub source: io::Error,
+}
+
+impl FileError {
+    /// For `map_err`.
+    pub fn new(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self { doing, path, source }
+    }
+
+    /// Adds what to do about it, where that is the same for every file.
+    pub fn advise(&self, diagnostic: Diagnostic) -> Diagnostic {
+        match self.source.kind() {
+            io::ErrorKind::PermissionDenied => diagnostic.help(format!(
+                "run vsa as the user that owns `{}`, or give this one access",
+                self.path.display()
+            )),
+            io::ErrorKind::StorageFull => diagnostic.help("free some space and run the command again"),
+            _ => diagnostic,
+        }
+    }
+}
