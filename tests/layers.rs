@@ -18,7 +18,8 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Libraries that bring effects, and the layers that may use them.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
+    ("bollard", &["do"]),
     ("clap", &["edge"]),
     ("indicatif", &["edge"]),
     ("nix", &["do", "edge"]),

@@ -15,6 +15,7 @@ mod config;
 mod conformance;
 mod continuity;
 mod convergence;
+mod docker;
 mod documents;
 mod examples;
 mod fuzz;

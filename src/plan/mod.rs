@@ -7,6 +7,7 @@ mod actions;
 mod build;
 pub mod change;
 mod claims;
+pub mod docker;
 mod explain;
 pub mod file;
 mod files;

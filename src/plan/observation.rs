@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 
+use super::docker::{ComposeTool, Container, Engine, Image, Network, Service};
+
 /// A question to a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Query {
@@ -59,6 +61,38 @@ pub enum Query {
         /// The path.
         path: PathBuf,
     },
+    /// All containers of a Docker engine, running or not: answered with [`Answer::Containers`]; absent where there is
+    /// no socket, and failed where nobody answers or vsa may not ask, as with all questions to an engine.
+    Containers {
+        /// Where the engine listens.
+        socket: PathBuf,
+    },
+    /// All networks of a Docker engine: answered with [`Answer::Networks`].
+    Networks {
+        /// Where the engine listens.
+        socket: PathBuf,
+    },
+    /// The Docker engine itself: answered with [`Answer::Engine`].
+    Engine {
+        /// Where the engine listens.
+        socket: PathBuf,
+    },
+    /// Those of some images that a Docker engine has: answered with [`Answer::Images`].
+    Images {
+        /// Where the engine listens.
+        socket: PathBuf,
+        /// The images' references.
+        references: Vec<String>,
+    },
+    /// All services of the swarm that a Docker engine manages: answered with [`Answer::Services`]; absent too where it
+    /// manages none.
+    Services {
+        /// Where the engine listens.
+        socket: PathBuf,
+    },
+    /// Which Compose tool there is: answered with [`Answer::ComposeTool`]. It starts a program: a plan that needs no
+    /// tool does not ask.
+    ComposeTool,
 }
 
 /// What stands at a path.
@@ -167,6 +201,18 @@ pub enum Answer {
         /// What bars the way.
         barrier: Option<PathBuf>,
     },
+    /// To [`Query::Containers`], by name.
+    Containers(Vec<Container>),
+    /// To [`Query::Networks`], by name.
+    Networks(Vec<Network>),
+    /// To [`Query::Engine`].
+    Engine(Engine),
+    /// To [`Query::Images`]: those that are there, in the order of the question.
+    Images(Vec<Image>),
+    /// To [`Query::Services`], by name.
+    Services(Vec<Service>),
+    /// To [`Query::ComposeTool`].
+    ComposeTool(ComposeTool),
 }
 
 impl fmt::Debug for Answer {
@@ -193,6 +239,12 @@ impl fmt::Debug for Answer {
             Self::User { uid, gid } => f.debug_struct("User").field("uid", uid).field("gid", gid).finish(),
             Self::Permission { refused } => f.debug_struct("Permission").field("refused", refused).finish(),
             Self::Readable { barrier } => f.debug_struct("Readable").field("barrier", barrier).finish(),
+            Self::Containers(containers) => f.debug_tuple("Containers").field(containers).finish(),
+            Self::Networks(networks) => f.debug_tuple("Networks").field(networks).finish(),
+            Self::Engine(engine) => f.debug_tuple("Engine").field(engine).finish(),
+            Self::Images(images) => f.debug_tuple("Images").field(images).finish(),
+            Self::Services(services) => f.debug_tuple("Services").field(services).finish(),
+            Self::ComposeTool(tool) => f.debug_tuple("ComposeTool").field(tool).finish(),
         }
     }
 }

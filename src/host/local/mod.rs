@@ -1,6 +1,7 @@
 //! This machine.
 
 mod access;
+mod docker;
 mod files;
 mod observe;
 mod probe;
@@ -55,12 +56,19 @@ async fn blocking<T: Send + 'static>(
 #[async_trait]
 impl Host for LocalHost {
     async fn observe(&self, queries: &[Query]) -> Vec<Answer> {
-        let queries = queries.to_vec();
-        let count = queries.len();
-        tracing::debug!(questions = count, "observe");
+        tracing::debug!(questions = queries.len(), "observe");
         tracing::trace!(?queries);
-        let answers = blocking("observe", move || Ok(observe::all(&queries))).await;
-        answers.unwrap_or_else(|error| vec![Answer::Failed(error.to_string()); count])
+        let owned = queries.to_vec();
+        let answers = blocking("observe", move || Ok(observe::all(&owned))).await;
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(error) => return vec![Answer::Failed(error.to_string()); queries.len()],
+        };
+        let answers = queries.iter().zip(answers).map(async |(query, answer)| match answer {
+            Some(answer) => answer,
+            None => docker::answer(&self.program, query).await,
+        });
+        futures_util::future::join_all(answers).await
     }
 
     async fn files(&self, operations: Vec<FileOperation>) -> Result<(), HostError> {

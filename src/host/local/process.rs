@@ -22,6 +22,19 @@ const LEFT_OPEN: Duration = Duration::from_millis(200);
 
 /// Runs a program to its end. `vsa` starts it where it needs mounts of its own.
 pub(super) async fn run(vsa: &Path, command: Command) -> Result<Output, HostError> {
+    supervise(vsa, command, |process| pause::around(|| process.spawn())).await
+}
+
+/// As [`run`], for a program that changes nothing.
+pub(super) async fn ask(vsa: &Path, command: Command) -> Result<Output, HostError> {
+    supervise(vsa, command, tokio::process::Command::spawn).await
+}
+
+async fn supervise(
+    vsa: &Path,
+    command: Command,
+    spawn: impl FnOnce(&mut tokio::process::Command) -> io::Result<tokio::process::Child>,
+) -> Result<Output, HostError> {
     let Command { program, arguments, timeout, binds } = command;
     let failed = |error: io::Error| HostError::new("run", &program, error);
     let mut process = if binds.is_empty() {
@@ -44,7 +57,7 @@ pub(super) async fn run(vsa: &Path, command: Command) -> Result<Output, HostErro
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut child = pause::around(|| process.spawn()).map_err(failed)?;
+    let mut child = spawn(&mut process).map_err(failed)?;
     let (ended, end) = watch::channel(false);
     let stdout = tokio::spawn(read(child.stdout.take(), end.clone()));
     let stderr = tokio::spawn(read(child.stderr.take(), end));

@@ -1,0 +1,37 @@
+//! The Docker engine behind a socket of this machine.
+//!
+//! Requests carry no API version, so that an engine answers in the newest it speaks: what is read here is read
+//! leniently, and has been in the API since 1.41 (Docker 20.10). Each request has a connection and an end of its
+//! own: an engine that hangs is an error, never a wait for ever.
+
+mod convert;
+mod failure;
+mod observe;
+
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+
+use self::failure::Failure;
+pub(super) use self::observe::one as answer;
+
+/// How long the engine may take to answer.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A client; nothing is asked yet.
+fn connect(socket: &Path) -> Result<Docker, Failure> {
+    let Some(path) = socket.to_str() else { return Err(Failure::text("the socket's path is not UTF-8")) };
+    Docker::connect_with_unix(path, PATIENCE.as_secs(), API_DEFAULT_VERSION).map_err(Failure::of)
+}
+
+/// An answer of the engine, within `patience`.
+async fn within<T>(
+    patience: Duration,
+    request: impl Future<Output = Result<T, bollard::errors::Error>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(patience, request).await {
+        Ok(answer) => answer.map_err(Failure::of),
+        Err(_) => Err(Failure::Silent(patience)),
+    }
+}

@@ -1,0 +1,102 @@
+//! Answers of the engine.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::query_parameters::{ListContainersOptions, ListImagesOptions, ListServicesOptions};
+
+use super::{PATIENCE, connect, convert, failure::Failure, within};
+use crate::host::{Command, local::process};
+use crate::plan::docker::{ComposeTool, same_reference};
+use crate::plan::{Answer, Query};
+
+/// How long a Compose tool may take to say its version.
+const TOOL: Duration = Duration::from_secs(20);
+
+/// Answers a question about Docker; each costs one listing of the engine (two for what has two parts).
+pub(in crate::host::local) async fn one(vsa: &Path, query: &Query) -> Answer {
+    let (socket, found) = match query {
+        Query::Containers { socket } => (socket, containers(socket).await),
+        Query::Networks { socket } => (socket, networks(socket).await),
+        Query::Engine { socket } => (socket, engine(socket).await),
+        Query::Images { socket, references } => (socket, images(socket, references).await),
+        Query::Services { socket } => (socket, services(socket).await),
+        Query::ComposeTool => return compose_tool(vsa).await,
+        _ => return Answer::Failed("the question is not about Docker".to_owned()),
+    };
+    match found {
+        Ok(answer) => answer,
+        Err(Failure::NoSocket) => Answer::Absent,
+        Err(failure) => Answer::Failed(failure.reason(socket)),
+    }
+}
+
+async fn containers(socket: &Path) -> Result<Answer, Failure> {
+    let docker = connect(socket)?;
+    let options = ListContainersOptions { all: true, ..Default::default() };
+    let found = within(PATIENCE, docker.list_containers(Some(options))).await?;
+    let mut containers: Vec<_> = found.into_iter().map(convert::container).collect();
+    containers.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Answer::Containers(containers))
+}
+
+async fn networks(socket: &Path) -> Result<Answer, Failure> {
+    let docker = connect(socket)?;
+    let found = within(PATIENCE, docker.list_networks(None)).await?;
+    let mut networks: Vec<_> = found.into_iter().map(convert::network).collect();
+    networks.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
+    Ok(Answer::Networks(networks))
+}
+
+async fn engine(socket: &Path) -> Result<Answer, Failure> {
+    let docker = connect(socket)?;
+    let (version, info) =
+        tokio::try_join!(within(PATIENCE, docker.version()), within(PATIENCE, docker.info()))?;
+    Ok(Answer::Engine(convert::engine(version, info)))
+}
+
+async fn images(socket: &Path, references: &[String]) -> Result<Answer, Failure> {
+    let docker = connect(socket)?;
+    let options = ListImagesOptions { digests: true, ..Default::default() };
+    let found = within(PATIENCE, docker.list_images(Some(options))).await?;
+    let named = |reference: &String| {
+        let image = found.iter().find(|image| {
+            let mut names = image.repo_tags.iter().chain(&image.repo_digests);
+            names.any(|name| same_reference(name, reference)) || image.id == *reference
+        });
+        image.map(|image| convert::image(reference, image))
+    };
+    Ok(Answer::Images(references.iter().filter_map(named).collect()))
+}
+
+async fn services(socket: &Path) -> Result<Answer, Failure> {
+    let docker = connect(socket)?;
+    let options = ListServicesOptions { status: Some(true), ..Default::default() };
+    let listed = tokio::try_join!(
+        within(PATIENCE, docker.list_services(Some(options))),
+        within(PATIENCE, docker.list_tasks(None))
+    );
+    match listed {
+        Ok((services, tasks)) => Ok(Answer::Services(convert::services(services, tasks))),
+        // `This node is not a swarm manager.`
+        Err(Failure::Status(503, _)) => Ok(Answer::Absent),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The plugin where there is one, else the program of its own.
+async fn compose_tool(vsa: &Path) -> Answer {
+    let plugin = version(vsa, Command::new("docker").arg("compose")).await;
+    if let Some(version) = plugin {
+        return Answer::ComposeTool(ComposeTool::plugin(version));
+    }
+    match version(vsa, Command::new("docker-compose")).await {
+        Some(version) => Answer::ComposeTool(ComposeTool::standalone(version)),
+        None => Answer::Absent,
+    }
+}
+
+async fn version(vsa: &Path, command: Command) -> Option<semver::Version> {
+    let output = process::ask(vsa, command.arg("version").arg("--short").timeout(TOOL)).await.ok()?;
+    output.success().then(|| ComposeTool::version(&String::from_utf8_lossy(&output.stdout))).flatten()
+}
