@@ -74,8 +74,12 @@ pub async fn preflight(
 /// Why a candidate cannot be tested on a host, if it cannot.
 async fn cannot_test(host: &dyn Host, spec: &NodeSpec) -> Option<String> {
     let answer = host.observe(&[Query::NginxVersion(spec.nginx.clone())]).await.pop();
-    (!matches!(answer, Some(Answer::Text(_))))
-        .then(|| format!("there is no nginx at {}", spec.nginx.display()))
+    let program = spec.nginx.display();
+    match answer {
+        Some(Answer::Text(_)) => None,
+        Some(Answer::Failed(reason)) => Some(format!("{program} cannot be asked for its version: {reason}")),
+        _ => Some(format!("there is no nginx at {program}")),
+    }
 }
 
 /// Tests a candidate.

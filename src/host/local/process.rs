@@ -1,12 +1,16 @@
 //! Processes of this machine.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
@@ -19,6 +23,10 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// How long output is still read after a program has ended: a daemon that it left may hold the pipe for ever.
 const LEFT_OPEN: Duration = Duration::from_millis(200);
+
+/// How long `nginx -V` may take, and how much it may say.
+const ANSWERS: Duration = Duration::from_secs(10);
+const MOST_SAID: u64 = 1 << 16;
 
 /// Runs a program to its end. `vsa` starts it where it needs mounts of its own.
 pub(super) async fn run(vsa: &Path, command: Command) -> Result<Output, HostError> {
@@ -101,14 +109,43 @@ fn resolve(program: &Path) -> std::path::PathBuf {
 
 /// What `nginx -V` says; it writes to standard error.
 pub(super) fn version(program: &Path) -> Answer {
-    let output = std::process::Command::new(program)
+    said_within(program, ANSWERS)
+}
+
+fn said_within(program: &Path, patience: Duration) -> Answer {
+    let started = std::process::Command::new(program)
         .arg("-V")
         .env_clear()
         .env("PATH", PATH)
         .env("LANG", "C")
+        .process_group(0)
         .stdin(Stdio::null())
-        .output();
-    answer(output.map(|output| Answer::Text(String::from_utf8_lossy(&output.stderr).into_owned())))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => return answer(Err(error)),
+    };
+    let (said, hear) = mpsc::channel();
+    if let Some(mut pipe) = child.stderr.take() {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = pipe.by_ref().take(MOST_SAID).read_to_end(&mut bytes);
+            // Nobody listens any more where its time was up.
+            let _ = said.send(bytes);
+        });
+    }
+    let said = hear.recv_timeout(patience);
+    // It has ended, or it is not what it should be: with all that it started, it goes.
+    if let Ok(group) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    let _ = child.wait();
+    match said {
+        Ok(bytes) => Answer::Text(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(_) => Answer::Failed(format!("it said nothing within {} s", patience.as_secs())),
+    }
 }
 
 /// The master that a pid file names, where it is alive, an nginx and a master. A pid file outlives its process, and
@@ -156,4 +193,25 @@ fn parent(process: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name in parentheses may hold anything; what follows the last one is `state ppid …`.
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_says_nothing_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let said = |name: &str, lines: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            said_within(&path, Duration::from_secs(1))
+        };
+        assert_eq!(said("silent", "sleep 600"), Answer::Failed("it said nothing within 1 s".to_owned()));
+        assert_eq!(said("brief", "echo nginx/1.22.1 >&2"), Answer::Text("nginx/1.22.1\n".to_owned()));
+        assert_eq!(version(&directory.path().join("none")), Answer::Absent);
+    }
 }
