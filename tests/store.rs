@@ -27,6 +27,7 @@ fn state(serial: u64) -> State {
         serial,
         lineage: "0e9d3f6c-8a52-4be2-a7b5-6f0f3e2f2f10".into(),
         vsa_version: "0.1.0".into(),
+        key: None,
         resources: [(
             Address::new("tenant", "acme"),
             Stored {
@@ -271,4 +272,32 @@ proptest! {
         prop_assert_eq!(read.outputs, state.outputs);
         prop_assert_eq!(read.resources.keys().collect::<Vec<_>>(), state.resources.keys().collect::<Vec<_>>());
     }
+}
+
+/// A named pipe would be waited for, and a device has no end.
+#[test]
+fn what_is_no_file_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let layout = layout(&directory);
+    let file = StateFile::new(&layout);
+    let parent = layout.state().parent().unwrap().to_owned();
+    fs::create_dir_all(&parent).unwrap();
+    let refusal = || {
+        let error = file.read().unwrap_err().diagnostic();
+        assert!(error.help[0].starts_with("move `"), "{error:?}");
+        assert!(file.write(&state(2)).is_err(), "nothing of somebody else's is replaced");
+        error.summary
+    };
+    nix::unistd::mkfifo(&layout.state(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let name = layout.state().display().to_string();
+    assert_eq!(refusal(), format!("cannot read `{name}`: it is a named pipe, not a file"));
+    fs::remove_file(layout.state()).unwrap();
+    fs::create_dir(layout.state()).unwrap();
+    assert_eq!(refusal(), format!("cannot read `{name}`: it is a directory, not a file"));
+    fs::remove_dir(layout.state()).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", layout.state()).unwrap();
+    assert_eq!(refusal(), format!("cannot read `{name}`: it is a device, not a file"));
+    fs::create_dir_all(layout.key().parent().unwrap()).unwrap();
+    nix::unistd::mkfifo(&layout.key(), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    assert!(read_key(&layout.key()).unwrap_err().to_string().contains("a named pipe, not a file"));
 }

@@ -11,7 +11,7 @@ use crate::config::Declared;
 use crate::diag::{Diagnostic, Diagnostics, visible};
 use crate::host::clock;
 use crate::plan::Mode;
-use crate::state::State;
+use crate::state::{Key, State};
 use crate::store::StateFile;
 
 use super::arguments::LockFlags;
@@ -78,6 +78,8 @@ pub(crate) fn confirm_and_apply(
 /// Keeps the state, with the audit log's head in it.
 struct Keeper<'a> {
     file: StateFile,
+    /// The fingerprint of the key that fingerprints are made with.
+    key: Option<String>,
     auditing: &'a Mutex<Auditing>,
 }
 
@@ -86,6 +88,9 @@ impl States for Keeper<'_> {
     async fn write(&self, state: &mut State) -> Result<(), Diagnostic> {
         state.serial += 1;
         env!("CARGO_PKG_VERSION").clone_into(&mut state.vsa_version);
+        if self.key.is_some() {
+            state.key.clone_from(&self.key);
+        }
         state.audit = self.auditing.lock().unwrap_or_else(PoisonError::into_inner).head();
         self.file.write(state).map_err(|error| error.diagnostic())
     }
@@ -130,7 +135,11 @@ pub(crate) fn apply(
             },
         },
     };
-    let keeper = Keeper { file: StateFile::new(&invocation.layout), auditing: &invocation.auditing };
+    let keeper = Keeper {
+        file: StateFile::new(&invocation.layout),
+        key: run.key.as_ref().map(Key::fingerprint_of_itself),
+        auditing: &invocation.auditing,
+    };
     let auditing = Arc::clone(&invocation.auditing);
     let progress = Progress::new(terminal, run.actions.len(), move |entries: &[Entry]| {
         let mut auditing = auditing.lock().unwrap_or_else(PoisonError::into_inner);

@@ -58,6 +58,7 @@ pub(crate) fn new_state() -> State {
         serial: 0,
         lineage: Uuid::new_v4().to_string(),
         vsa_version: env!("CARGO_PKG_VERSION").to_owned(),
+        key: None,
         resources: BTreeMap::new(),
         nodes: BTreeMap::new(),
         outputs: BTreeMap::new(),
@@ -127,6 +128,7 @@ pub(crate) fn remarks(invocation: &Invocation, prepared: &Prepared) {
     let sources = invocation.sources.borrow();
     invocation.terminal.diagnostics(&prepared.planned.findings, &sources);
     invocation.terminal.diagnostics(without_key(prepared).as_ref(), &sources);
+    invocation.terminal.diagnostics(another_key(prepared).as_ref(), &sources);
 }
 
 /// Says that a plan cannot compare secrets.
@@ -136,5 +138,20 @@ fn without_key(prepared: &Prepared) -> Option<Diagnostic> {
     (prepared.key.is_none() && sensitive && prepared.state.serial > 0).then(|| {
         Diagnostic::warning("sensitive values were not compared: the state's key is not here")
             .help("put it into `.vsa/key` (mode 0600) or give it as `VSA_KEY`")
+    })
+}
+
+/// Says why every secret counts as changed.
+fn another_key(prepared: &Prepared) -> Option<Diagnostic> {
+    let (made_with, key) = (prepared.state.key.as_ref()?, prepared.key.as_ref()?);
+    let mut stored = prepared.state.resources.values();
+    let concerns = stored.any(|stored| stored.attributes.get().contains("$fingerprint"))
+        || prepared.state.outputs.values().any(|output| output.fingerprint.is_some());
+    (concerns && *made_with != key.fingerprint_of_itself()).then(|| {
+        Diagnostic::warning("the key is not the one that the state was written with")
+            .code("another_key")
+            .detail("fingerprints of secrets cannot be compared, so every sensitive value counts as changed")
+            .help("give the state's own key: as `VSA_KEY`, or in `.vsa/key` (mode 0600)")
+            .help("where the key was changed on purpose, apply: the state then goes with the new one")
     })
 }

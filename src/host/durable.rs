@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::diag::Diagnostic;
@@ -24,6 +25,26 @@ pub(super) fn parent(path: &Path) -> &Path {
 pub fn beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.new"))
+}
+
+/// Reads a file of vsa's own. What is no regular file is refused: a named pipe would be waited for, and a device has
+/// no end.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    require_file(path)?;
+    std::fs::read(path)
+}
+
+/// Refuses what is there and no regular file.
+pub fn require_file(path: &Path) -> io::Result<()> {
+    let kind = std::fs::metadata(path)?.file_type();
+    let what = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_fifo() => "a named pipe",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a file")))
 }
 
 /// What the operating system refused to do with a file of vsa's own.
@@ -52,6 +73,10 @@ impl FileError {
                 self.path.display()
             )),
             io::ErrorKind::StorageFull => diagnostic.help("free some space and run the command again"),
+            io::ErrorKind::InvalidInput => diagnostic.help(format!(
+                "move `{}` away, and put back the file that vsa wrote, where there was one",
+                self.path.display()
+            )),
             _ => diagnostic,
         }
     }

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 
 pub use certificate::first_certificate;
 pub use command::{Bind, Command, Output, Status};
-pub use durable::{FileError, beside, sync_parent};
+pub use durable::{FileError, beside, read_file, require_file, sync_parent};
 pub use error::HostError;
 pub use file_operation::{Contents, FileOperation};
 pub use local::LocalHost;

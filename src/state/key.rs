@@ -57,6 +57,11 @@ impl Key {
         Zeroizing::new(hex(&self.0[..KEY_LENGTH]))
     }
 
+    /// What tells this key from another one, and nothing about either.
+    pub fn fingerprint_of_itself(&self) -> String {
+        hex(&self.mac("key", &[])[..8])
+    }
+
     /// What stands for a sensitive value where the value must not: equal for equal values at one place, and telling
     /// nothing to somebody without the key. `path` is the attribute or file that holds the value.
     pub fn fingerprint(&self, address: &Address, path: &str, value: &str) -> String {
@@ -126,6 +131,12 @@ mod tests {
         assert_ne!(one, key().fingerprint(&Address::new("auth", "other"), "user.alice.password", "secret"));
         assert_ne!(one, Key::new(&[8; KEY_LENGTH]).fingerprint(&auth, "user.alice.password", "secret"));
         assert_ne!(key().fingerprint(&auth, "ab", "c"), key().fingerprint(&auth, "a", "bc"));
+    }
+
+    #[test]
+    fn keys_are_told_apart() {
+        assert_eq!(key().fingerprint_of_itself(), key().fingerprint_of_itself());
+        assert_ne!(key().fingerprint_of_itself(), Key::new(&[8; KEY_LENGTH]).fingerprint_of_itself());
     }
 
     #[test]

@@ -141,6 +141,9 @@ pub struct State {
     pub lineage: String,
     /// The vsa that wrote it.
     pub vsa_version: String,
+    /// The fingerprint of the key that its fingerprints were made with; absent in documents of the first vsa.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// What vsa made.
     pub resources: BTreeMap<Address, Stored>,
     /// The nodes.

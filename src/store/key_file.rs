@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::host::sync_parent;
+use crate::host::{require_file, sync_parent};
 use crate::state::{KEY_LENGTH, Key};
 
 use super::Error;
@@ -18,7 +18,7 @@ use super::files::{create_private, make_directory};
 /// # Errors
 /// [`Error::ExposedKey`] where others may read it, [`Error::InvalidKey`] where it is none.
 pub fn read_key(path: &Path) -> Result<Option<Key>, Error> {
-    let mut file = match File::open(path) {
+    let mut file = match require_file(path).and_then(|()| File::open(path)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path)(error)),

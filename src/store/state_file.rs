@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::ser::Formatter;
 
+use crate::host::read_file;
 use crate::state::{State, VERSION};
 
 use super::files::{make_private_directory, replace};
@@ -97,7 +98,7 @@ impl StateFile {
     }
 
     fn keep_former(&self) -> Result<(), Error> {
-        let bytes = match fs::read(&self.path) {
+        let bytes = match read_file(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(Error::io("read", &self.path)(error)),
@@ -126,7 +127,7 @@ impl StateFile {
 }
 
 fn read(path: &Path) -> Result<Option<State>, Error> {
-    let bytes = match fs::read(path) {
+    let bytes = match read_file(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path)(error)),

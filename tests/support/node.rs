@@ -381,6 +381,7 @@ pub fn empty_state() -> State {
         resources: BTreeMap::new(),
         nodes: BTreeMap::new(),
         outputs: BTreeMap::new(),
+        key: None,
         audit: vsa::state::AuditHead::default(),
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::fold::fold;
 use super::{Header, Interrupted, Record, VERSION};
 use crate::diag::Diagnostic;
-use crate::host::{pause, sync_parent};
+use crate::host::{pause, read_file, sync_parent};
 use crate::state::State;
 
 /// Reads a journal: `None` where there is none, because the last run came to its end. A torn last line is one that
@@ -18,7 +18,7 @@ use crate::state::State;
 /// # Errors
 /// A journal that cannot be read, or is of a later version.
 pub fn read(path: &Path) -> Result<Option<Interrupted>, Diagnostic> {
-    let text = match std::fs::read(path) {
+    let text = match read_file(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("read", path, &error)),

@@ -30,6 +30,7 @@ fn state() -> State {
         serial: 1,
         lineage: "lineage".to_owned(),
         vsa_version: "0".to_owned(),
+        key: None,
         resources: BTreeMap::from([(Address::new("tenant", "old"), stored(Facts::new()))]),
         nodes: BTreeMap::new(),
         outputs: BTreeMap::new(),
