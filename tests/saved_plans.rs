@@ -126,6 +126,38 @@ fn a_saved_plan_takes_no_other_values() {
 }
 
 #[test]
+fn a_file_of_values_may_repeat_what_a_saved_plan_has_and_not_change_it() {
+    let Some(mut workspace) = Workspace::managed() else { return };
+    configuration(&mut workspace);
+    let values =
+        |greeting: &str| format!("greeting = \"{greeting}\"\nalice_password = \"correct horse battery\"\n");
+    workspace.write("prod.vsavars", values("hello"));
+    drop(workspace.vsa(["plan", "-out=next.plan", "-var-file=prod.vsavars"]).code(0));
+    workspace.write("prod.vsavars", values("bye"));
+    let refused = workspace.vsa(["apply", "next.plan", "-var-file=prod.vsavars"]).code(1);
+    drop(refused.says("the saved plan has another value of `var.greeting`"));
+    workspace.write("prod.vsavars", values("hello"));
+    drop(workspace.vsa(["apply", "next.plan", "-var-file=prod.vsavars"]).code(0));
+}
+
+/// Fingerprints are of one key: with another, all secrets seem to have changed, and the plan says why.
+#[test]
+fn another_key_is_named_as_the_reason() {
+    let Some(mut workspace) = Workspace::managed() else { return };
+    configuration(&mut workspace);
+    drop(workspace.apply());
+    let warning = "the key is not the one that the state was written with";
+    let same = workspace.assert_nothing_to_do();
+    assert!(!same.stderr.contains(warning), "{same}");
+    workspace.env("VSA_KEY", "07".repeat(32));
+    let plan = workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says(warning);
+    assert!(plan.stdout.contains("auth.staff will be updated"), "{plan}");
+    drop(workspace.apply());
+    let after = workspace.assert_nothing_to_do();
+    assert!(!after.stderr.contains(warning), "{after}");
+}
+
+#[test]
 fn plans_of_every_version_stay_readable() {
     let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/state/samples");
     let workspace = Workspace::new();

@@ -167,10 +167,22 @@ impl Invocation {
         };
         let configuration = saved.sources.iter().map(file).collect::<Result<Vec<_>, _>>()?;
         let values = present.into_iter().filter(|file| config::holds_values(&file.path));
-        let mut arguments = self.arguments(variables)?;
         let known = config::File { path: "(the saved plan)".into(), bytes: saved.values().into_bytes() };
-        arguments.push(config::Argument::File(known));
-        self.evaluate(configuration.into_iter().chain(values).collect(), arguments)
+        let mut arguments = vec![config::Argument::File(known)];
+        // After those of the plan: where a file has another value, it wins, and is seen.
+        arguments.extend(self.arguments(variables)?);
+        let declared = self.evaluate(configuration.into_iter().chain(values).collect(), arguments)?;
+        let differs = |(name, value): &(&String, &serde_json::Value)| {
+            declared.variables.get(&***name).is_some_and(|given| given.to_json() != **value)
+        };
+        if let Some((name, _)) = saved.variables.iter().find(differs) {
+            return Err(Diagnostic::error(format!("the saved plan has another value of `var.{name}`"))
+                .detail("a file that `-var-file` names sets it to something else")
+                .help("an apply of it takes values of sensitive variables only")
+                .help("make another plan with the other value: `vsa plan -out FILE -var-file FILE`")
+                .into());
+        }
+        Ok(declared)
     }
 
     fn arguments(&self, variables: &VariableFlags) -> Result<Vec<config::Argument>, Failure> {
