@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::diag::Diagnostic;
-use crate::host::{Command, Host, Signal};
+use crate::host::{Command, Host, Output, Signal, Status};
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, NodeSpec, ProxyMode, Query};
 
@@ -13,6 +13,10 @@ use crate::plan::{Answer, NodeSpec, ProxyMode, Query};
 const PATIENCE: Duration = Duration::from_mins(2);
 /// The longest that nginx may take to stop when told to at once.
 const STOP: Duration = Duration::from_secs(10);
+/// What is there where systemd runs the machine (`sd_booted(3)`).
+const SYSTEMD: &str = "/run/systemd/system";
+/// How `systemctl` ends where there is no such unit.
+const NO_SUCH_UNIT: Status = Status::Exited(5);
 /// How often nginx is asked.
 const OFTEN: Duration = Duration::from_millis(5);
 
@@ -120,7 +124,7 @@ impl<'a> Proxy<'a> {
         Some(Running { master, workers, log })
     }
 
-    /// Starts the managed nginx on the current generation.
+    /// Starts nginx: the managed one on the current generation, the system's as the system does.
     pub(super) async fn start(&self) -> Result<(), Diagnostic> {
         let failed = |detail: String| {
             Diagnostic::error("nginx does not start")
@@ -129,8 +133,15 @@ impl<'a> Proxy<'a> {
                 .on(&self.spec.address)
         };
         if self.spec.mode == ProxyMode::Host {
-            return Err(failed(format!("no master process is named by {}", self.spec.pid_file.display()))
-                .help("start the system's nginx first, for example with `systemctl start nginx`"));
+            let output = self.start_system().await?;
+            return if output.success() {
+                Ok(())
+            } else {
+                let pid_file = self.spec.pid_file.display();
+                Err(failed(output.errors().trim().to_owned()).help(format!(
+                    "{pid_file} names no nginx that runs: where one does, name its own with `proxy {{ pid_file }}`"
+                )))
+            };
         }
         let command = Command::new(&self.spec.nginx)
             .timeout(PATIENCE)
@@ -140,6 +151,19 @@ impl<'a> Proxy<'a> {
             .arg(self.spec.current().join(self.spec.entry()));
         let output = self.host.run(command).await?;
         if output.success() { Ok(()) } else { Err(failed(output.errors().trim().to_owned())) }
+    }
+
+    /// By systemd, where that runs the machine and knows nginx, so that it goes on being its service; else by itself.
+    async fn start_system(&self) -> Result<Output, Diagnostic> {
+        if matches!(self.ask(Query::Stat(SYSTEMD.into())).await, Answer::Stat(_)) {
+            let command = Command::new("systemctl").timeout(PATIENCE).arg("start").arg("nginx.service");
+            let output = self.host.run(command).await?;
+            if output.status != NO_SUCH_UNIT {
+                return Ok(output);
+            }
+        }
+        let command = Command::new(&self.spec.nginx).timeout(PATIENCE).arg("-c").arg(&self.spec.nginx_conf);
+        Ok(self.host.run(command).await?)
     }
 
     /// Tells it to read its configuration again.
@@ -226,7 +250,7 @@ impl<'a> Proxy<'a> {
         }
     }
 
-    /// Stops the managed nginx: gracefully within the node's drain time, then at once.
+    /// Stops nginx: gracefully within the node's drain time, then at once.
     pub(super) async fn stop(&self) -> Result<bool, Diagnostic> {
         let drain = Duration::from_secs(self.spec.drain_seconds.into());
         for (signal, patience) in [(Signal::Quit, drain), (Signal::Terminate, STOP)] {

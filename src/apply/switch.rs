@@ -93,9 +93,6 @@ async fn forward(
 ) -> Result<Option<Running>, Diagnostic> {
     let spec = &next.spec;
     let old = proxy.running().await;
-    if old.is_none() && spec.mode == ProxyMode::Host {
-        proxy.start().await?;
-    }
     let mut operations =
         vec![FileOperation::Repoint { path: spec.current(), target: target(next.generation) }];
     if spec.mode == ProxyMode::Host && !is_included(host, spec).await {
@@ -106,7 +103,7 @@ async fn forward(
         Some(running) => proxy.reload(running).await?,
         None => proxy.start().await?,
     }
-    debug_assert!(way_back.running == old.is_some() || spec.mode == ProxyMode::Host);
+    debug_assert!(way_back.running == old.is_some());
     proxy.prove(Some(&next.marker_answer()), old.as_ref(), give_up).await?;
     Ok(old)
 }
@@ -137,7 +134,7 @@ async fn back(host: &dyn Host, spec: &NodeSpec, way_back: &WayBack) -> Result<()
         operations.push(FileOperation::Remove { path: spec.include_file.clone() });
     }
     operations.extend([link, FileOperation::Sync { path: spec.root.clone() }]);
-    if spec.mode == ProxyMode::Managed && !way_back.running {
+    if !way_back.running {
         // nginx was started by this run, or not at all.
         proxy.stop().await?;
     }
