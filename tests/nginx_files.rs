@@ -500,7 +500,7 @@ fn what_visitors_see() {
     );
     stage.domain(
         "dead.example",
-        json!({ "upstream": { "address": "127.0.0.1:1" }, "tls": { "enabled": false } }),
+        json!({ "upstream": { "address": "127.0.0.1:1" }, "tls": { "enabled": false }, "headers": { "X-Own": "yes" } }),
     );
     let Some(_running) = stage.run() else { return };
     let get = |host: &str, path: &str| fetch(&Request::https(https, host, path)).unwrap();
@@ -537,7 +537,10 @@ fn what_visitors_see() {
 
     assert_eq!(plain("slow.example", "/").unwrap().status, 200);
     assert_eq!(plain("slow.example", "/").unwrap().status, 429);
-    assert_eq!(plain("dead.example", "/").unwrap().status, 502);
+    let dead = plain("dead.example", "/").unwrap();
+    assert_eq!((dead.status, dead.header("cache-control")), (502, Some("no-store")));
+    assert_eq!((dead.header("x-own"), dead.header("x-frame-options")), (Some("yes"), Some("DENY")));
+    assert_eq!((dead.header("retry-after"), page.header("cache-control")), (None, None));
     assert!(plain("nobody.example", "/").is_err(), "unknown names get no answer");
     let mut foreign = Request::https(https, "a.example", "/");
     foreign.host = "nobody.example".to_owned();

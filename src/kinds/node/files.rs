@@ -98,9 +98,7 @@ fn shared(node: &Node) -> Vec<(&'static str, Template, View)> {
         }),
     );
     let acme = View::new().with("root", Param::literal(spec.root.join("acme").to_string_lossy()));
-    let errors = View::new()
-        .with("pages", inside("pages/"))
-        .with("security_headers", inside("base/security_headers.conf"));
+    let errors = View::new().with("pages", inside("pages/"));
     vec![
         ("base/variables.conf", Template::Variables, variables),
         ("base/rate_limit.conf", Template::RateLimit, zones),
