@@ -368,3 +368,56 @@ fn without_root_a_plan_tests_vsas_own_files() {
     let why = "the next generation was not tested: only root can test the system's nginx";
     drop(plan().code(0).says(why).says("unknown \"rate_of_another_file\" variable"));
 }
+
+/// The system's nginx does not run: the plan says so, and the apply starts it.
+#[test]
+fn a_systems_nginx_that_does_not_run_is_started() {
+    let Some(workspace) = Workspace::on_host() else { return };
+    two_domains(&workspace);
+    drop(workspace.apply());
+    assert_eq!(location(&workspace, "one.example.com"), "https://first.example.net/");
+    crate::support::processes::end(workspace.nginx_pid().unwrap());
+    drop(
+        workspace
+            .vsa(["plan", "-detailed-exitcode"])
+            .code(2)
+            .says("nginx is not running; it will be repaired"),
+    );
+
+    // Where it cannot start, all is as it was, and it does not run.
+    let before = workspace.live_generation();
+    let busy = workspace.within(|| TcpListener::bind(("0.0.0.0", 443)).unwrap());
+    drop(workspace.vsa(["apply", "-auto-approve"]).code(5).says("nginx does not start"));
+    drop(busy);
+    assert_eq!((workspace.live_generation(), workspace.nginx_pid()), (before, None));
+
+    drop(workspace.apply());
+    assert!(workspace.nginx_pid().is_some());
+    assert_eq!(location(&workspace, "two.example.com"), "https://second.example.net/");
+    drop(workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn a_deletion_says_why() {
+    let Some(workspace) = Workspace::managed() else { return };
+    two_domains(&workspace);
+    let each = |names: &str| {
+        format!(
+            "domain \"each\" {{\n  for_each = toset([{names}])\n  tenant = tenant.acme\n  tls {{\n    enabled = false\n  }}\n  \
+             redirect {{\n    to = \"https://example.net/\"\n  }}\n}}\n"
+        )
+    };
+    workspace.write("each.hcl", each("\"x.example.com\", \"y.example.com\""));
+    drop(workspace.apply());
+    workspace.write("each.hcl", each("\"x.example.com\""));
+    workspace.write("two.hcl", "");
+    drop(
+        workspace
+            .vsa(["plan"])
+            .code(0)
+            .says("# domain[\"two.example.com\"] will be destroyed\n  # (because domain[\"two.example.com\"] is not in configuration)")
+            .says("# domain.each[\"y.example.com\"] will be destroyed\n  # (because key [\"y.example.com\"] is not in for_each)"),
+    );
+    let all = workspace.vsa(["destroy"]).code(1).says("will be destroyed");
+    assert!(!all.stdout.contains("(because"), "{all}");
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::value::RawValue;
 
-use crate::address::Address;
+use crate::address::{self, Address};
 use crate::config::Output;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::Resource;
@@ -221,7 +221,10 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         .map(|item| item.desired.map(|resource| attributes::encode(resource, inputs.key)))
         .collect();
     for ((item, refreshed), encoded) in items.iter().zip(&refreshed).zip(encoded) {
-        let change = change(item, refreshed, encoded.as_deref());
+        let mut change = change(item, refreshed, encoded.as_deref());
+        if let Some(gone) = change.as_mut().filter(|change| change.kind == ChangeKind::Delete) {
+            gone.reasons.extend(unwanted(item.address, inputs));
+        }
         if let (Some(resource), Some(encoded)) = (item.desired, encoded) {
             stored.insert(
                 item.address.clone(),
@@ -387,6 +390,23 @@ fn change(item: &Item<'_>, refreshed: &Refreshed, after: Option<&RawValue>) -> O
         reasons,
         forced_by,
         implied_by: item.desired.and_then(|resource| resource.implied_by.clone()),
+    })
+}
+
+/// Why a resource is not wanted any more; nothing where nothing is.
+fn unwanted(address: &Address, inputs: &Inputs<'_>) -> Option<String> {
+    if inputs.mode == Mode::Destroy {
+        return None;
+    }
+    let key = address.key().filter(|_| {
+        let first = address.with_key(None);
+        let mut alike = inputs.resources.range(first.clone()..);
+        alike.next().is_some_and(|(other, _)| other.with_key(None) == first)
+    });
+    Some(match key {
+        Some(key @ address::Key::Name(_)) => format!("because key {key} is not in for_each"),
+        Some(key @ address::Key::Index(_)) => format!("because index {key} is out of range for count"),
+        None => format!("because {address} is not in configuration"),
     })
 }
 
