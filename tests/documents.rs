@@ -93,17 +93,15 @@ fn samples_of_every_state_are_read() {
 }
 
 fn assert_read(version: u32, path: &Path) {
-    {
-        let read = StateFile::at(path, "/nonexistent").read().unwrap().unwrap();
-        assert!(!read.resources.is_empty() && !read.nodes.is_empty());
-        for stored in read.resources.values() {
-            attributes::decode(&stored.attributes).unwrap();
-        }
-        if version == VERSION {
-            let text = fs::read(path).unwrap();
-            assert!(text == to_text(&read).unwrap(), "the sample is not as vsa writes it");
-            assert_valid(&schema("state.schema.json"), &serde_json::from_slice(&text).unwrap());
-        }
+    let read = StateFile::at(path, "/nonexistent").read().unwrap().unwrap();
+    assert!(!read.resources.is_empty() && !read.nodes.is_empty());
+    for stored in read.resources.values() {
+        attributes::decode(&stored.attributes).unwrap();
+    }
+    if version == VERSION {
+        let text = fs::read(path).unwrap();
+        assert!(text == to_text(&read).unwrap(), "the sample is not as vsa writes it");
+        assert_valid(&schema("state.schema.json"), &serde_json::from_slice(&text).unwrap());
     }
 }
 

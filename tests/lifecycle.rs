@@ -374,6 +374,8 @@ fn without_root_a_plan_tests_vsas_own_files() {
 fn a_systems_nginx_that_does_not_run_is_started() {
     let Some(workspace) = Workspace::on_host() else { return };
     two_domains(&workspace);
+    let stopped = "the nginx of `node.local` does not run";
+    drop(workspace.vsa(["plan"]).code(0).says(stopped).says("an apply starts it"));
     drop(workspace.apply());
     assert_eq!(location(&workspace, "one.example.com"), "https://first.example.net/");
     crate::support::processes::end(workspace.nginx_pid().unwrap());

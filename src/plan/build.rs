@@ -164,6 +164,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     for (address, (node, observed)) in &known {
         nodes::owner(node, &inputs.state.lineage, observed, &mut findings);
         nodes::obstacle(node, inputs.state.nodes.get(address), observed, &mut findings);
+        findings.extend(nodes::stopped(node, observed).filter(|_| wanted.contains(address)));
         if let Some(stored) = inputs.state.nodes.get(address) {
             drift.extend(nodes::drift(stored, observed));
         }

@@ -65,6 +65,7 @@ pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query
     let mut queries = vec![Query::NginxVersion(spec.nginx.clone()), Query::Read(spec.owner_file())];
     if spec.mode == ProxyMode::Host {
         queries.push(Query::Read(spec.include_file.clone()));
+        queries.push(Query::Master(spec.pid_file.clone()));
     }
     if let Some(stored) = stored.filter(|stored| stored.generation > 0) {
         queries.extend([
@@ -119,6 +120,21 @@ pub(super) fn obstacle(
             .help("move it away, or name another file with `proxy { include_file }`")
             .on(&spec.address),
     );
+}
+
+/// Says that the system's nginx does not run.
+pub(super) fn stopped(node: &Node, observed: &Observations) -> Option<Diagnostic> {
+    let spec = &node.spec;
+    let stopped = spec.mode == ProxyMode::Host
+        && observed.get(&Query::Master(spec.pid_file.clone())) == Some(&Answer::Absent);
+    stopped.then(|| {
+        Diagnostic::warning(format!("the nginx of `{}` does not run", spec.address))
+            .code("nginx_stopped")
+            .detail(format!("{} names no process of nginx's", spec.pid_file.display()))
+            .help("an apply starts it, by systemd where that has an `nginx.service`")
+            .help("where it does run, name its own pid file with `proxy { pid_file }`")
+            .on(&spec.address)
+    })
 }
 
 /// How the include file differs from what vsa wrote. nginx would serve no site of vsa's after its next start.
