@@ -32,6 +32,7 @@ mod pipes;
 mod reference;
 mod saved_plans;
 mod security;
+mod stacks;
 mod store;
 mod support;
 mod switch;

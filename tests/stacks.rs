@@ -1,0 +1,9 @@
+//! The stacks that are shipped: each is what a stack on a shared server should be, and says so of itself.
+
+mod configuration;
+mod placeholders;
+mod readme;
+mod rules;
+mod shipped;
+
+use shipped::{Shipped, every};
