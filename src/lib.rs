@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | edge | `cli` | arguments, rendering, exit codes |
 //! | do | `host`, `apply`, `store`, `audit` | effects; the only async code |
-//! | decide | `kinds`, `nginx`, `plan`, `state` | pure functions from values to values |
+//! | decide | `compose`, `kinds`, `nginx`, `plan`, `state` | pure functions from values to values |
 //! | declare | `lang`, `config` | text to resources; knows no host |
 //! | floor | `diag`, `digest`, `address`, `names`, `value`, `schema`, `resource` | plain values |
 
@@ -21,6 +21,7 @@ pub mod value;
 pub mod config;
 pub mod lang;
 
+pub mod compose;
 pub mod kinds;
 pub mod nginx;
 pub mod plan;

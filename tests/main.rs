@@ -11,6 +11,7 @@
 
 mod audit;
 mod canary;
+mod compose;
 mod config;
 mod conformance;
 mod continuity;

@@ -1,0 +1,271 @@
+//! What changes between two projects, service by service, attribute by attribute.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::node::{Node, Text, Value};
+use super::{Mount, MountKind, Place, Project, Service};
+use crate::diag::visible;
+
+/// What happens to a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It is new, or its profile is on now.
+    Added,
+    /// It is the same service, with other attributes.
+    Changed,
+    /// It goes, or its profile is off now.
+    Removed,
+}
+
+/// What a plan shows of a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shown {
+    /// It is not there.
+    Absent,
+    /// It is there, and must not be seen.
+    Hidden,
+    /// This.
+    Text(String),
+}
+
+/// An attribute of a service, before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AttributeChange {
+    /// Its name: `image`, `environment.LOG_LEVEL`, `ports`, `volumes./data`, `healthcheck.interval`.
+    pub attribute: String,
+    /// What it was.
+    pub before: Shown,
+    /// What it becomes.
+    pub after: Shown,
+}
+
+/// A service that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceChange {
+    /// Its name.
+    pub service: Arc<str>,
+    /// What happens to it.
+    pub change: Change,
+    /// Its attributes that differ, by name.
+    pub attributes: Vec<AttributeChange>,
+}
+
+/// What becomes of data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It is there before and after.
+    Stays,
+    /// It is made.
+    Made,
+    /// It stays where it is, and no service uses it any more.
+    NoLongerUsed,
+}
+
+/// A volume, or a path of the node, that holds a service's data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Data {
+    /// The volume's name at Docker, or the path.
+    pub name: String,
+    /// Whether it is a path.
+    pub is_path: bool,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// What changes between two projects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    /// The services that change, by name.
+    pub services: Vec<ServiceChange>,
+    /// The data of both, by name.
+    pub data: Vec<Data>,
+}
+
+impl Diff {
+    /// From one project to another; none stands for a stack that is not there.
+    pub fn between(before: Option<&Project>, after: Option<&Project>) -> Self {
+        let (old, new) = (services(before), services(after));
+        let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+        let change = |name: &&Arc<str>| {
+            let (one, two) = (old.get(name), new.get(name));
+            let attributes = differing(
+                &one.map(|service| facets(service)).unwrap_or_default(),
+                &two.map(|service| facets(service)).unwrap_or_default(),
+            );
+            let change = match (one, two) {
+                (None, _) => Change::Added,
+                (_, None) => Change::Removed,
+                _ if attributes.is_empty() => return None,
+                _ => Change::Changed,
+            };
+            Some(ServiceChange { service: Arc::clone(name), change, attributes })
+        };
+        let services = names.into_iter().filter_map(change).collect();
+        let (one, two) = (held(before), held(after));
+        let all: BTreeSet<_> = one.union(&two).cloned().collect();
+        let data = all.into_iter().map(|held| {
+            let fate = match (one.contains(&held), two.contains(&held)) {
+                (true, true) => Fate::Stays,
+                (false, _) => Fate::Made,
+                (_, false) => Fate::NoLongerUsed,
+            };
+            Data { name: held.0, is_path: held.1, fate }
+        });
+        Self { services, data: data.collect() }
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.data.iter().all(|data| data.fate == Fate::Stays)
+    }
+}
+
+fn services(project: Option<&Project>) -> BTreeMap<&Arc<str>, &Service> {
+    project.into_iter().flat_map(Project::active).map(|service| (&service.name, service)).collect()
+}
+
+/// A value as it is compared, and as it is shown.
+struct Facet {
+    /// The name for people; several facets may share one.
+    attribute: String,
+    raw: String,
+    shown: Shown,
+}
+
+type Facets = BTreeMap<String, Facet>;
+
+fn differing(before: &Facets, after: &Facets) -> Vec<AttributeChange> {
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let change = |key: &String| {
+        let (one, two) = (before.get(key), after.get(key));
+        if one.map(|facet| &facet.raw) == two.map(|facet| &facet.raw) {
+            return None;
+        }
+        let shown = |facet: Option<&Facet>| facet.map_or(Shown::Absent, |facet| facet.shown.clone());
+        let attribute = one.or(two).map(|facet| facet.attribute.clone())?;
+        Some(AttributeChange { attribute, before: shown(one), after: shown(two) })
+    };
+    keys.into_iter().filter_map(change).collect()
+}
+
+/// A service taken apart. Lists of things that have a name of their own are taken by that name.
+fn facets(service: &Service) -> Facets {
+    let mut facets = Facets::new();
+    let mut add = |key: String, attribute: String, raw: String, shown: Shown| {
+        facets.insert(key, Facet { attribute, raw, shown });
+    };
+    for (name, variable) in &service.environment {
+        let name = format!("environment.{}", visible(name));
+        add(name.clone(), name, variable.value.text.to_string(), Shown::Hidden);
+    }
+    for port in &service.ports {
+        let text = port.short();
+        add(format!("ports.{text}"), "ports".to_owned(), text.clone(), Shown::Text(text));
+    }
+    for mount in &service.mounts {
+        let name = format!("volumes.{}", mount.target.shown());
+        let (raw, shown) = mounted(mount);
+        add(name.clone(), name, raw, shown);
+    }
+    for (name, attachment) in &service.networks {
+        let name = format!("networks.{}", visible(name));
+        let aliases: Vec<_> = attachment.aliases.iter().map(Text::shown).collect();
+        let text = if aliases.is_empty() {
+            "joined".to_owned()
+        } else {
+            format!("joined as {}", aliases.join(", "))
+        };
+        add(name.clone(), name, text.clone(), Shown::Text(text));
+    }
+    let apart = ["environment", "ports", "volumes", "networks", "profiles", "extends"];
+    for (key, entry) in service.node.map().into_iter().flatten().filter(|(key, _)| !apart.contains(&&***key))
+    {
+        leaves(&entry.node, visible(key).into_owned(), &mut add);
+    }
+    facets
+}
+
+fn mounted(mount: &Mount) -> (String, Shown) {
+    let mode = if mount.read_only { ":ro" } else { "" };
+    let Some(source) = &mount.source else {
+        let text = format!("{:?}{mode}", mount.kind).to_lowercase();
+        return (text.clone(), Shown::Text(text));
+    };
+    let shown =
+        if source.sensitive { Shown::Hidden } else { Shown::Text(format!("{}{mode}", source.shown())) };
+    (format!("{:?} {} {}{mode}", mount.kind, source.directory, source.text), shown)
+}
+
+fn leaves(node: &Node, name: String, add: &mut impl FnMut(String, String, String, Shown)) {
+    match &node.value {
+        Value::Map(map) if !map.is_empty() => {
+            for (key, entry) in map {
+                leaves(&entry.node, format!("{name}.{}", visible(key)), add);
+            }
+        }
+        _ => {
+            let shown = if sensitive(node) { Shown::Hidden } else { Shown::Text(line(node, &Text::shown)) };
+            let raw = line(node, &|text: &Text| text.text.to_string());
+            add(name.clone(), name, raw, shown);
+        }
+    }
+}
+
+fn sensitive(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => false,
+        Value::Text(text) => text.sensitive,
+        Value::List(list) => list.iter().any(sensitive),
+        Value::Map(map) => map.values().any(|entry| sensitive(&entry.node)),
+    }
+}
+
+/// A value on one line, as YAML's flow style writes it.
+fn line(node: &Node, text_of: &dyn Fn(&Text) -> String) -> String {
+    match &node.value {
+        Value::Null => "null".to_owned(),
+        Value::Text(text) => text_of(text),
+        Value::List(list) => {
+            let items: Vec<_> = list.iter().map(|node| line(node, text_of)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Map(map) => {
+            let entry = |(key, entry): (&Arc<str>, &super::Entry)| {
+                format!("{}: {}", visible(key), line(&entry.node, text_of))
+            };
+            format!("{{{}}}", map.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// What holds a project's data: the volumes it makes, and the paths it may write.
+fn held(project: Option<&Project>) -> BTreeSet<(String, bool)> {
+    let Some(project) = project else { return BTreeSet::new() };
+    let mut held = BTreeSet::new();
+    for mount in project.active().flat_map(|service| &service.mounts) {
+        let Some(source) = &mount.source else { continue };
+        match mount.kind {
+            MountKind::Volume => {
+                let given = project.volumes.get(&source.text).and_then(super::Resource::given_name);
+                let own = || format!("{}_{}", project.started_as, source.shown());
+                held.insert((given.map_or_else(own, Text::shown), false));
+            }
+            MountKind::Bind if !mount.read_only => {
+                if let Place::Local(path) = Place::of(source, &project.directories) {
+                    held.insert((
+                        if source.sensitive { source.shown() } else { visible(&path).into_owned() },
+                        true,
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    held
+}

@@ -1,0 +1,359 @@
+//! Interpolation: `$NAME`, `${NAME}` and its defaults, as Compose v2 does it (compose-spec, "Interpolation").
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::environment::{EnvValue, Environment};
+use super::node::{Entry, Map, Node, Text, Value};
+use crate::diag::{Diagnostic, Diagnostics, FileId, Span};
+
+/// The deepest nesting of defaults.
+const DEEPEST: usize = 16;
+/// The longest result of one text, in bytes.
+const LONGEST: usize = 1 << 20;
+/// A secret shorter than this is not looked for in texts: it would be found everywhere.
+const TELLING: usize = 4;
+
+/// A text with its variables filled in.
+#[derive(Debug, Default)]
+pub(super) struct Substituted {
+    pub(super) text: String,
+    pub(super) sensitive: bool,
+    /// Names without a value, and no default.
+    pub(super) unset: Vec<String>,
+}
+
+/// Why a text could not be interpolated.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// The part of the text that is wrong.
+    pub(super) range: Range<usize>,
+    pub(super) why: Why,
+}
+
+#[derive(Debug)]
+pub(super) enum Why {
+    /// A `$` that begins no variable.
+    Syntax,
+    /// `${NAME:?message}` without a value.
+    Required {
+        name: String,
+        message: String,
+    },
+    TooLarge,
+}
+
+type Lookup<'a> = dyn Fn(&str) -> Option<EnvValue> + 'a;
+
+/// Fills the variables of a text in.
+pub(super) fn substitute(text: &str, lookup: &Lookup<'_>) -> Result<Substituted, Fault> {
+    let mut done = Substituted::default();
+    expand(text, 0, 0, lookup, &mut done)?;
+    Ok(done)
+}
+
+fn name_length(text: &str) -> usize {
+    let first = text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_');
+    let rest = |char: char| !(char.is_ascii_alphanumeric() || char == '_');
+    if first { text.find(rest).unwrap_or(text.len()) } else { 0 }
+}
+
+/// Where the brace closes that was opened before `text`.
+fn closing(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut open, mut at) = (1_usize, 0);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'}' => {
+                open -= 1;
+                if open == 0 {
+                    return Some(at);
+                }
+            }
+            b'$' if bytes.get(at + 1) == Some(&b'{') => {
+                open += 1;
+                at += 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// `offset` is where `text` begins in the whole.
+fn expand(
+    text: &str,
+    offset: usize,
+    level: usize,
+    lookup: &Lookup<'_>,
+    done: &mut Substituted,
+) -> Result<(), Fault> {
+    let mut at = 0;
+    let fault = |start: usize, end: usize, why| Fault { range: offset + start..offset + end, why };
+    if level > DEEPEST {
+        return Err(fault(0, text.len(), Why::TooLarge));
+    }
+    while let Some(dollar) = text[at..].find('$').map(|found| at + found) {
+        done.text.push_str(&text[at..dollar]);
+        if done.text.len() > LONGEST {
+            return Err(fault(dollar, text.len(), Why::TooLarge));
+        }
+        let after = &text[dollar + 1..];
+        if after.starts_with('$') {
+            done.text.push('$');
+            at = dollar + 2;
+        } else if let Some(inner) = after.strip_prefix('{') {
+            let length = name_length(inner);
+            let close = closing(inner).filter(|_| length > 0);
+            let Some(close) = close else { return Err(fault(dollar, text.len(), Why::Syntax)) };
+            at = dollar + 3 + close;
+            let whole = (dollar, at);
+            braced(&inner[..close], length, (offset + dollar + 2, level), lookup, done)
+                .map_err(|found| found.unwrap_or_else(|| fault(whole.0, whole.1, Why::Syntax)))?;
+        } else {
+            let length = name_length(after);
+            if length == 0 {
+                let shown = after.chars().next().map_or(1, |char| 1 + char.len_utf8());
+                return Err(fault(dollar, dollar + shown, Why::Syntax));
+            }
+            let name = &after[..length];
+            match lookup(name) {
+                Some(value) => push(done, &value),
+                None => done.unset.push(name.to_owned()),
+            }
+            at = dollar + 1 + length;
+        }
+    }
+    done.text.push_str(&text[at..]);
+    if done.text.len() > LONGEST {
+        return Err(fault(0, text.len(), Why::TooLarge));
+    }
+    Ok(())
+}
+
+fn push(done: &mut Substituted, value: &EnvValue) {
+    done.text.push_str(&value.text);
+    done.sensitive |= value.sensitive;
+}
+
+/// What stands between the braces. `Err(None)` is a syntax error of the whole.
+fn braced(
+    inner: &str,
+    length: usize,
+    (offset, level): (usize, usize),
+    lookup: &Lookup<'_>,
+    done: &mut Substituted,
+) -> Result<(), Option<Fault>> {
+    let (name, operator) = inner.split_at(length);
+    let value = lookup(name);
+    if operator.is_empty() {
+        match value {
+            Some(value) => push(done, &value),
+            None => done.unset.push(name.to_owned()),
+        }
+        return Ok(());
+    }
+    // With a colon, an empty value counts as none.
+    let (colon, operator) = operator.strip_prefix(':').map_or((false, operator), |rest| (true, rest));
+    let value = value.filter(|value| !colon || !value.text.is_empty());
+    let Some(argument) = operator.get(1..).filter(|_| operator.starts_with(['-', '?', '+'])) else {
+        return Err(None);
+    };
+    let at = offset + inner.len() - argument.len();
+    match (operator.as_bytes().first(), value) {
+        (Some(b'-' | b'?'), Some(value)) => push(done, &value),
+        (Some(b'-'), None) | (Some(b'+'), Some(_)) => {
+            expand(argument, at, level + 1, lookup, done).map_err(Some)?;
+        }
+        (Some(b'?'), None) => {
+            let mut message = Substituted::default();
+            expand(argument, at, level + 1, lookup, &mut message).map_err(Some)?;
+            let message = if message.sensitive { String::new() } else { message.text };
+            let range = offset..offset + inner.len();
+            return Err(Some(Fault { range, why: Why::Required { name: name.to_owned(), message } }));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Fills in the variables of a whole tree.
+pub(super) struct Scope<'a> {
+    pub(super) environment: &'a Environment,
+    /// Values that make a text sensitive wherever they come from.
+    pub(super) hidden: &'a [Arc<str>],
+    /// The directory that relative paths of the tree begin at, relative to the project's.
+    pub(super) directory: Arc<str>,
+    /// The text of the file, to find the place of a variable inside of a value.
+    pub(super) source: (FileId, &'a str),
+}
+
+impl Scope<'_> {
+    /// The tree with its variables filled in. What is wrong is told, and the text then empty.
+    pub(super) fn fill(&self, node: &Node, said: &mut Diagnostics) -> Node {
+        let value = match &node.value {
+            Value::Null => Value::Null,
+            Value::Text(text) => Value::Text(self.text(text, said)),
+            Value::List(list) => Value::List(list.iter().map(|node| self.fill(node, said)).collect()),
+            Value::Map(map) => {
+                let fill = |(name, entry): (&Arc<str>, &Entry)| {
+                    (Arc::clone(name), Entry { key: entry.key, node: self.fill(&entry.node, said) })
+                };
+                Value::Map(map.iter().map(fill).collect::<Map>())
+            }
+        };
+        Node { value, span: node.span, layer: node.layer }
+    }
+
+    fn text(&self, text: &Text, said: &mut Diagnostics) -> Text {
+        let filled = if text.text.contains('$') {
+            let lookup = |name: &str| self.environment.get(name).cloned();
+            match substitute(&text.text, &lookup) {
+                Ok(filled) => filled,
+                Err(fault) => {
+                    said.push(self.tell(text, fault));
+                    Substituted::default()
+                }
+            }
+        } else {
+            Substituted { text: String::from(&*text.text), ..Substituted::default() }
+        };
+        for name in &filled.unset {
+            let at = self.part(text, name).unwrap_or(text.span);
+            said.push(
+                Diagnostic::warning(format!("the variable `{name}` is not set"))
+                    .code("compose_unset_variable")
+                    .label(at, "an empty text takes its place")
+                    .help(format!("set `{name}` in `env`, or write a default: `${{{name}:-default}}`")),
+            );
+        }
+        let sensitive = filled.sensitive || self.hidden.iter().any(|hidden| filled.text.contains(&**hidden));
+        let directory = Arc::clone(&self.directory);
+        Text { text: filled.text.into(), sensitive, directory, ..text.clone() }
+    }
+
+    /// Where a part of a value stands in the file.
+    fn part(&self, text: &Text, part: &str) -> Option<Span> {
+        if text.span.file != self.source.0 || part.is_empty() {
+            return None;
+        }
+        let start = text.span.range().start;
+        let at = self.source.1.get(text.span.range())?.find(part)? + start;
+        Some(Span::new(text.span.file, at..at + part.len()))
+    }
+
+    fn tell(&self, text: &Text, fault: Fault) -> Diagnostic {
+        let part = text.text.get(fault.range).unwrap_or("");
+        let at = self.part(text, part).unwrap_or(text.span);
+        match fault.why {
+            Why::Syntax => Diagnostic::error("a `$` begins no variable here")
+                .code("compose_interpolation")
+                .at(at)
+                .help("write `$$` for a dollar sign, `${NAME}` or `${NAME:-default}` for a variable"),
+            Why::Required { name, message } => {
+                let told = Diagnostic::error(format!("the variable `{name}` is required"))
+                    .code("compose_interpolation")
+                    .at(at)
+                    .help(format!("set `{name}` in `env`"));
+                if message.is_empty() {
+                    told
+                } else {
+                    told.detail(crate::diag::visible(&message).into_owned())
+                }
+            }
+            Why::TooLarge => Diagnostic::error("the variables of this value make it too large")
+                .code("compose_interpolation")
+                .at(at),
+        }
+    }
+}
+
+/// The sensitive values that are long enough to be looked for.
+pub(super) fn telling(environment: &Environment) -> Vec<Arc<str>> {
+    let telling = environment.values().filter(|value| value.sensitive && value.text.len() >= TELLING);
+    telling.map(|value| Arc::clone(&value.text)).collect()
+}
+
+/// The places of values in the text of a file.
+pub(super) fn secrets(text: &str, hidden: &[Arc<str>]) -> Vec<Range<usize>> {
+    let places = hidden.iter().flat_map(|value| text.match_indices(&**value));
+    places.map(|(at, found)| at..at + found.len()).collect()
+}
+
+/// Diagnostics without the values that nobody may see: a name can be made of one.
+pub(super) fn hushed(said: Diagnostics, hidden: &[Arc<str>]) -> Diagnostics {
+    let hush = |text: &mut String| {
+        for value in hidden {
+            if text.contains(&**value) {
+                *text = text.replace(&**value, "(sensitive value)");
+            }
+        }
+    };
+    let hush_all = |mut diagnostic: Diagnostic| {
+        let labels = diagnostic.primary.iter_mut().chain(&mut diagnostic.secondary);
+        let texts = labels.map(|label| &mut label.text).chain(&mut diagnostic.help);
+        texts.chain([&mut diagnostic.summary, &mut diagnostic.detail]).for_each(hush);
+        diagnostic
+    };
+    said.into_iter().map(hush_all).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EnvValue, Why, substitute};
+
+    fn with(text: &str) -> Result<String, String> {
+        let lookup = |name: &str| match name {
+            "A" => Some(EnvValue::plain("1")),
+            "EMPTY" => Some(EnvValue::plain("")),
+            "DOLLAR" => Some(EnvValue::plain("$A")),
+            _ => None,
+        };
+        substitute(text, &lookup).map(|done| done.text).map_err(|fault| match fault.why {
+            Why::Syntax => format!("syntax: {}", &text[fault.range]),
+            Why::Required { name, message } => format!("{name}: {message}"),
+            Why::TooLarge => "too large".to_owned(),
+        })
+    }
+
+    #[test]
+    fn variables_are_filled_in_as_compose_does() {
+        let right = [
+            ("$A-$A", "1-1"),
+            ("${A}x", "1x"),
+            ("$$A $${A}", "$A ${A}"),
+            ("${NONE}", ""),
+            ("${NONE:-d} ${EMPTY:-d} ${A:-d}", "d d 1"),
+            ("${NONE-d} ${EMPTY-d} ${A-d}", "d  1"),
+            ("${A:+x} ${EMPTY:+x} ${EMPTY+x} ${NONE+x}", "x  x "),
+            ("${A:?no} ${EMPTY?no}", "1 "),
+            ("${NONE:-${EMPTY:-${A}}}/z", "1/z"),
+            ("${NONE:-a-b:c?d}", "a-b:c?d"),
+            ("${NONE:-{x}}", "{x}"),
+            ("$DOLLAR", "$A"),
+            ("grün $A", "grün 1"),
+        ];
+        for (text, expected) in right {
+            assert_eq!(with(text).as_deref(), Ok(expected), "{text}");
+        }
+        let wrong = [
+            ("cost 5$", "syntax: $"),
+            ("$(date)", "syntax: $("),
+            ("x${}", "syntax: ${}"),
+            ("${A", "syntax: ${A"),
+            ("${A!}", "syntax: ${A!}"),
+            ("${1}", "syntax: ${1}"),
+            ("$é", "syntax: $é"),
+            ("${NONE:?set $A}", "NONE: set 1"),
+            ("${EMPTY:?}", "EMPTY: "),
+        ];
+        for (text, expected) in wrong {
+            assert_eq!(with(text), Err(expected.to_owned()), "{text}");
+        }
+        assert_eq!(
+            with(&format!("{}{}", "${NONE:-".repeat(40), "}".repeat(40))),
+            Err("too large".to_owned())
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! A project: all files merged, every value with its place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::interpolate::{hushed, telling};
+use super::load::{Loader, profiles};
+use super::node::{Entry, Map, Node, Text};
+use super::service::Service;
+use super::volume::MountKind;
+use super::{Directories, Input};
+use crate::diag::{self, Diagnostic, Diagnostics, Span};
+
+/// A network, volume, config or secret of a project.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Where its name stands.
+    pub key: Span,
+    /// What is said of it.
+    pub node: Node,
+}
+
+impl Resource {
+    /// Whether something else makes it: the project only uses it.
+    pub fn is_external(&self) -> bool {
+        match self.node.get("external") {
+            None => false,
+            Some(node) => node.text().is_none_or(Text::is_on),
+        }
+    }
+
+    /// The name that Docker knows it by, where one is given.
+    pub fn given_name(&self) -> Option<&Text> {
+        let external = self.node.get("external").and_then(|external| external.text_of("name"));
+        self.node.text_of("name").or(external)
+    }
+}
+
+/// What the compose files of a stack come to.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The name that the files give it.
+    pub name: Option<Text>,
+    /// The name that it is started under.
+    pub started_as: Arc<str>,
+    /// The services, those of profiles that are off too.
+    pub services: BTreeMap<Arc<str>, Service>,
+    /// The networks.
+    pub networks: BTreeMap<Arc<str>, Resource>,
+    /// The volumes.
+    pub volumes: BTreeMap<Arc<str>, Resource>,
+    /// The configs.
+    pub configs: BTreeMap<Arc<str>, Resource>,
+    /// The secrets.
+    pub secrets: BTreeMap<Arc<str>, Resource>,
+    /// Everything, as merged.
+    pub tree: Node,
+    /// Where it stands on its node.
+    pub directories: Directories,
+    /// The names, as Docker knows them, of networks and volumes that it may use without making them.
+    pub(super) owned: Vec<Arc<str>>,
+    /// The variables it was read with: those that Compose itself obeys matter to the rules.
+    pub(super) variables: Vec<Arc<str>>,
+    /// What no diagnostic may show.
+    pub(super) hidden: Vec<Arc<str>>,
+}
+
+impl Project {
+    /// Reads a project; with it come warnings. The files go into `sources`, so that diagnostics can show them.
+    pub fn load(input: &Input, sources: &mut diag::Sources) -> Result<(Self, Diagnostics), Diagnostics> {
+        let mut loader = Loader::new(input, sources);
+        let root = loader.root();
+        let (mut said, hidden) = (loader.said, loader.hidden);
+        let project = root.and_then(|root| Self::of(root, input, &mut said));
+        said.sort();
+        let said = hushed(said, &hidden);
+        match project {
+            Some(project) => said.into_result(project),
+            None if said.has_errors() => Err(said),
+            None => Err(Diagnostic::error("the compose files hold no project").code("compose_yaml").into()),
+        }
+    }
+
+    fn of(root: Node, input: &Input, said: &mut Diagnostics) -> Option<Self> {
+        let sections = root.map()?;
+        let on = profiles(input);
+        let mut services = BTreeMap::new();
+        for (name, Entry { key, node }) in section(sections, "services", said) {
+            if !is_name(&name) {
+                said.push(
+                    Diagnostic::error(format!("`{}` is no name of a service", diag::visible(&name)))
+                        .code("compose_service")
+                        .at(key)
+                        .help("letters, digits, `.`, `_` and `-`"),
+                );
+                continue;
+            }
+            if node.map().is_none() {
+                let told =
+                    Diagnostic::error(format!("the service `{name}` is a mapping, not {}", node.kind()));
+                said.push(told.code("compose_service").at(key));
+                continue;
+            }
+            let service = Service::read(Arc::clone(&name), key, node, input, &on, said);
+            services.insert(name, service);
+        }
+        let mut resources = |kind: &str| {
+            let section = section(sections, kind, said).into_iter();
+            section
+                .map(|(name, Entry { key, node })| (name, Resource { key, node }))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let (networks, volumes) = (resources("networks"), resources("volumes"));
+        let (configs, secrets) = (resources("configs"), resources("secrets"));
+        let project = Self {
+            name: root.text_of("name").cloned(),
+            started_as: Arc::clone(&input.name),
+            services,
+            networks,
+            volumes,
+            configs,
+            secrets,
+            directories: input.directories.clone(),
+            owned: input.owned.clone(),
+            variables: input.environment.keys().cloned().collect(),
+            hidden: telling(&input.environment),
+            tree: root,
+        };
+        project.references(said);
+        Some(project)
+    }
+
+    /// The services that run with the profiles that are on.
+    pub fn active(&self) -> impl Iterator<Item = &Service> {
+        self.services.values().filter(|service| service.active)
+    }
+
+    /// The paths of the node that services mount, as texts: whoever starts the project makes sure that none of them
+    /// leads elsewhere through a link.
+    pub fn binds(&self) -> Vec<(&Service, super::Place)> {
+        let binds = |service| {
+            let service: &Service = service;
+            let binds = service.mounts.iter().filter(|mount| mount.kind == MountKind::Bind);
+            let sources = binds.filter_map(|mount| mount.source.as_ref());
+            sources.map(move |source| (service, super::Place::of(source, &self.directories)))
+        };
+        self.services.values().flat_map(binds).collect()
+    }
+
+    /// Says what services name and nobody defines.
+    fn references(&self, said: &mut Diagnostics) {
+        for service in self.services.values() {
+            let unknown = |what: &str, name: &str, at: Span, known: Vec<&Arc<str>>| {
+                let shown = diag::visible(name);
+                let told = Diagnostic::error(format!("there is no {what} `{shown}`"))
+                    .code("compose_undefined")
+                    .label(at, format!("named by the service `{}`", service.name));
+                match diag::nearest(name, known.into_iter().map(|name| &**name)) {
+                    Some(near) => told.help(format!("did you mean `{near}`?")),
+                    None => told,
+                }
+            };
+            for (name, attachment) in &service.networks {
+                if &**name != "default" && !self.networks.contains_key(name) {
+                    said.push(unknown("network", name, attachment.key, self.networks.keys().collect()));
+                }
+            }
+            for source in service.mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
+                if let Some(source) = &source.source
+                    && !self.volumes.contains_key(&source.text)
+                {
+                    said.push(unknown("volume", &source.shown(), source.span, self.volumes.keys().collect()));
+                }
+            }
+            for (name, entry) in service.section("depends_on") {
+                let required = entry.node.text_of("required").is_none_or(Text::is_on);
+                if required && !self.services.contains_key(name) {
+                    said.push(unknown("service", name, entry.key, self.services.keys().collect()));
+                }
+            }
+            for (kind, known) in [("configs", &self.configs), ("secrets", &self.secrets)] {
+                for node in service.list(kind) {
+                    let Some(source) = node.text().or_else(|| node.text_of("source")) else { continue };
+                    if !known.contains_key(&source.text) {
+                        let what = kind.trim_end_matches('s');
+                        said.push(unknown(what, &source.shown(), source.span, known.keys().collect()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '.' | '_' | '-');
+    !name.is_empty() && name.len() <= 128 && name.chars().all(allowed)
+}
+
+fn section(sections: &Map, name: &str, said: &mut Diagnostics) -> Map {
+    match sections.get(name) {
+        None => Map::new(),
+        Some(entry) => match (&entry.node.value, entry.node.map()) {
+            (_, Some(map)) => map.clone(),
+            (super::Value::Null, _) => Map::new(),
+            _ => {
+                let told = Diagnostic::error(format!("`{name}` is a mapping, not {}", entry.node.kind()));
+                said.push(told.code("compose_service").at(entry.key));
+                Map::new()
+            }
+        },
+    }
+}

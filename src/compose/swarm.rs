@@ -1,0 +1,137 @@
+//! What `docker stack deploy` makes of a project: keys that it ignores, keys that it refuses, and what to write instead
+//! (Docker manual, "Compose file version 3 reference"; the property lists of Docker's command line).
+
+use super::{MountKind, Project, Service};
+use crate::diag::{Diagnostic, Diagnostics};
+
+/// Keys that are left out without an error, and what takes their place.
+const IGNORED: [(&str, &str); 16] = [
+    ("cgroup_parent", "set limits in `deploy.resources`"),
+    ("container_name", "the tasks of a service have names of their own: reach it by the service's name"),
+    (
+        "devices",
+        "place the service on the node that has the device, with `deploy.placement.constraints`, and start it there without Swarm",
+    ),
+    ("domainname", "write the whole name in `hostname`"),
+    ("expose", "services of one network reach each other on all ports"),
+    ("external_links", "join the other service's network"),
+    ("ipc", "let the services share a volume"),
+    ("links", "services of one network reach each other by name"),
+    ("mac_address", "a swarm gives addresses itself"),
+    ("network_mode", "name a network in `networks`"),
+    ("pid", "put both programs into one service"),
+    ("privileged", "add the one capability that it needs in `cap_add`"),
+    ("restart", "write `deploy.restart_policy`"),
+    ("security_opt", "set it for all containers, in the container engine of each node"),
+    ("shm_size", "mount a `tmpfs` of that size at `/dev/shm`"),
+    ("userns_mode", "set it for all containers, in the container engine of each node"),
+];
+
+/// Keys that end the deployment with an error.
+const REFUSED: [(&str, &str); 22] = [
+    ("attach", "remove it"),
+    ("cpu_quota", "write `deploy.resources.limits.cpus`"),
+    ("cpu_shares", "write `deploy.resources.reservations.cpus`"),
+    ("cpus", "write `deploy.resources.limits.cpus`"),
+    ("cpuset", "write `deploy.placement.constraints`"),
+    ("develop", "remove it"),
+    ("gpus", "write `deploy.resources.reservations.generic_resources`"),
+    ("group_add", "set `user`"),
+    ("label_file", "write the labels in `labels`"),
+    ("mem_limit", "write `deploy.resources.limits.memory`"),
+    ("mem_reservation", "write `deploy.resources.reservations.memory`"),
+    ("memswap_limit", "write `deploy.resources.limits.memory`"),
+    ("models", "remove it"),
+    ("oom_score_adj", "remove it"),
+    ("pids_limit", "write `deploy.resources.limits.pids`"),
+    ("post_start", "do it in the image's entrypoint"),
+    ("pre_stop", "do it in the program, on its stop signal"),
+    ("provider", "use a service with an `image`"),
+    ("pull_policy", "name the image by its digest"),
+    ("scale", "write `deploy.replicas`"),
+    ("volume_driver", "write the `driver` of the volume itself"),
+    ("volumes_from", "name the volume in both services"),
+];
+
+/// What a swarm ignores (warnings) and refuses (errors), in the services that run.
+pub fn lint(project: &Project) -> Diagnostics {
+    let mut said = Diagnostics::new();
+    for service in project.active() {
+        for (keys, verb, code) in
+            [(&IGNORED[..], "ignores", "swarm_ignored"), (&REFUSED[..], "refuses", "swarm_refused")]
+        {
+            for (key, instead) in keys {
+                let Some(entry) = service.node.map().and_then(|map| map.get(*key)) else { continue };
+                let summary = format!("a swarm {verb} `{key}`");
+                let told =
+                    if verb == "refuses" { Diagnostic::error(summary) } else { Diagnostic::warning(summary) };
+                said.push(told.code(code).at(entry.key).also(service.key, "of this service").help(*instead));
+            }
+        }
+        others(project, service, &mut said);
+    }
+    said.sort();
+    super::interpolate::hushed(said, &project.hidden)
+}
+
+/// What takes more than the key to know.
+fn others(project: &Project, service: &Service, said: &mut Diagnostics) {
+    if let Some(build) = service.get("build") {
+        let told = if service.image().is_some() {
+            Diagnostic::warning("a swarm ignores `build`").code("swarm_ignored")
+        } else {
+            Diagnostic::error("a swarm builds no images, and this service has no `image`")
+                .code("swarm_refused")
+        };
+        let help = "build the image, push it to a registry that all nodes reach, and name it in `image`";
+        said.push(told.at(build.span).also(service.key, "of this service").help(help));
+    }
+    for (name, entry) in service.section("depends_on") {
+        let condition = entry.node.text_of("condition");
+        if let Some(condition) = condition.filter(|condition| &*condition.text != "service_started") {
+            said.push(
+                Diagnostic::warning(format!("a swarm does not wait for `{}`", crate::diag::visible(name)))
+                    .code("swarm_ignored")
+                    .at(condition.span)
+                    .also(service.key, "this service starts at once")
+                    .help("let the program try again until what it needs is there"),
+            );
+        }
+    }
+    for port in &service.ports {
+        if let Some(address) = &port.address {
+            // Not a remark about style: a port of the loopback is open to the network then.
+            said.push(
+                Diagnostic::error(
+                    "a swarm publishes on all addresses of all nodes, whatever address is written",
+                )
+                .code("swarm_published_port")
+                .at(address.span)
+                .also(service.key, "of this service")
+                .help("remove the port, and point a `domain` at the service"),
+            );
+        }
+    }
+    for mount in &service.mounts {
+        let Some(source) = &mount.source else { continue };
+        let local = match mount.kind {
+            MountKind::Bind => true,
+            MountKind::Volume => {
+                let volume = project.volumes.get(&source.text);
+                let driver = volume.and_then(|volume| volume.node.text_of("driver"));
+                driver.is_none_or(|driver| matches!(&*driver.text, "" | "local"))
+            }
+            MountKind::Tmpfs | MountKind::Other => false,
+        };
+        let placed = service.at(&["deploy", "placement", "constraints"]).is_some();
+        if local && !placed {
+            said.push(
+                Diagnostic::warning(format!("`{}` is there on one node, and the service may run on any", source.shown()))
+                    .code("swarm_local_data")
+                    .at(source.span)
+                    .also(service.key, "of this service")
+                    .help("keep the service where its data is: `deploy.placement.constraints: [node.hostname == …]`"),
+            );
+        }
+    }
+}
