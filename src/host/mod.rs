@@ -7,6 +7,7 @@
 
 mod certificate;
 mod command;
+pub mod docker_operation;
 mod durable;
 mod error;
 mod file_operation;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 
 pub use certificate::first_certificate;
 pub use command::{Bind, Command, Output, Status};
+pub use docker_operation::{DockerAnswer, DockerOperation};
 pub use durable::{FileError, beside, read_file, require_file, sync_parent};
 pub use error::HostError;
 pub use file_operation::{Contents, FileOperation};
@@ -59,6 +61,9 @@ pub trait Host: Send + Sync + std::fmt::Debug {
 
     /// Runs a program to its end.
     async fn run(&self, command: Command) -> Result<Output, HostError>;
+
+    /// Has the Docker engine that listens at a socket do an operation.
+    async fn docker(&self, socket: &Path, operation: DockerOperation) -> Result<DockerAnswer, HostError>;
 
     /// Sends a signal; that the process has gone is an error.
     async fn signal(&self, process: u32, signal: Signal) -> Result<(), HostError>;

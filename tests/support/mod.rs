@@ -3,6 +3,9 @@
 pub mod backend;
 pub mod canary;
 pub mod client;
+pub mod counting;
+pub mod docker;
+pub mod images;
 pub mod judges;
 pub mod load;
 pub mod node;
@@ -14,6 +17,7 @@ pub mod workspace;
 
 pub use backend::Backend;
 pub use client::{Request, Response, fetch};
+pub use docker::Engine;
 pub use load::{Connections, Load};
 pub use random::Random;
 pub use system::System;

@@ -70,6 +70,11 @@ impl System {
         self.base.join(path.trim_start_matches('/'))
     }
 
+    /// The process that holds it.
+    pub fn id(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// A command inside, in this working directory.
     pub fn command(&self, program: &str, directory: &Path) -> Command {
         let mut command = Command::new("nsenter");

@@ -19,7 +19,9 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal as Number, kill};
 use nix::unistd::{Pid, Uid};
 
-use super::{Command, FileOperation, Host, HostError, Lock, Output, Signal, pause};
+use super::{
+    Command, DockerAnswer, DockerOperation, FileOperation, Host, HostError, Lock, Output, Signal, pause,
+};
 use crate::plan::{Answer, Query};
 
 /// This machine.
@@ -82,6 +84,13 @@ impl Host for LocalHost {
         let output = process::run(&self.program, command).await;
         tracing::trace!(?output);
         output
+    }
+
+    async fn docker(&self, socket: &Path, operation: DockerOperation) -> Result<DockerAnswer, HostError> {
+        tracing::debug!(socket = %socket.display(), ?operation, "docker");
+        let answer = docker::operate(socket, operation).await;
+        tracing::trace!(?answer);
+        answer
     }
 
     async fn signal(&self, process: u32, signal: Signal) -> Result<(), HostError> {

@@ -60,7 +60,7 @@ impl ComposeTool {
 /// What to say where a node has no Docker.
 pub fn no_engine(socket: &Path) -> String {
     format!(
-        "there is no Docker on the node: no socket `{}`; install Docker, or name its socket",
+        "there is no Docker on the node: no socket `{}`; install or start it, or name its socket",
         socket.display()
     )
 }

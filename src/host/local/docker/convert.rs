@@ -13,7 +13,7 @@ use crate::plan::docker::{
 type Labels = HashMap<String, String>;
 
 const COMPOSE: &str = "com.docker.compose.";
-const STACK: &str = "com.docker.stack.namespace";
+pub(super) const STACK: &str = "com.docker.stack.namespace";
 
 pub(super) fn container(summary: models::ContainerSummary) -> Container {
     let labels = summary.labels.unwrap_or_default();
@@ -60,7 +60,7 @@ pub(super) fn container(summary: models::ContainerSummary) -> Container {
     }
 }
 
-fn compose(labels: &Labels) -> Option<ComposeLabels> {
+pub(super) fn compose(labels: &Labels) -> Option<ComposeLabels> {
     let label =
         |name: &str| labels.get(&format!("{COMPOSE}{name}")).filter(|value| !value.is_empty()).cloned();
     Some(ComposeLabels {
@@ -73,7 +73,7 @@ fn compose(labels: &Labels) -> Option<ComposeLabels> {
     })
 }
 
-fn own(labels: &Labels) -> BTreeMap<String, String> {
+pub(super) fn own(labels: &Labels) -> BTreeMap<String, String> {
     let own = labels.iter().filter(|(name, _)| name.starts_with(LABEL_PREFIX));
     own.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
@@ -93,7 +93,7 @@ fn state(state: Option<models::ContainerSummaryStateEnum>) -> ContainerState {
     }
 }
 
-fn word_of_health(word: &str) -> Option<Health> {
+pub(super) fn word_of_health(word: &str) -> Option<Health> {
     match word {
         "starting" => Some(Health::Starting),
         "healthy" => Some(Health::Healthy),
@@ -122,7 +122,7 @@ fn protocol(word: Option<models::PortSummaryTypeEnum>) -> Protocol {
     }
 }
 
-fn attachment(place: models::EndpointSettings) -> Attachment {
+pub(super) fn attachment(place: models::EndpointSettings) -> Attachment {
     let addresses = [place.ip_address, place.global_ipv6_address].into_iter().flatten();
     Attachment {
         network: place.network_id.unwrap_or_default(),
@@ -131,7 +131,7 @@ fn attachment(place: models::EndpointSettings) -> Attachment {
     }
 }
 
-fn mount(point: models::MountPoint) -> Mount {
+pub(super) fn mount(point: models::MountPoint) -> Mount {
     Mount {
         volume: point.name.filter(|name| !name.is_empty()),
         source: point.source.unwrap_or_default().into(),

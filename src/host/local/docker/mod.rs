@@ -4,9 +4,16 @@
 //! leniently, and has been in the API since 1.41 (Docker 20.10). Each request has a connection and an end of its
 //! own: an engine that hangs is an error, never a wait for ever.
 
+mod containers;
 mod convert;
 mod failure;
+mod images;
+mod inspected;
+mod logs;
+mod networks;
 mod observe;
+mod operate;
+mod ready;
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +22,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 
 use self::failure::Failure;
 pub(super) use self::observe::one as answer;
+pub(super) use self::operate::operate;
 
 /// How long the engine may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bollard::query_parameters::{ListContainersOptions, ListImagesOptions, ListServicesOptions};
+use bollard::query_parameters::{ListContainersOptions, ListServicesOptions};
 
-use super::{PATIENCE, connect, convert, failure::Failure, within};
+use super::{PATIENCE, connect, convert, failure::Failure, images, within};
 use crate::host::{Command, local::process};
-use crate::plan::docker::{ComposeTool, same_reference};
+use crate::plan::docker::ComposeTool;
 use crate::plan::{Answer, Query};
 
 /// How long a Compose tool may take to say its version.
@@ -56,17 +56,7 @@ async fn engine(socket: &Path) -> Result<Answer, Failure> {
 }
 
 async fn images(socket: &Path, references: &[String]) -> Result<Answer, Failure> {
-    let docker = connect(socket)?;
-    let options = ListImagesOptions { digests: true, ..Default::default() };
-    let found = within(PATIENCE, docker.list_images(Some(options))).await?;
-    let named = |reference: &String| {
-        let image = found.iter().find(|image| {
-            let mut names = image.repo_tags.iter().chain(&image.repo_digests);
-            names.any(|name| same_reference(name, reference)) || image.id == *reference
-        });
-        image.map(|image| convert::image(reference, image))
-    };
-    Ok(Answer::Images(references.iter().filter_map(named).collect()))
+    images::find(&connect(socket)?, references).await.map(Answer::Images)
 }
 
 async fn services(socket: &Path) -> Result<Answer, Failure> {

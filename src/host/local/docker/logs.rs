@@ -1,0 +1,106 @@
+//! Logs of containers.
+
+use std::path::Path;
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::query_parameters::LogsOptions;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+
+use super::failure::Failure;
+use super::{PATIENCE, within};
+use crate::host::docker_operation::{Following, Log, LogPiece};
+use crate::host::{DockerAnswer, HostError};
+
+/// How many pieces of a followed log wait for their reader.
+const WAITING: usize = 256;
+
+fn options(lines: usize, follow: bool) -> LogsOptions {
+    LogsOptions { follow, stdout: true, stderr: true, tail: lines.to_string(), ..Default::default() }
+}
+
+pub(super) async fn tail(
+    docker: &Docker,
+    container: &str,
+    lines: usize,
+    bytes: usize,
+) -> Result<DockerAnswer, Failure> {
+    let mut pieces = docker.logs(container, Some(options(lines, false)));
+    let mut kept: Vec<u8> = Vec::new();
+    let read = async {
+        while let Some(piece) = pieces.next().await {
+            kept.extend_from_slice(piece?.as_ref());
+            if kept.len() > bytes.saturating_mul(2) {
+                shorten(&mut kept, bytes);
+            }
+        }
+        Ok(())
+    };
+    within(PATIENCE, read).await?;
+    shorten(&mut kept, bytes);
+    Ok(DockerAnswer::Log(Log(kept)))
+}
+
+/// Keeps at most so many bytes of the end, from the beginning of a line on where there is one.
+fn shorten(kept: &mut Vec<u8>, bytes: usize) {
+    let Some(over) = kept.len().checked_sub(bytes).filter(|over| *over > 0) else { return };
+    let line = kept[over - 1..].iter().position(|byte| *byte == b'\n').map(|end| over + end);
+    let from = line.filter(|from| *from < kept.len()).unwrap_or(over);
+    kept.drain(..from);
+}
+
+pub(super) fn follow(docker: &Docker, socket: &Path, container: &str, lines: usize) -> DockerAnswer {
+    let pieces = docker.logs(container, Some(options(lines, true)));
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let (socket, container) = (socket.to_owned(), container.to_owned());
+    let error = move |error| {
+        let reason = Failure::of(error).reason(&socket);
+        HostError::because("follow the log of the container", &container, reason)
+    };
+    tokio::spawn(forward(pieces, sender, error));
+    DockerAnswer::Following(Following(receiver))
+}
+
+async fn forward(
+    mut pieces: impl Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin,
+    sender: mpsc::Sender<Result<LogPiece, HostError>>,
+    error: impl Fn(bollard::errors::Error) -> HostError,
+) {
+    loop {
+        let piece = tokio::select! {
+            piece = pieces.next() => piece,
+            () = sender.closed() => return,
+        };
+        let Some(piece) = piece else { return };
+        let piece = piece.map_err(&error).map(|piece| LogPiece {
+            error: matches!(piece, LogOutput::StdErr { .. }),
+            bytes: piece.into_bytes().to_vec(),
+        });
+        let last = piece.is_err();
+        if sender.send(piece).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_shortened_to_whole_lines_where_it_has_them() {
+        for (text, bytes, end) in [
+            ("one\ntwo\nthree\n", 100, "one\ntwo\nthree\n"),
+            ("one\ntwo\nthree\n", 10, "two\nthree\n"),
+            ("one\ntwo\nthree\n", 9, "three\n"),
+            ("one\ntwo\nthree\n", 4, "ree\n"),
+            ("abcdef", 3, "def"),
+            ("abc", 0, ""),
+        ] {
+            let mut kept = text.as_bytes().to_vec();
+            shorten(&mut kept, bytes);
+            assert_eq!(String::from_utf8(kept).unwrap(), end, "{text:?} to {bytes}");
+        }
+    }
+}
