@@ -63,6 +63,9 @@ pub trait Locate: Send + Sync {
     /// The place of `path`, or of the nearest thing around it that is written down; the header of the block for
     /// [`Path::root`].
     fn locate(&self, path: &Path) -> Option<Span>;
+
+    /// The place of the key itself where `path` is an entry of a map, else that of `path`.
+    fn locate_key(&self, path: &Path) -> Option<Span>;
 }
 
 /// A declared (or implied) resource: what the configuration wants.
@@ -88,6 +91,11 @@ impl Resource {
     /// Where `path` stands in the configuration.
     pub fn span(&self, path: &Path) -> Option<Span> {
         self.source.as_ref().and_then(|source| source.locate(path))
+    }
+
+    /// Where the key of a map's entry stands in the configuration.
+    pub fn key_span(&self, path: &Path) -> Option<Span> {
+        self.source.as_ref().and_then(|source| source.locate_key(path))
     }
 
     /// The value of a top-level attribute; `null` where the schema has none of that name.

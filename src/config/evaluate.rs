@@ -328,6 +328,10 @@ impl<'a> Evaluation<'a> {
 struct Header<'a>(&'a dyn Locate);
 
 impl Locate for Header<'_> {
+    fn locate_key(&self, path: &Path) -> Option<Span> {
+        self.locate(path)
+    }
+
     fn locate(&self, _: &Path) -> Option<Span> {
         self.0.locate(&Path::root())
     }

@@ -179,7 +179,7 @@ impl Decoder<'_> {
                         complete = false;
                         let summary = format!("duplicate key in `{}` of `{}`", slot.attribute, slot.block);
                         let label = format!("{} stands for the same key as another one", quoted(key));
-                        self.report(slot, &trail, Diagnostic::error(summary), &label, None);
+                        self.report_key(slot, &trail, Diagnostic::error(summary), &label, None);
                     }
                 }
                 Err(invalid) => {
@@ -187,7 +187,7 @@ impl Decoder<'_> {
                     let name = with_article(keys.name);
                     let summary = format!("each key in `{}` of `{}` is {name}", slot.attribute, slot.block);
                     let label = format!("{} {}", quoted(key), invalid.reason);
-                    self.report(slot, &trail, Diagnostic::error(summary), &label, invalid.help);
+                    self.report_key(slot, &trail, Diagnostic::error(summary), &label, invalid.help);
                 }
             }
         }
@@ -246,7 +246,24 @@ impl Decoder<'_> {
         label: &str,
         help: Option<String>,
     ) {
-        let mut diagnostic = diagnostic.label(self.span(trail), label);
+        let span = self.span(trail);
+        self.report_at(slot, diagnostic.label(span, label), help);
+    }
+
+    /// Reports what is wrong with the key that `trail` ends in.
+    fn report_key(
+        &mut self,
+        slot: Slot<'_>,
+        trail: &Trail<'_>,
+        diagnostic: Diagnostic,
+        label: &str,
+        help: Option<String>,
+    ) {
+        let span = self.key_span(trail);
+        self.report_at(slot, diagnostic.label(span, label), help);
+    }
+
+    fn report_at(&mut self, slot: Slot<'_>, mut diagnostic: Diagnostic, help: Option<String>) {
         if let Some(help) = help {
             diagnostic = diagnostic.help(help);
         }

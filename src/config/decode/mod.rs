@@ -379,6 +379,11 @@ impl<'a> Decoder<'a> {
         self.source.and_then(|source| source.locate(&trail.path()))
     }
 
+    /// Where the key of a map's entry stands in the configuration.
+    fn key_span(&self, trail: &Trail<'_>) -> Option<Span> {
+        self.source.and_then(|source| source.locate_key(&trail.path()))
+    }
+
     fn push(&mut self, mut diagnostic: Diagnostic) {
         if self.address.key().is_some() && diagnostic.detail.is_empty() {
             diagnostic = diagnostic.detail(format!("in `{}`", self.address));

@@ -32,6 +32,13 @@ impl Check<'_> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// As [`Check::error`], at the key of a map's entry.
+    fn key_error(&mut self, path: &Path, summary: impl Into<String>, help: impl Into<String>) {
+        let span = self.resource.key_span(path);
+        let diagnostic = Diagnostic::error(summary).at(span).on(&self.resource.address).help(help);
+        self.diagnostics.push(diagnostic);
+    }
+
     fn names(&mut self) {
         let aliases = &self.attributes.site.aliases;
         for (index, alias) in aliases.iter().enumerate() {
@@ -275,13 +282,13 @@ impl Check<'_> {
         for name in place.headers.iter().flat_map(|headers| headers.keys()) {
             if let Some(help) = reserved(name, RESPONSE) {
                 let at = path(location, "headers").name(name.as_str());
-                self.error(&at, format!("the header `{name}` is nginx's own"), help);
+                self.key_error(&at, format!("the header `{name}` is nginx's own"), help);
             }
         }
         for name in place.proxy_headers.iter().flat_map(|headers| headers.keys()) {
             if let Some(help) = reserved(name, REQUEST) {
                 let at = path(location, "proxy_headers").name(name.as_str());
-                self.error(&at, format!("the header `{name}` is set by vsa"), help);
+                self.key_error(&at, format!("the header `{name}` is set by vsa"), help);
             }
         }
     }
