@@ -79,15 +79,7 @@ pub(super) fn findings(resource: &Resource, spec: &NodeSpec, observed: &Observat
         }
     }
     if found.misses_own {
-        findings.push(
-            Diagnostic::error(format!("nginx does not read `{}`", spec.include_file.display()))
-                .code("include_not_read")
-                .detail(format!("no `include` in the `http` block of {} names it", spec.nginx_conf.display()))
-                .at(resource.span(&proxy))
-                .on(&resource.address)
-                .help("put the `include /etc/nginx/conf.d/*.conf;` of nginx's package back into its `http` block")
-                .help("or name a file that it reads with `proxy { include_file }`"),
-        );
+        findings.push(unread(resource, spec, observed));
     }
     if let Some((file, line)) = found.server_names_hash
         && resource.get("proxy").get("server_names_hash").and_then(crate::value::Value::as_bool) == Some(true)
@@ -102,6 +94,27 @@ pub(super) fn findings(resource: &Resource, spec: &NodeSpec, observed: &Observat
         );
     }
     findings
+}
+
+/// Why nginx does not read vsa's own file: the main configuration is not there, or does not include it.
+fn unread(resource: &Resource, spec: &NodeSpec, observed: &Observations) -> Diagnostic {
+    let proxy = Path::root().name("proxy");
+    let main = spec.nginx_conf.display();
+    if read(observed, &main.to_string()).is_none_or(|files| files.is_empty()) {
+        return Diagnostic::error(format!("there is no `{main}` that can be read"))
+            .code("no_nginx_conf")
+            .detail("it is the main configuration of the system's nginx")
+            .at(resource.span(&proxy.name("nginx_conf")))
+            .on(&resource.address)
+            .help("install nginx, or name its main configuration with `proxy { nginx_conf }`");
+    }
+    Diagnostic::error(format!("nginx does not read `{}`", spec.include_file.display()))
+        .code("include_not_read")
+        .detail(format!("no `include` in the `http` block of {main} names it"))
+        .at(resource.span(&proxy.name("include_file")))
+        .on(&resource.address)
+        .help("put the `include /etc/nginx/conf.d/*.conf;` of nginx's package back into its `http` block")
+        .help("or name a file that it reads with `proxy { include_file }`")
 }
 
 fn everywhere(listen: &Listen) -> bool {
