@@ -100,6 +100,7 @@ impl Canary {
     /// how many descendants were seen.
     pub fn in_descendants(&self, child: &mut Child) -> (Vec<String>, usize) {
         let root = i32::try_from(child.id()).unwrap();
+        let arguments = |pid: i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let mut seen = BTreeSet::from([root]);
         let mut found = BTreeSet::new();
         while child.try_wait().unwrap().is_none() {
@@ -110,8 +111,14 @@ impl Canary {
                 if pid == root || !seen.contains(&pid) {
                     continue;
                 }
-                for file in ["cmdline", "environ"] {
-                    let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+                // Between fork and exec a child is its parent still, with the parent's arguments and environment. They are
+                // read first: who has arguments of its own then has an environment of its own.
+                let own = arguments(pid);
+                if own == arguments(process.parent) {
+                    continue;
+                }
+                let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+                for (file, bytes) in [("cmdline", own), ("environ", environment)] {
                     let command = &process.command;
                     found.extend(
                         self.in_bytes(&bytes).iter().map(|form| format!("{form} in {file} of {command}")),
