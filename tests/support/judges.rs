@@ -60,6 +60,28 @@ pub fn crossplane(main: &Path) -> Option<Vec<(PathBuf, Vec<Directive>)>> {
     Some(files)
 }
 
+/// Reads each file by itself, whatever it is included in.
+const EACH: &str = "import crossplane, json, sys
+print(json.dumps([crossplane.parse(path, single=True, check_ctx=False) for path in sys.argv[1:]]))";
+
+/// What nginx reads from each of these files by itself, or what is wrong with it. `None` where crossplane is not
+/// installed, with a line that says so.
+pub fn crossplane_each(files: &[PathBuf]) -> Option<Vec<Result<Vec<Directive>, String>>> {
+    tool("crossplane")?;
+    let run = Command::new(tool("python")?).args(["-c", EACH]).args(files).output().unwrap();
+    let payloads: Vec<Payload> = serde_json::from_slice(&run.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&run.stderr)));
+    let read = payloads.into_iter().map(|payload| {
+        if payload.status != "ok" {
+            return Err(format!("{:#?}", payload.errors));
+        }
+        let mut directives: Vec<_> = payload.config.into_iter().flat_map(|file| file.parsed).collect();
+        directives.iter_mut().for_each(Directive::unescape);
+        Ok(directives)
+    });
+    Some(read.collect())
+}
+
 /// One finding of gixy.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Finding {
