@@ -28,6 +28,7 @@ mod kinds;
 mod language;
 mod layers;
 mod lifecycle;
+mod linted;
 mod nginx_files;
 mod pipes;
 mod reference;
