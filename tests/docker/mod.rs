@@ -9,16 +9,18 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use vsa::host::docker_operation::{PullPolicy, Readiness};
+use vsa::host::docker_operation::{PullPolicy, Readiness, RegistryLogin};
 use vsa::host::{DockerAnswer, DockerOperation, Host, HostError, LocalHost, Status};
 use vsa::plan::docker::{
     self, ComposeTool, Container, ContainerState, Health, Network, Protocol, PublishedPort, SwarmMembership,
 };
 use vsa::plan::{Answer, Query};
+use vsa::value::Secret;
 
 use crate::support::counting::Counting;
 use crate::support::docker::{Engine, Pool};
 use crate::support::node::block_on;
+use crate::support::registry::Registry;
 use crate::support::{Request, System, fetch, images, processes};
 
 /// What this machine answers to one question.

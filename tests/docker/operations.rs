@@ -238,3 +238,43 @@ fn nginx_runs_in_a_container_and_is_reloaded_through_the_engine() {
     let test = exec(&["nginx", "-t", "-c", "/etc/vsa/nginx.conf"]);
     assert!(!test.success() && test.errors().contains("unexpected \"}\""), "{}", test.errors());
 }
+
+#[test]
+fn an_image_is_pulled_with_a_login_and_pulled_anew_only_where_that_is_asked() {
+    let Some(engine) = Engine::shared() else { return };
+    engine.enter();
+    // In plain base64 this has characters that the URL-safe kind has not.
+    let password = "~~~???>>>";
+    let registry = Registry::start("alice", password);
+    let reference = registry.reference("shop/app", "1");
+    let first = registry.offer("shop/app", "1", "one");
+    let pull = |policy, password: Option<&str>| {
+        let login = password
+            .map(|password| RegistryLogin { user: "alice".to_owned(), password: Secret::new(password) });
+        let operation = DockerOperation::Pull { reference: reference.clone(), policy, login };
+        assert!(!format!("{operation:?}").contains("~~~"), "a password is never shown");
+        match operate(&engine, operation) {
+            Ok(DockerAnswer::Image(image)) => Ok(image),
+            Err(error) => Err(error.to_string().replace(&reference, "…")),
+            other => panic!("{other:?}"),
+        }
+    };
+    for password in [None, Some("wrong")] {
+        let why = pull(PullPolicy::IfMissing, password).unwrap_err();
+        assert!(why.contains("no basic auth credentials") || why.contains("unauthorized"), "{why}");
+    }
+    let image = pull(PullPolicy::IfMissing, Some(password)).unwrap();
+    let name = reference.trim_end_matches(":1");
+    assert_eq!(image.repo_digests, [format!("{name}@{first}")]);
+    let second = registry.offer("shop/app", "1", "two");
+    assert_eq!(pull(PullPolicy::IfMissing, Some(password)).unwrap(), image);
+    let newer = pull(PullPolicy::Always, Some(password)).unwrap();
+    assert_eq!(newer.repo_digests, [format!("{name}@{second}")]);
+    assert_ne!(newer.id, image.id);
+    // What lost its name is still found by its digest.
+    let former = format!("{name}@{first}");
+    let asked = Query::Images { socket: engine.socket(), references: vec![former.clone()] };
+    let Answer::Images(found) = ask(asked) else { panic!("images are listed") };
+    assert_eq!(found.iter().map(|image| &image.reference).collect::<Vec<_>>(), [&former]);
+    engine.ask(&["image", "rm", "--force", &newer.id, &image.id]);
+}

@@ -192,6 +192,8 @@ impl Engine {
     /// Starts it, as it was configured, and waits until it answers.
     pub fn start(&self) {
         let at = |name: &str| self.base.join(name);
+        // A killed one leaves its number, which somebody else in there may have by now.
+        let _ = fs::remove_file(at("pid"));
         let log = OpenOptions::new().create(true).append(true).open(at("log")).unwrap();
         let mut started = Command::new("setsid")
             .arg("nsenter")

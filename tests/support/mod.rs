@@ -12,6 +12,7 @@ pub mod node;
 pub mod ports;
 pub mod processes;
 pub mod random;
+pub mod registry;
 pub mod system;
 pub mod workspace;
 
