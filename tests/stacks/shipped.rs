@@ -26,8 +26,7 @@ pub fn every() -> Vec<Shipped> {
             if entry.path().join("compose.yml").exists() {
                 let directory = entry.path();
                 let name = directory.strip_prefix(&stacks).unwrap().to_str().unwrap().to_owned();
-                let compose = yaml(&directory.join("compose.yml"));
-                found.push(Shipped { name, directory, compose });
+                found.push(Shipped::read(&name, &directory));
             }
         }
     }
@@ -52,6 +51,12 @@ pub enum Absent {
 }
 
 impl Shipped {
+    /// The stack of a directory.
+    pub fn read(name: &str, directory: &Path) -> Self {
+        let compose = yaml(&directory.join("compose.yml"));
+        Self { name: name.to_owned(), directory: directory.to_owned(), compose }
+    }
+
     /// A text file of it.
     pub fn text(&self, name: &str) -> String {
         let path = self.directory.join(name);
@@ -102,29 +107,5 @@ impl Shipped {
             }
         }
         examples
-    }
-
-    /// The host paths that it binds outside of its own directory, with the variables' defaults.
-    pub fn host_paths(&self) -> Vec<String> {
-        let examples = self.examples();
-        let variable = Regex::new(r"\$\{([A-Z0-9_]+)[^}]*\}").unwrap();
-        let volumes = self.compose["volumes"].as_object().cloned().unwrap_or_default();
-        let mut paths = Vec::new();
-        for (_, service) in self.services() {
-            for volume in service["volumes"].as_array().into_iter().flatten() {
-                let volume = volume.as_str().unwrap();
-                let volume =
-                    variable.replace_all(volume, |found: &regex::Captures<'_>| examples[&found[1]].0.clone());
-                let source = volume.split(':').next().unwrap();
-                let own = source.starts_with("./") || source.starts_with("../data/");
-                if !own && !volumes.contains_key(source) {
-                    assert!(source.starts_with('/'), "{}: {source}", self.name);
-                    paths.push(source.to_owned());
-                }
-            }
-        }
-        paths.sort();
-        paths.dedup();
-        paths
     }
 }
