@@ -5,10 +5,12 @@ mod observed;
 mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::unistd::{Uid, setfsuid};
 use vsa::host::docker_operation::{PullPolicy, Readiness, RegistryLogin};
 use vsa::host::{DockerAnswer, DockerOperation, Host, HostError, LocalHost, Status};
 use vsa::plan::docker::{
@@ -21,7 +23,7 @@ use crate::support::counting::Counting;
 use crate::support::docker::{Engine, Pool};
 use crate::support::node::block_on;
 use crate::support::registry::Registry;
-use crate::support::{Request, System, fetch, images, processes};
+use crate::support::{Request, System, fetch, images, open_to_all, processes, root};
 
 /// What this machine answers to one question.
 fn ask(query: Query) -> Answer {

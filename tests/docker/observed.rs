@@ -25,6 +25,31 @@ fn a_socket_that_nobody_listens_on_says_how_to_start_docker() {
 }
 
 #[test]
+fn a_socket_that_may_not_be_used_says_who_may() {
+    if !root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    open_to_all(directory.path());
+    let socket = directory.path().join("docker.sock");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let queries = every_question(&socket);
+    // A thread of its own: only that one is somebody else, and what it starts.
+    let answers = std::thread::spawn(move || {
+        setfsuid(Uid::from_raw(65_534));
+        queries.map(ask)
+    });
+    for answer in answers.join().unwrap() {
+        let Answer::Failed(why) = answer else { panic!("{answer:?}") };
+        let why = why.replace(socket.to_str().unwrap(), "…");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(why, @"the socket `…` may not be used; run vsa as root, or put its user into the group `docker`");
+        }
+    }
+}
+
+#[test]
 fn a_compose_project_is_seen_as_it_is() {
     let Some(engine) = Engine::shared() else { return };
     let (app, database) = (images::app(&engine, "1"), images::database(&engine));
