@@ -5,6 +5,6 @@ mod findings;
 mod placeholders;
 mod readme;
 mod rules;
-mod shipped;
+pub mod shipped;
 
 use shipped::{Shipped, every};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::node::{Node, Text, Value};
-use super::{Mount, MountKind, Place, Project, Service};
+use super::{Directories, Mount, MountKind, Place, Project, Service};
 use crate::diag::visible;
 
 /// What happens to a service.
@@ -91,13 +91,15 @@ impl Diff {
     /// From one project to another; none stands for a stack that is not there.
     pub fn between(before: Option<&Project>, after: Option<&Project>) -> Self {
         let (old, new) = (services(before), services(after));
+        let facets = |side: Option<&&Service>, project: Option<&Project>| {
+            side.zip(project)
+                .map(|(service, project)| facets(service, &project.directories))
+                .unwrap_or_default()
+        };
         let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
         let change = |name: &&Arc<str>| {
             let (one, two) = (old.get(name), new.get(name));
-            let attributes = differing(
-                &one.map(|service| facets(service)).unwrap_or_default(),
-                &two.map(|service| facets(service)).unwrap_or_default(),
-            );
+            let attributes = differing(&facets(one, before), &facets(two, after));
             let change = match (one, two) {
                 (None, _) => Change::Added,
                 (_, None) => Change::Removed,
@@ -108,14 +110,15 @@ impl Diff {
         };
         let services = names.into_iter().filter_map(change).collect();
         let (one, two) = (held(before), held(after));
-        let all: BTreeSet<_> = one.union(&two).cloned().collect();
+        let all: BTreeSet<_> =
+            one.iter().chain(&two).filter(|(_, writes)| **writes).map(|(held, _)| held).collect();
         let data = all.into_iter().map(|held| {
-            let fate = match (one.contains(&held), two.contains(&held)) {
+            let fate = match (one.contains_key(held), two.contains_key(held)) {
                 (true, true) => Fate::Stays,
                 (false, _) => Fate::Made,
                 (_, false) => Fate::NoLongerUsed,
             };
-            Data { name: held.0, is_path: held.1, fate }
+            Data { name: held.0.clone(), is_path: held.1, fate }
         });
         Self { services, data: data.collect() }
     }
@@ -155,7 +158,7 @@ fn differing(before: &Facets, after: &Facets) -> Vec<AttributeChange> {
 }
 
 /// A service taken apart. Lists of things that have a name of their own are taken by that name.
-fn facets(service: &Service) -> Facets {
+fn facets(service: &Service, directories: &Directories) -> Facets {
     let mut facets = Facets::new();
     let mut add = |key: String, attribute: String, raw: String, shown: Shown| {
         facets.insert(key, Facet { attribute, raw, shown });
@@ -170,7 +173,7 @@ fn facets(service: &Service) -> Facets {
     }
     for mount in &service.mounts {
         let name = format!("volumes.{}", mount.target.shown());
-        let (raw, shown) = mounted(mount);
+        let (raw, shown) = mounted(mount, directories);
         add(name.clone(), name, raw, shown);
     }
     for (name, attachment) in &service.networks {
@@ -183,7 +186,7 @@ fn facets(service: &Service) -> Facets {
         };
         add(name.clone(), name, text.clone(), Shown::Text(text));
     }
-    let apart = ["environment", "ports", "volumes", "networks", "profiles", "extends"];
+    let apart = ["environment", "env_file", "ports", "volumes", "networks", "profiles", "extends"];
     for (key, entry) in service.node.map().into_iter().flatten().filter(|(key, _)| !apart.contains(&&***key))
     {
         leaves(&entry.node, visible(key).into_owned(), &mut add);
@@ -191,7 +194,7 @@ fn facets(service: &Service) -> Facets {
     facets
 }
 
-fn mounted(mount: &Mount) -> (String, Shown) {
+fn mounted(mount: &Mount, directories: &Directories) -> (String, Shown) {
     let mode = if mount.read_only { ":ro" } else { "" };
     let Some(source) = &mount.source else {
         let text = format!("{:?}{mode}", mount.kind).to_lowercase();
@@ -199,7 +202,12 @@ fn mounted(mount: &Mount) -> (String, Shown) {
     };
     let shown =
         if source.sensitive { Shown::Hidden } else { Shown::Text(format!("{}{mode}", source.shown())) };
-    (format!("{:?} {} {}{mode}", mount.kind, source.directory, source.text), shown)
+    // A path is the same however it is written.
+    let raw = match mount.kind {
+        MountKind::Bind => format!("{:?}{mode}", Place::of(source, directories)),
+        kind => format!("{kind:?} {}{mode}", source.text),
+    };
+    (raw, shown)
 }
 
 fn leaves(node: &Node, name: String, add: &mut impl FnMut(String, String, String, Shown)) {
@@ -244,28 +252,24 @@ fn line(node: &Node, text_of: &dyn Fn(&Text) -> String) -> String {
     }
 }
 
-/// What holds a project's data: the volumes it makes, and the paths it may write.
-fn held(project: Option<&Project>) -> BTreeSet<(String, bool)> {
-    let Some(project) = project else { return BTreeSet::new() };
-    let mut held = BTreeSet::new();
+/// What holds a project's data: volumes, and paths of the node; and whether a service may write there.
+fn held(project: Option<&Project>) -> BTreeMap<(String, bool), bool> {
+    let mut held = BTreeMap::new();
+    let Some(project) = project else { return held };
     for mount in project.active().flat_map(|service| &service.mounts) {
         let Some(source) = &mount.source else { continue };
-        match mount.kind {
+        let name = match mount.kind {
             MountKind::Volume => {
                 let given = project.volumes.get(&source.text).and_then(super::Resource::given_name);
-                let own = || format!("{}_{}", project.started_as, source.shown());
-                held.insert((given.map_or_else(own, Text::shown), false));
+                given.map_or_else(|| format!("{}_{}", project.started_as, source.shown()), Text::shown)
             }
-            MountKind::Bind if !mount.read_only => {
-                if let Place::Local(path) = Place::of(source, &project.directories) {
-                    held.insert((
-                        if source.sensitive { source.shown() } else { visible(&path).into_owned() },
-                        true,
-                    ));
-                }
-            }
-            _ => {}
-        }
+            MountKind::Bind => match Place::of(source, &project.directories) {
+                Place::Local(path) if !source.sensitive => visible(&path).into_owned(),
+                _ => source.shown(),
+            },
+            _ => continue,
+        };
+        *held.entry((name, mount.kind == MountKind::Bind)).or_default() |= !mount.read_only;
     }
     held
 }

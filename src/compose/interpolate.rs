@@ -1,5 +1,6 @@
 //! Interpolation: `$NAME`, `${NAME}` and its defaults, as Compose v2 does it (compose-spec, "Interpolation").
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ const DEEPEST: usize = 16;
 const LONGEST: usize = 1 << 20;
 /// A secret shorter than this is not looked for in texts: it would be found everywhere.
 const TELLING: usize = 4;
+/// The most that is said of one project: the first remarks are what somebody reads.
+const MOST_SAID: usize = 200;
 
 /// A text with its variables filled in.
 #[derive(Debug, Default)]
@@ -20,7 +23,7 @@ pub(super) struct Substituted {
     pub(super) text: String,
     pub(super) sensitive: bool,
     /// Names without a value, and no default.
-    pub(super) unset: Vec<String>,
+    pub(super) unset: BTreeSet<String>,
 }
 
 /// Why a text could not be interpolated.
@@ -120,7 +123,9 @@ fn expand(
             let name = &after[..length];
             match lookup(name) {
                 Some(value) => push(done, &value),
-                None => done.unset.push(name.to_owned()),
+                None => {
+                    done.unset.insert(name.to_owned());
+                }
             }
             at = dollar + 1 + length;
         }
@@ -150,7 +155,9 @@ fn braced(
     if operator.is_empty() {
         match value {
             Some(value) => push(done, &value),
-            None => done.unset.push(name.to_owned()),
+            None => {
+                done.unset.insert(name.to_owned());
+            }
         }
         return Ok(());
     }
@@ -220,6 +227,9 @@ impl Scope<'_> {
             Substituted { text: String::from(&*text.text), ..Substituted::default() }
         };
         for name in &filled.unset {
+            if said.len() >= MOST_SAID {
+                break;
+            }
             let at = self.part(text, name).unwrap_or(text.span);
             said.push(
                 Diagnostic::warning(format!("the variable `{name}` is not set"))
@@ -281,7 +291,7 @@ pub(super) fn secrets(text: &str, hidden: &[Arc<str>]) -> Vec<Range<usize>> {
     places.map(|(at, found)| at..at + found.len()).collect()
 }
 
-/// Diagnostics without the values that nobody may see: a name can be made of one.
+/// Diagnostics without the values that nobody may see, as a name can be made of one; of very many the gravest.
 pub(super) fn hushed(said: Diagnostics, hidden: &[Arc<str>]) -> Diagnostics {
     let hush = |text: &mut String| {
         for value in hidden {
@@ -296,7 +306,15 @@ pub(super) fn hushed(said: Diagnostics, hidden: &[Arc<str>]) -> Diagnostics {
         texts.chain([&mut diagnostic.summary, &mut diagnostic.detail]).for_each(hush);
         diagnostic
     };
-    said.into_iter().map(hush_all).collect()
+    let mut order: Vec<(usize, Diagnostic)> = said.into_iter().enumerate().collect();
+    let more = order.len().saturating_sub(MOST_SAID);
+    if more > 0 {
+        order.sort_by_key(|(number, diagnostic)| (std::cmp::Reverse(diagnostic.severity), *number));
+        order.truncate(MOST_SAID);
+        order.sort_by_key(|(number, _)| *number);
+    }
+    let rest = (more > 0).then(|| Diagnostic::info(format!("{more} more remarks are left out")));
+    order.into_iter().map(|(_, diagnostic)| hush_all(diagnostic)).chain(rest).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use crate::diag::{self, Diagnostic, Diagnostics, FileId, Span};
 
 /// The most values that loading goes through, over all files, includes and extensions.
 const MOST: usize = 1_000_000;
+/// What one use of a file costs besides its values, so that small files cannot include each other without end.
+const EACH: usize = 1_000;
 /// The longest chain of `extends`, and the deepest `include`.
 const DEEPEST: usize = 32;
 
@@ -110,7 +112,7 @@ impl<'a> Loader<'a> {
 
     /// A file with its variables filled in, in the canonical form.
     fn filled(&mut self, parsed: &Parsed, directory: &str, environment: &Environment) -> Option<Node> {
-        self.spend(parsed.node.weight(), parsed.node.span)?;
+        self.spend(parsed.node.weight() + EACH, parsed.node.span)?;
         let source = (parsed.file, &*parsed.text);
         let hidden = &self.hidden;
         let scope = Scope { environment, hidden, directory: directory.into(), source };

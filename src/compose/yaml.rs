@@ -14,7 +14,7 @@ const LARGEST: usize = 1 << 20;
 /// The most values of one file, those behind aliases counted wherever they are used.
 const MOST: usize = 100_000;
 /// The deepest nesting.
-const DEEPEST: usize = 64;
+const DEEPEST: usize = 32;
 
 /// Reads one file.
 pub(super) fn parse(text: &str, file: FileId) -> Result<Node, Diagnostic> {
@@ -224,9 +224,12 @@ impl<'a> Reader<'a> {
             }
             return Ok(None);
         }
+        if !matches!(event, Event::Scalar(..) | Event::Alias(_)) {
+            return Err(refused("a key is a text", at));
+        }
         let (node, _) = self.node(event, at, level)?;
         match node.value {
-            Value::Text(text) => Ok(Some(text.text)),
+            Value::Text(text) if node.layer == Layer::Merged => Ok(Some(text.text)),
             _ => Err(refused("a key is a text", at)),
         }
     }

@@ -122,3 +122,15 @@ fn what_a_good_stack_does_is_asked_for_apart() {
     let (found, told) = stack([("compose.yml", good)]).findings(&[], Purpose::Practice);
     assert!(found.is_empty(), "{told}");
 }
+
+/// `VSA_UPDATE_DOCS=1` writes the page instead of comparing it.
+#[test]
+fn the_page_of_the_rules_is_up_to_date() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/compose-rules.md");
+    let page = vsa::compose::rules::page();
+    if std::env::var_os("VSA_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(text == page, "docs/compose-rules.md is old: run `VSA_UPDATE_DOCS=1 make test`");
+}

@@ -1,7 +1,11 @@
 //! Compose projects: what files come to, and what the rules say of them.
 
+mod changes;
+mod fuzz;
 mod hostile;
 mod loading;
+mod shipped;
+mod tool;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -30,8 +30,10 @@ fn check(project: &Project, report: &mut Report<'_>) {
     let foreign = |place: &Place| !place.is_below(&directories.tenant) && !reaches_engine(place);
     for service in project.services.values() {
         for mount in &service.mounts {
-            if let Some(source) = mount.source.as_ref().filter(|_| mount.kind == MountKind::Bind)
-                && foreign(&Place::of(source, directories))
+            let source = mount.source.as_ref().filter(|_| mount.kind == MountKind::Bind);
+            if let Some((source, place)) = source.map(|source| (source, Place::of(source, directories)))
+                && foreign(&place)
+                && !report.allows_path(&place)
             {
                 let what = source.shown();
                 report.service(service, source.span, format!("`{what}` is not below the tenant's directory"));
@@ -48,6 +50,7 @@ fn check(project: &Project, report: &mut Report<'_>) {
     for (name, volume) in &project.volumes {
         if let Some((device, place)) = bound(volume, directories)
             && foreign(&place)
+            && !report.allows_path(&place)
         {
             let what = device.shown();
             report.resource(

@@ -47,7 +47,7 @@ fn check(project: &Project, report: &mut Report<'_>) {
         for mount in service.mounts.iter().filter(|mount| mount.kind == MountKind::Bind) {
             let Some(source) = &mount.source else { continue };
             let place = Place::of(source, &project.directories);
-            if reaches_engine(&place) {
+            if reaches_engine(&place) && !report.allows_path(&place) {
                 report.service(service, source.span, "the mount holds the socket of the container engine");
             }
         }
@@ -55,6 +55,7 @@ fn check(project: &Project, report: &mut Report<'_>) {
     for (name, volume) in &project.volumes {
         if let Some((device, place)) = super::bind::bound(volume, &project.directories)
             && reaches_engine(&place)
+            && !report.allows_path(&place)
         {
             report.resource(name, volume, device.span, "the volume holds the socket of the container engine");
         }

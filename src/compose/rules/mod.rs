@@ -24,6 +24,7 @@ mod logging;
 mod memory_limit;
 mod network_driver;
 mod out_of_memory;
+mod page;
 mod privileged;
 mod provider;
 mod published_database;
@@ -37,11 +38,14 @@ mod sysctl;
 mod unknown_key;
 mod volume_driver;
 
+pub use page::page;
+
 use std::sync::Arc;
 
 use super::interpolate::hushed;
+use super::path::normal;
 use super::service::Service;
-use super::{Project, Resource};
+use super::{Place, Project, Resource};
 use crate::diag::{self, Diagnostic, Diagnostics, Severity, Span};
 
 /// What a rule is for.
@@ -114,17 +118,24 @@ pub const RULES: [&Rule; 34] = [
     &volume_driver::RULE,
 ];
 
-/// A rule that need not hold: everywhere, or for one service, network or volume.
+/// A rule that need not hold: everywhere, or for one service, network or volume; or a path of the node that may be
+/// mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allow {
     rule: &'static str,
     subject: Option<Arc<str>>,
+    /// Whether the subject is a path.
+    is_path: bool,
     span: Option<Span>,
 }
 
 impl Allow {
-    /// Reads `rule` or `rule:name`.
+    /// Reads `rule`, `rule:name` or an absolute path.
     pub fn parse(text: &str, span: Option<Span>) -> Result<Self, Diagnostic> {
+        if text.starts_with('/') {
+            let path = normal("", text);
+            return Ok(Self { rule: bind::RULE.name, subject: Some(path.into()), is_path: true, span });
+        }
         let (name, subject) =
             text.split_once(':').map_or((text, None), |(name, subject)| (name, Some(subject)));
         let Some(rule) = RULES.iter().find(|rule| rule.name == name) else {
@@ -137,11 +148,26 @@ impl Allow {
         if subject == Some("") {
             return Err(Diagnostic::error("there is no name behind the `:`").at(span));
         }
-        Ok(Self { rule: rule.name, subject: subject.map(Arc::from), span })
+        Ok(Self { rule: rule.name, subject: subject.map(Arc::from), is_path: false, span })
     }
 
     fn covers(&self, rule: &Rule, subject: &str) -> bool {
-        self.rule == rule.name && self.subject.as_deref().is_none_or(|allowed| allowed == subject)
+        !self.is_path
+            && self.rule == rule.name
+            && self.subject.as_deref().is_none_or(|allowed| allowed == subject)
+    }
+
+    fn covers_path(&self, place: &Place) -> bool {
+        self.is_path && matches!(place, Place::Local(path) if self.subject.as_deref() == Some(path))
+    }
+
+    /// As it was written.
+    fn written(&self) -> String {
+        match &self.subject {
+            Some(path) if self.is_path => path.to_string(),
+            Some(name) => format!("{}:{name}", self.rule),
+            None => self.rule.to_owned(),
+        }
     }
 }
 
@@ -154,6 +180,17 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// Whether a path of the node may be mounted, whatever mounts it.
+    fn allows_path(&mut self, place: &Place) -> bool {
+        let mut allowed = false;
+        for (allow, used) in self.allowed.iter().zip(&mut self.used) {
+            if allow.covers_path(place) {
+                (*used, allowed) = (true, true);
+            }
+        }
+        allowed
+    }
+
     /// Something about a service.
     fn service(&mut self, service: &Service, at: Span, summary: impl Into<String>) {
         self.add(&service.name, at, Diagnostic::error(summary).also(service.key, "of this service"));
@@ -202,9 +239,8 @@ pub fn check(project: &Project, allowed: &[Allow], purpose: Purpose) -> Diagnost
     let mut found = hushed(found, &project.hidden);
     for (allow, _) in allowed.iter().zip(&used).filter(|(_, used)| !**used) {
         if RULES.iter().any(|rule| rule.name == allow.rule && rule.purpose == purpose) {
-            let name =
-                allow.subject.as_ref().map_or(allow.rule.to_owned(), |name| format!("{}:{name}", allow.rule));
-            let told = Diagnostic::warning(format!("`{}` allows what nothing does", diag::visible(&name)));
+            let written = allow.written();
+            let told = Diagnostic::warning(format!("`{}` allows what nothing does", diag::visible(&written)));
             found.push(told.code("compose_unused_allow").at(allow.span).help("remove it"));
         }
     }
