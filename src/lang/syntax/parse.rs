@@ -46,6 +46,13 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
         whole.structures.extend(part.structures);
         whole.diagnostics.extend(part.diagnostics);
     }
+    // Where a nested block begins at the first column, a part may end inside of a right block.
+    if chunks.len() > 1
+        && whole.diagnostics.has_errors()
+        && let Ok(body) = parser::parse_body(&text[start..])
+    {
+        whole = Parsed::of_body(body, Source::new(file, start));
+    }
     whole.diagnostics.extend(redefined(&whole.structures));
     whole
 }
@@ -145,4 +152,20 @@ fn diagnostic(error: &Error, text: &str, source: Source) -> Diagnostic {
     let length =
         text[start..].chars().next().filter(|char| !matches!(char, '\r' | '\n')).map_or(0, char::len_utf8);
     Diagnostic::error("this is not valid HCL").label(source.range(start..start + length), error.message())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK, parse};
+    use crate::diag::Sources;
+
+    #[test]
+    fn a_long_file_needs_no_indentation() {
+        let count = CHUNK / 4;
+        let text = "a {\nb {\nc = 1\n}\n}\n".repeat(count);
+        let file = Sources::new().add("main.hcl", text.as_str());
+        let parsed = parse(file, &text);
+        assert!(!parsed.diagnostics.has_errors());
+        assert_eq!(parsed.structures.len(), count);
+    }
 }
