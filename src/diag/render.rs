@@ -1,9 +1,11 @@
 //! Drawing diagnostics for people.
 
+use std::borrow::Cow;
+
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{Diagnostic, Severity, Sources, Span};
+use super::{Diagnostic, Severity, Sources, Span, steers};
 
 /// How diagnostics are drawn.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,9 +40,12 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         let (lines, start) = lines(&file.text, annotations.iter().map(|(_, label)| label.span));
         let first = file.text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
         let path = file.path.to_string_lossy().into_owned();
-        let snippet = Snippet::source(lines).line_start(first).path(path);
+        let snippet = Snippet::source(seen(lines)).line_start(first).path(path);
         let annotations = annotations.iter().map(|(kind, label)| {
-            let within = |at: usize| at.saturating_sub(start).min(lines.len());
+            let within = |at: usize| {
+                let at = lines.floor_char_boundary(at.saturating_sub(start).min(lines.len()));
+                seen(&lines[..at]).len()
+            };
             let range = label.span.range();
             let annotation = kind.span(within(range.start)..within(range.end));
             if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
@@ -62,6 +67,12 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
     let mut text = renderer.decor_style(DecorStyle::Ascii).render(&[group]);
     text.push('\n');
     text
+}
+
+/// A text of a file with U+FFFD for what is not seen; columns stay. Control characters are drawn by the renderer.
+fn seen(text: &str) -> Cow<'_, str> {
+    let hidden = |char: char| steers(char) && !char.is_control();
+    if text.contains(hidden) { text.replace(hidden, "\u{fffd}").into() } else { text.into() }
 }
 
 /// The lines that the spans touch and where they begin: drawing reads all of the text that it is given, and a thousand

@@ -22,6 +22,10 @@ fn canonical(text: &str) -> Result<String, Invalid> {
     if text.ends_with('.') {
         return Err(Invalid::new("ends in a dot").help("leave the dot at the end away"));
     }
+    if let Some(bad) = text.chars().find(|char| is_dropped(*char)) {
+        return Err(Invalid::new(format!("contains {bad:?}, which is not seen"))
+            .help("write the name again by hand: it was copied with a character that is not seen"));
+    }
     let ascii = idna::domain_to_ascii_strict(text).map_err(|_| {
         Invalid::new("is not a host name")
             .help("write it as `shop.example.com`, without scheme, port or path")
@@ -35,9 +39,32 @@ fn canonical(text: &str) -> Result<String, Invalid> {
     Ok(ascii)
 }
 
+/// Whether a character is left out when a name is made one of A-labels (UTS 46, status `ignored`): the name that is kept
+/// would not be the one that was written.
+fn is_dropped(char: char) -> bool {
+    !char.is_ascii() && idna::domain_to_ascii_strict(&format!("a{char}b")).is_ok_and(|ascii| ascii == "ab")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::covers;
+    use super::{HostName, covers};
+    use crate::names::Text as _;
+
+    #[test]
+    fn no_character_is_left_out_in_silence() {
+        for bad in ['\u{feff}', '\u{ad}', '\u{200b}', '\u{2060}', '\u{fe0f}', '\u{e0100}'] {
+            for name in [format!("{bad}a.example.com"), format!("a.exam{bad}ple.com"), format!("a{bad}.com")]
+            {
+                let reason = HostName::parse(&name).map_err(|invalid| invalid.reason);
+                assert_eq!(reason, Err(format!("contains {bad:?}, which is not seen")));
+            }
+        }
+        for (name, kept) in
+            [("MÜNCHEN.example", "xn--mnchen-3ya.example"), ("日本.example", "xn--wgv71a.example")]
+        {
+            assert_eq!(HostName::parse(name).map(|name| name.to_string()), Ok(kept.to_owned()));
+        }
+    }
 
     #[test]
     fn a_wildcard_stands_for_one_label() {
