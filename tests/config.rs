@@ -1200,6 +1200,42 @@ fn count_makes_so_many() {
 }
 
 #[test]
+fn a_name_without_for_each_is_refused() {
+    assert_snapshot!(errors(
+        r#"
+tenant "acme" {}
+domain "one.example.com" {
+  tenant = tenant.acme
+  name   = "two.example.com"
+}
+"#
+    ), @r#"
+    error: `name` is for the instances of a `for_each`
+     --> main.hcl:5:12
+      |
+    5 |   name   = "two.example.com"
+      |            ^^^^^^^^^^^^^^^^^
+      |
+      = help: remove it: without `for_each` the label is the name, `one.example.com`
+    "#);
+}
+
+#[test]
+fn what_is_not_seen_is_shown() {
+    assert_snapshot!(errors(
+        "tenant \"acme\" {}\ndomain \"\u{feff}a.example.com\" {\n  tenant  = tenant.acme\n}\n"
+    ), @r#"
+    error: invalid label for `domain`
+     --> main.hcl:2:8
+      |
+    2 | domain "�a.example.com" {
+      |        ^^^^^^^^^^^^^^^^ "\u{feff}a.example.com" contains '\u{feff}', which is not seen
+      |
+      = help: write the name again by hand: it was copied with a character that is not seen
+    "#);
+}
+
+#[test]
 fn for_each_and_count_say_what_they_take() {
     assert_snapshot!(errors(
         r#"

@@ -355,7 +355,13 @@ impl Surroundings for Evaluation<'_> {
 fn name(kind: &Kind<'_>, address: &Address, attributes: &Object) -> Result<Arc<str>, Box<Diagnostic>> {
     let given = kind.schema.instance_name.and_then(|name| attributes.get(name)).and_then(Value::as_str);
     let name = match (address.key(), given) {
-        (None, _) => return Ok(address.name().into()),
+        (None, None) => return Ok(address.name().into()),
+        (None, Some(_)) => {
+            let attribute = kind.schema.instance_name.unwrap_or_default();
+            let summary = format!("`{attribute}` is for the instances of a `for_each`");
+            let help = format!("remove it: without `for_each` the label is the name, `{}`", address.name());
+            return Err(Box::new(Diagnostic::error(summary).help(help)));
+        }
         (Some(_), Some(name)) => name.to_owned(),
         (Some(Key::Name(key)), None) => key.to_string(),
         (Some(Key::Index(index)), None) => match kind.schema.instance_name {
