@@ -576,9 +576,15 @@ mod certificate {
                 source(broken, "d").findings(),
                 ["error: `/etc/a.pem` cannot be used: it is not a PEM file"]
             );
-            let no_key =
-                source(facts(60, &["shop.example.com"]), "d").seen(stat("/etc/a.key"), Answer::Absent);
+            let key = || Query::PrivateKey("/etc/a.key".into());
+            let no_key = source(facts(60, &["shop.example.com"]), "d").seen(key(), Answer::Absent);
             assert_eq!(no_key.findings(), ["error: there is no `/etc/a.key`"]);
+            let wrong = Answer::PrivateKey { wrong: Some("there is no private key in it".into()) };
+            let other = source(facts(60, &["shop.example.com"]), "d").seen(key(), wrong);
+            assert_eq!(
+                other.findings(),
+                ["error: `/etc/a.key` cannot be used: there is no private key in it"]
+            );
         }
     }
 }

@@ -5,6 +5,22 @@ use x509_parser::pem::Pem;
 
 use crate::plan::observation::CertificateFacts;
 
+const ENCRYPTED: &[u8] = b"Proc-Type: 4,ENCRYPTED";
+
+/// Whether a PEM text holds a private key that needs no passphrase, or what is wrong.
+pub fn private_key(pem: &[u8]) -> Result<(), String> {
+    let block = Pem::iter_from_buffer(pem)
+        .find(|block| block.as_ref().map_or(true, |block| block.label.ends_with("PRIVATE KEY")))
+        .ok_or("there is no private key in it")?;
+    // The older form of an encrypted key says so in a header inside of its block (RFC 1421, section 4.6.1.1).
+    let is_encrypted = pem.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED)
+        || block.as_ref().is_ok_and(|block| block.label.starts_with("ENCRYPTED"));
+    if is_encrypted {
+        return Err("its key is encrypted, and nginx would ask for the passphrase".to_owned());
+    }
+    block.map(drop).map_err(|_| "it is not a PEM file".to_owned())
+}
+
 /// The facts of the first certificate of a PEM text, or why there are none.
 pub fn first_certificate(pem: &[u8]) -> Result<CertificateFacts, String> {
     let block = Pem::iter_from_buffer(pem)

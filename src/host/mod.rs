@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use certificate::first_certificate;
+pub use certificate::{first_certificate, private_key};
 pub use command::{Bind, Command, Output, Status};
 pub use docker_operation::{DockerAnswer, DockerOperation};
 pub use durable::{FileError, beside, read_file, require_file, sync_parent};

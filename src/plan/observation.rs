@@ -30,6 +30,8 @@ pub enum Query {
     Glob(String),
     /// The first certificate of a PEM file.
     Certificate(PathBuf),
+    /// Whether a PEM file holds a private key that nginx can use: answered with [`Answer::PrivateKey`], never with the key.
+    PrivateKey(PathBuf),
     /// What the marker location of a node's nginx answers on a loopback port.
     Marker {
         /// The HTTP port.
@@ -178,6 +180,11 @@ pub enum Answer {
     Files(BTreeMap<PathBuf, Vec<u8>>),
     /// To [`Query::Certificate`].
     Certificate(CertificateFacts),
+    /// To [`Query::PrivateKey`].
+    PrivateKey {
+        /// What is wrong with it, where nginx cannot use it.
+        wrong: Option<String>,
+    },
     /// To [`Query::Marker`], [`Query::NginxVersion`], [`Query::CommandLine`]: the text.
     Text(String),
     /// To [`Query::Master`]: the process id.
@@ -233,6 +240,7 @@ impl fmt::Debug for Answer {
                 f.debug_map().entries(files.iter().map(|(path, bytes)| (path, size(bytes)))).finish()
             }
             Self::Certificate(facts) => f.debug_tuple("Certificate").field(facts).finish(),
+            Self::PrivateKey { wrong } => f.debug_struct("PrivateKey").field("wrong", wrong).finish(),
             Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
             Self::Process(id) => f.debug_tuple("Process").field(id).finish(),
             Self::Processes(processes) => f.debug_tuple("Processes").field(processes).finish(),

@@ -8,11 +8,12 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::access::{self, Identities};
 use super::{probe, process};
 use crate::digest::hex;
-use crate::host::first_certificate;
+use crate::host::{first_certificate, private_key};
 use crate::plan::observation::{FileType, Leaf, Stat};
 use crate::plan::{Answer, Query};
 
@@ -33,6 +34,13 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::Glob(pattern) => glob(pattern),
         Query::Certificate(path) => match fs::read(path) {
             Ok(bytes) => first_certificate(&bytes).map_or_else(Answer::Failed, Answer::Certificate),
+            Err(error) => answer(Err(error)),
+        },
+        Query::PrivateKey(path) => match fs::read(path).map(Zeroizing::new) {
+            Ok(bytes) => Answer::PrivateKey { wrong: private_key(&bytes).err() },
+            Err(error) if error.kind() == ErrorKind::IsADirectory => {
+                Answer::PrivateKey { wrong: Some("it is a directory".to_owned()) }
+            }
             Err(error) => answer(Err(error)),
         },
         Query::Marker { port, host } => probe::marker(*port, host),

@@ -12,7 +12,7 @@ use super::{Attributes, Facts, Judgement, day, names};
 
 pub(super) fn queries(attributes: &Attributes) -> Vec<Query> {
     attributes.source().map_or_else(Vec::new, |(certificate, key)| {
-        vec![Query::Certificate(certificate.clone()), Query::Digest(certificate), Query::Stat(key)]
+        vec![Query::Certificate(certificate.clone()), Query::Digest(certificate), Query::PrivateKey(key)]
     })
 }
 
@@ -51,9 +51,18 @@ pub(super) fn judge(
             return;
         }
     };
-    if subject.observed.is_absent(&key) {
+    let shown = key.display();
+    // One that may not be read now is judged by the apply, which may.
+    let wrong = match subject.observed.get(&Query::PrivateKey(key.clone())) {
+        Some(Answer::Absent) => Some(format!("there is no `{shown}`")),
+        Some(Answer::PrivateKey { wrong: Some(why) }) => Some(format!("`{shown}` cannot be used: {why}")),
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
         judgement.findings.push(
-            finding("key", severity, format!("there is no `{}`", key.display())).code("unusable_certificate"),
+            finding("key", severity, wrong)
+                .code("unusable_certificate")
+                .help("it must be a PEM file with the private key of the certificate, without a passphrase"),
         );
         return;
     }
