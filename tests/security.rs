@@ -258,6 +258,58 @@ fn what_would_open_a_site_is_refused() {
     }
 }
 
+/// nginx decodes a path before it takes the prefix away, and encodes the rest again.
+#[test]
+fn nothing_encoded_leads_out_of_a_prefix_or_its_request() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let (inner, outer) = (Backend::start("inner"), Backend::start("outer"));
+    workspace.write_node("").write("main.hcl", "tenant \"acme\" {}\n");
+    for (name, keepalive) in [("one", ""), ("two", "keepalive = 4\n")] {
+        let (inner, outer) = (inner.address(), outer.address());
+        let lines = format!(
+            "rate_limit {{\n    enabled = false\n  }}\n  upstream {{\n    address = \"{outer}\"\n  }}\n  \
+             location \"/api/\" {{\n    strip_prefix = true\n    upstream {{\n      address = \"{inner}\"\n      {keepalive}    }}\n  }}"
+        );
+        let name = format!("{name}.example.com");
+        workspace.write(&format!("{name}.hcl"), site(&name, &lines));
+    }
+    drop(workspace.apply());
+    for host in ["one.example.com", "two.example.com"] {
+        let target = |path: &str| {
+            let seen = workspace.http(host, path).text();
+            assert_eq!(
+                seen.lines().filter(|line| line.starts_with("GET ")).count(),
+                1,
+                "{path} is more than one request: {seen}"
+            );
+            assert!(!seen.contains("\nX-Forged"), "{path} brought a header along: {seen}");
+            let mut lines = seen.lines();
+            let (backend, request) = (lines.next().unwrap(), lines.next().unwrap_or_default());
+            let path = request.strip_prefix("GET ").and_then(|rest| rest.split_once(" HTTP/1."));
+            (backend.to_owned(), path.unwrap_or_else(|| panic!("{request:?}")).0.to_owned())
+        };
+        // What leads out of the prefix is no path of this prefix: the site's own backend gets it, as it was sent.
+        for path in ["/api/../x", "/api/%2e%2e/x", "/api/%2e%2e%2fx", "/api/..%2Fx", "/api/a/%2e%2e/%2e%2e/x"]
+        {
+            assert_eq!(target(path), ("outer".to_owned(), path.to_owned()));
+        }
+        for (path, stripped) in [
+            ("/api/x", "/x"),
+            ("/api/%2fx", "/x"),
+            ("/api/%2f%2fb.example/x", "/b.example/x"),
+            ("/%61pi/x", "/x"),
+            ("/api/a/%2e%2e/x", "/x"),
+            ("/api/%252e%252e%252fx", "/%252e%252e%252fx"),
+            ("/api/a%0d%0aX-Forged:%201", "/a%0D%0AX-Forged:%201"),
+            ("/api/a%20HTTP/1.1%0d%0a%0d%0aGET%20/b", "/a%20HTTP/1.1%0D%0A%0D%0AGET%20/b"),
+            ("/api/a%3fadmin=1", "/a%3Fadmin=1"),
+            ("/api/a%23b?c=%0d%0ad", "/a%23b?c=%0d%0ad"),
+        ] {
+            assert_eq!(target(path), ("inner".to_owned(), stripped.to_owned()), "{path}");
+        }
+    }
+}
+
 /// Where nobody has the default server of a port, no site is taken for it.
 #[test]
 fn no_site_answers_for_unknown_names() {
