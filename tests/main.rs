@@ -26,6 +26,7 @@ mod injection;
 mod kills;
 mod kinds;
 mod language;
+mod large_nodes;
 mod layers;
 mod lifecycle;
 mod linted;

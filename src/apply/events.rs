@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::plan::{Action, Phase};
 
-use super::Outcome;
+use super::{Outcome, Scope};
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub enum Event<'a> {
         node: &'a Address,
         /// How many files it has.
         files: usize,
+        /// What of them is tested.
+        scope: &'a Scope,
     },
     /// A phase begins.
     Phase(Phase),

@@ -9,14 +9,15 @@
 //! | `run` | the phases, the way back, the end |
 //! | `journal` | what was about to happen and what came of it, on disk before the state knows |
 //! | `generation` | the files of nginx, made as a candidate that can go live |
-//! | `preflight`, `standalone` | `nginx -t` of a candidate, aside; of vsa's own files alone |
-//! | `switch`, `proxy` | the candidate goes live, and nginx says so |
+//! | `scope`, `preflight`, `standalone` | `nginx -t` of a candidate, aside, and how much of it; of vsa's own files alone |
+//! | `switch`, `proxy`, `error_log` | the candidate goes live, and nginx says so |
 //! | `operations` | all other actions, each with its undo |
 //! | `lock` | one run at a time, of the state that owns the node |
 //!
 //! What the caller makes of a [`crate::plan::Planned`] is a [`Run`]; what comes back is a [`Report`].
 
 mod certificate;
+mod error_log;
 mod events;
 mod generation;
 mod interrupt;
@@ -27,6 +28,7 @@ mod passwords;
 mod preflight;
 mod proxy;
 mod run;
+mod scope;
 mod standalone;
 mod switch;
 
@@ -42,6 +44,7 @@ pub use journal::Interrupted;
 pub use preflight::{REFUSED, Tested, preflight, refusal};
 pub use proxy::{Proxy, ProxyStatus};
 pub use run::run;
+pub use scope::Scope;
 pub use switch::{start, stop};
 
 use crate::address::Address;
@@ -66,11 +69,13 @@ pub struct Options {
     pub parallelism: usize,
     /// What happens to what succeeded, when something else fails.
     pub on_failure: OnFailure,
+    /// From how many site files on only those that change are tested aside, where that will do; see [`Scope`].
+    pub large: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { parallelism: 10, on_failure: OnFailure::Rollback }
+        Self { parallelism: 10, on_failure: OnFailure::Rollback, large: scope::LARGE }
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::generation::{Candidate, Place, prefix};
+use super::generation::{Candidate, Place};
+use super::scope::Scope;
 use super::{certificate, standalone};
 use crate::diag::Diagnostic;
 use crate::host::{Command, FileOperation, Host, Output, private_mounts};
@@ -66,7 +67,7 @@ pub async fn preflight(
     }
     let place = Place::elsewhere(run);
     let candidate = Candidate::make(host, work, stored, number, marker, place).await?;
-    let tested = test(host, work, &candidate).await;
+    let tested = test(host, work, &candidate, &Scope::Whole).await;
     candidate.discard(host).await?;
     tested
 }
@@ -82,20 +83,26 @@ async fn cannot_test(host: &dyn Host, spec: &NodeSpec) -> Option<String> {
     }
 }
 
-/// Tests a candidate.
+/// Tests a candidate, or as much of it as `scope` says.
 pub(super) async fn test(
     host: &dyn Host,
     work: &NodeWork,
     candidate: &Candidate,
+    scope: &Scope,
 ) -> Result<Tested, Diagnostic> {
     let spec = &work.node.spec;
     if let Some(directory) = candidate.placeholder() {
         certificate::write_placeholder(host, &directory).await?;
     }
-    let command = match spec.mode {
-        ProxyMode::Managed => managed(work, candidate),
-        ProxyMode::Host => aside(host, spec, &candidate.scratch(), Some(candidate)).await?,
+    let (command, directory) = match spec.mode {
+        ProxyMode::Managed => {
+            let directory = candidate.shown(host, work, scope).await?;
+            (managed(work, &directory), directory)
+        }
+        ProxyMode::Host => (aside(host, spec, &candidate.scratch(), Some(candidate)).await?, spec.current()),
     };
+    // How the tested copy of the generation is called in nginx's messages.
+    let prefix = format!("{}/", directory.display());
     let output = match host.run(command).await {
         Ok(output) => output,
         Err(error) => return Ok(Tested::NotTested { why: error.to_string() }),
@@ -103,7 +110,7 @@ pub(super) async fn test(
     if let Some(why) = mounts_failed(spec, &output) {
         return Ok(Tested::NotTested { why });
     }
-    let messages = messages(&output, &prefix(spec, candidate));
+    let messages = messages(&output, &prefix);
     let conflicts = conflicts(&messages);
     let tested_well = output.success();
     if tested_well && conflicts.is_empty() {
@@ -111,7 +118,7 @@ pub(super) async fn test(
     }
     if spec.mode == ProxyMode::Host {
         let output = host.run(aside(host, spec, &candidate.scratch(), None).await?).await?;
-        let before = self::messages(&output, &prefix(spec, candidate));
+        let before = self::messages(&output, &prefix);
         if !output.success() {
             return Ok(Tested::BrokenBefore { messages: before });
         }
@@ -126,9 +133,8 @@ pub(super) async fn test(
     Ok(Tested::Refused { messages })
 }
 
-fn managed(work: &NodeWork, candidate: &Candidate) -> Command {
+fn managed(work: &NodeWork, directory: &Path) -> Command {
     let spec = &work.node.spec;
-    let directory = candidate.directory();
     let command = Command::new(&spec.nginx).timeout(PATIENCE).arg("-t");
     let command = if says_early(work) { command.arg("-e").arg("stderr") } else { command };
     command.arg("-p").arg(format!("{}/", directory.display())).arg("-c").arg(directory.join(spec.entry()))
@@ -208,6 +214,14 @@ fn own_hosts(work: &NodeWork) -> BTreeSet<&str> {
         .collect()
 }
 
+/// That nginx refuses the next generation, in its own words: [`crate::nginx::parse_error`] reads them again.
+pub(super) fn refused(spec: &NodeSpec, messages: &[String]) -> Diagnostic {
+    Diagnostic::error("nginx refuses the next generation")
+        .code(REFUSED)
+        .detail(messages.join("\n"))
+        .on(&spec.address)
+}
+
 /// Why a generation with this test cannot go live; `None` where it passed.
 pub fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
     let detail = |messages: &[String]| messages.join("\n");
@@ -218,9 +232,7 @@ pub fn refusal(spec: &NodeSpec, tested: &Tested) -> Option<Diagnostic> {
     };
     let diagnostic = match tested {
         Tested::Passed { .. } => return None,
-        Tested::Refused { messages } => {
-            Diagnostic::error("nginx refuses the next generation").code(REFUSED).detail(detail(messages))
-        }
+        Tested::Refused { messages } => return Some(refused(spec, messages)),
         Tested::BrokenBefore { messages } => {
             Diagnostic::error("nginx refuses its own configuration, without any file of vsa's")
                 .code("nginx_broken_before")

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error_log::{Log, Refused};
+use super::preflight;
 use crate::diag::Diagnostic;
-use crate::host::{Command, Host, Output, Signal, Status};
+use crate::host::{Command, Host, HostError, Output, Signal, Status};
+use crate::nginx::NginxMessage;
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, NodeSpec, ProxyMode, Query};
 
@@ -49,6 +52,34 @@ impl Running {
     /// How many workers it had.
     pub(super) fn workers(&self) -> usize {
         self.workers.len()
+    }
+}
+
+/// Why nginx does not serve what it was told to.
+#[derive(Debug)]
+pub(super) struct Unproven {
+    /// Why, for people.
+    pub(super) error: Diagnostic,
+    /// Whether nginx has said that it keeps what it served before: the way back then needs no reload, which might fail
+    /// for the same reason.
+    pub(super) kept: bool,
+}
+
+impl From<Unproven> for Diagnostic {
+    fn from(unproven: Unproven) -> Self {
+        unproven.error
+    }
+}
+
+impl From<Diagnostic> for Unproven {
+    fn from(error: Diagnostic) -> Self {
+        Self { error, kept: false }
+    }
+}
+
+impl From<HostError> for Unproven {
+    fn from(error: HostError) -> Self {
+        Diagnostic::from(error).into()
     }
 }
 
@@ -181,7 +212,7 @@ impl<'a> Proxy<'a> {
         expected: Option<&str>,
         reloaded: Option<&Running>,
         give_up: impl Fn() -> bool,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Unproven> {
         let since = self.host.elapsed();
         let error = |detail: String| {
             Diagnostic::error("nginx does not serve the next generation")
@@ -213,25 +244,58 @@ impl<'a> Proxy<'a> {
                 }
                 _ => true,
             };
+            let log = match (reloaded, answers.get(3)) {
+                (Some(running), Some(Answer::Tail { bytes, .. })) => {
+                    Log::of(&String::from_utf8_lossy(bytes), running.master)
+                }
+                _ => Log::default(),
+            };
             if answered && turned_over {
-                return Ok(());
+                return Ok(self.refuse_conflicts(&log)?);
             }
-            if let (Some(running), Some(Answer::Tail { bytes, .. })) = (reloaded, answers.get(3))
-                && let Some(lines) = refusals(&String::from_utf8_lossy(bytes), running.master)
-            {
-                return Err(error(lines));
+            if let Some(refused) = log.refusal() {
+                let error = match refused {
+                    Refused::Files(messages) => self.refused(&messages),
+                    Refused::Other(lines) => error(lines),
+                };
+                return Err(Unproven { error, kept: true });
             }
             if answers.get(1) == Some(&Answer::Absent) {
-                return Err(error("its master process has ended".to_owned()));
+                return Err(error("its master process has ended".to_owned()).into());
             }
             if give_up() {
-                return Err(error("the run was interrupted".to_owned()));
+                return Err(error("the run was interrupted".to_owned()).into());
             }
             if self.host.elapsed().saturating_sub(since) > PATIENCE {
-                return Err(error(format!("it did not say so within {} s", PATIENCE.as_secs())));
+                return Err(error(format!("it did not say so within {} s", PATIENCE.as_secs())).into());
             }
             self.host.sleep(OFTEN).await;
         }
+    }
+
+    /// Where vsa owns every file that nginx reads, a name that nginx ignores is one site's that another one has: not
+    /// what was planned, whatever the test aside saw.
+    fn refuse_conflicts(&self, log: &Log) -> Result<(), Diagnostic> {
+        let conflicts = log.conflicts();
+        if conflicts.is_empty() || self.spec.mode == ProxyMode::Host {
+            return Ok(());
+        }
+        Err(self.refused(&conflicts))
+    }
+
+    /// What nginx says of the files themselves, in the words of a test aside.
+    fn refused(&self, messages: &[NginxMessage]) -> Diagnostic {
+        let live = self.prefix();
+        let lines = messages.iter().map(|message| {
+            let place = match (&message.file, message.line) {
+                (Some(file), Some(line)) => {
+                    format!(" in {}:{line}", file.strip_prefix(&live).unwrap_or(file))
+                }
+                _ => String::new(),
+            };
+            format!("nginx: [{}] {}{place}", message.level, message.text)
+        });
+        preflight::refused(self.spec, &lines.collect::<Vec<_>>())
     }
 
     /// Waits until the workers from before a reload have gone, or the node's drain time has passed.
@@ -282,36 +346,4 @@ fn is_marker(text: &str) -> bool {
 fn workers(children: &BTreeMap<u32, String>) -> BTreeSet<u32> {
     let workers = children.iter().filter(|(_, line)| line.starts_with("nginx: worker process"));
     workers.map(|(id, _)| *id).collect()
-}
-
-/// What the master has said since the reload that ends it. nginx tries five times to take a listen port; only when
-/// it gives up is the reload over.
-fn refusals(log: &str, master: u32) -> Option<String> {
-    let mark = format!("[emerg] {master}#");
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains(&mark)).collect();
-    let is_attempt = |line: &&str| line.contains(" bind() to ") && line.contains(" failed ");
-    if lines.iter().all(is_attempt) {
-        return None;
-    }
-    let mut texts: Vec<&str> =
-        lines.iter().filter_map(|line| line.split_once(": ").map(|(_, text)| text)).collect();
-    texts.dedup();
-    Some(texts.join("\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reload_is_over_when_nginx_gives_up() {
-        let attempt =
-            "2026/11/21 07:00:00 [emerg] 10#10: bind() to 0.0.0.0:80 failed (98: Address already in use)\n";
-        let end = "2026/11/21 07:00:02 [emerg] 10#10: still could not bind()\n";
-        assert_eq!(refusals(attempt, 10), None);
-        assert_eq!(refusals("", 10), None);
-        assert_eq!(refusals(&format!("{attempt}{end}"), 11), None, "another nginx's words do not count");
-        let said = refusals(&format!("{attempt}{attempt}{end}"), 10).unwrap();
-        assert_eq!(said, "bind() to 0.0.0.0:80 failed (98: Address already in use)\nstill could not bind()");
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::proxy::{Proxy, Running};
+use super::proxy::{Proxy, Running, Unproven};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
 use crate::plan::action::Access;
@@ -45,8 +45,8 @@ pub(super) async fn switch(
     let way_back = look(host, spec).await;
     match forward(host, &proxy, next, &way_back, give_up).await {
         Ok(old) => Ok(Switched { old, way_back }),
-        Err(error) => {
-            let left = back(host, spec, &way_back).await.err();
+        Err(Unproven { error, kept }) => {
+            let left = back(host, spec, &way_back, kept).await.err();
             Err((error, left))
         }
     }
@@ -58,7 +58,7 @@ pub(super) async fn switch_back(
     spec: &NodeSpec,
     switched: &Switched,
 ) -> Result<(), Diagnostic> {
-    back(host, spec, &switched.way_back).await
+    back(host, spec, &switched.way_back, false).await
 }
 
 async fn look(host: &dyn Host, spec: &NodeSpec) -> WayBack {
@@ -90,7 +90,7 @@ async fn forward(
     next: &StoredNode,
     way_back: &WayBack,
     give_up: impl Fn() -> bool,
-) -> Result<Option<Running>, Diagnostic> {
+) -> Result<Option<Running>, Unproven> {
     let spec = &next.spec;
     let old = proxy.running().await;
     let mut operations =
@@ -121,7 +121,8 @@ fn include(spec: &NodeSpec) -> FileOperation {
     }
 }
 
-async fn back(host: &dyn Host, spec: &NodeSpec, way_back: &WayBack) -> Result<(), Diagnostic> {
+/// Puts back what was live; with `kept`, nginx has never left it.
+async fn back(host: &dyn Host, spec: &NodeSpec, way_back: &WayBack, kept: bool) -> Result<(), Diagnostic> {
     let proxy = Proxy::new(host, spec);
     let current = spec.current();
     let link = match &way_back.current {
@@ -139,7 +140,9 @@ async fn back(host: &dyn Host, spec: &NodeSpec, way_back: &WayBack) -> Result<()
         proxy.stop().await?;
     }
     host.files(operations).await?;
-    if way_back.running {
+    if way_back.running && kept {
+        proxy.prove(way_back.served.as_deref(), None, || false).await?;
+    } else if way_back.running {
         match proxy.running().await {
             Some(running) => {
                 proxy.reload(&running).await?;

@@ -133,6 +133,7 @@ pub(crate) fn apply(
                 FailureFlag::Rollback => OnFailure::Rollback,
                 FailureFlag::Keep => OnFailure::Keep,
             },
+            ..apply::Options::default()
         },
     };
     let keeper = Keeper {

@@ -117,7 +117,7 @@ pub(crate) fn plan(
     drop(inputs);
     match options.preflight {
         When::Now => super::preflight::run(invocation, &declared.resources, &state, &mut planned)?,
-        When::AtApply => super::preflight::leave_to_apply(&mut planned),
+        When::AtApply => super::preflight::leave_to_apply(&state, &mut planned),
         When::Never => {}
     }
     Ok(Prepared { planned, state, outputs, key })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::address::Address;
-use crate::apply::{self, Run, Tested, preflight, refusal};
+use crate::apply::{self, Run, Scope, Tested, preflight, refusal};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::host::clock;
 use crate::nginx::{NginxMessage, parse_error};
@@ -61,10 +61,15 @@ pub(crate) fn run(
     if errors.has_errors() { Err(errors.into()) } else { Ok(()) }
 }
 
-/// Leaves the test to the apply that follows, and says so in the plan.
-pub(crate) fn leave_to_apply(planned: &mut Planned) {
+/// Leaves the test to the apply that follows, and says in the plan what it will be.
+pub(crate) fn leave_to_apply(state: &State, planned: &mut Planned) {
     for node in planned.plan.nodes.iter_mut().filter(|node| node.next.is_some()) {
-        node.preflight = Preflight::AtApply;
+        let work = planned.nodes.get(&node.node);
+        let large = apply::Options::default().large;
+        node.preflight = match work.map(|work| Scope::of(work, state.nodes.get(&node.node), large)) {
+            Some(Scope::Changed { files, of }) => Preflight::ChangedAtApply { files: files.len(), of },
+            Some(Scope::Whole) | None => Preflight::AtApply,
+        };
     }
 }
 

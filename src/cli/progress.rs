@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::apply::{Event, Events, Outcome};
+use crate::apply::{Event, Events, Outcome, Scope};
 use crate::audit::{self, Entry};
 use crate::plan::Phase;
 
@@ -23,6 +23,8 @@ pub(crate) struct Progress {
     terminal: Terminal,
     bar: ProgressBar,
     entries: Mutex<Vec<Entry>>,
+    /// Which nodes' generations were not tested whole before the switch, in words.
+    tested_in_part: Mutex<Vec<String>>,
     write: Box<Writer>,
 }
 
@@ -43,7 +45,13 @@ impl Progress {
         if terminal.progress {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Self { terminal, bar, entries: Mutex::default(), write: Box::new(write) }
+        Self {
+            terminal,
+            bar,
+            entries: Mutex::default(),
+            tested_in_part: Mutex::default(),
+            write: Box::new(write),
+        }
     }
 
     fn note(&self, text: &str) {
@@ -69,8 +77,16 @@ impl Events for Progress {
         let paint = self.terminal.error;
         match event {
             Event::Started { .. } => {}
-            Event::Testing { node, files } => {
+            Event::Testing { node, files, scope: Scope::Whole } => {
                 self.bar.set_message(format!("{node}: nginx tests {files} files"));
+            }
+            Event::Testing { node, scope: Scope::Changed { files, of }, .. } => {
+                let part = format!(
+                    "{node}: nginx tested the {} of {of} site files that change aside, and all of them as it reloaded",
+                    files.len()
+                );
+                self.tested_in_part.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+                self.bar.set_message(format!("{node}: nginx tests the {} files that change", files.len()));
             }
             Event::Phase(phase) => self.bar.set_message(match phase {
                 Phase::Prepare => "prepare",
@@ -123,7 +139,13 @@ impl Events for Progress {
             Event::Live { node, generation } => {
                 self.note(&format!("{node}: nginx says that it serves generation {generation}"));
             }
-            Event::Committed => self.record(Entry::new(audit::Event::Committed), true),
+            Event::Committed => {
+                let parts =
+                    std::mem::take(&mut *self.tested_in_part.lock().unwrap_or_else(PoisonError::into_inner));
+                parts.iter().for_each(|part| self.note(part));
+                let entry = Entry::new(audit::Event::Committed);
+                self.record(if parts.is_empty() { entry } else { entry.detail(parts.join("; ")) }, true);
+            }
             Event::Draining { node, workers } => {
                 self.bar.set_message(format!("{node}: {workers} old workers finish their requests"));
             }

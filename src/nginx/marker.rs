@@ -6,6 +6,9 @@ use crate::plan::node::NodeSpec;
 /// The name of a generation's manifest, beside the files that nginx reads.
 pub const MANIFEST: &str = "manifest.json";
 
+/// The directory of a generation's site files: nginx reads each `*.conf` in it.
+pub const SITES: &str = "sites";
+
 /// The marker's file for a generation. Only loopback may read it: `return` would run before `allow` and `deny`, so
 /// that it stands behind a `try_files` of its own, of a file that nginx remembers not to be there.
 pub fn marker_file(spec: &NodeSpec, number: u64, token: &str) -> File {

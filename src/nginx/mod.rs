@@ -22,7 +22,7 @@ mod template;
 mod view;
 
 pub use foreign::{Foreign, ForeignServer, Listen, Read, foreign, includes};
-pub use marker::{MANIFEST, marker_file};
+pub use marker::{MANIFEST, SITES, marker_file};
 pub use message::{NginxMessage, origin, parse_error};
 pub use param::{InNginx, Param, Place, Trace};
 pub use snippet::{Context, Refusal, check_snippet};

@@ -105,6 +105,14 @@ pub enum Preflight {
     PassedStandalone,
     /// The apply that follows at once tests it, before it touches anything.
     AtApply,
+    /// The apply that follows at once tests the site files that change before it touches anything; nginx tests all of
+    /// them as it reloads.
+    ChangedAtApply {
+        /// How many change.
+        files: usize,
+        /// How many site files there are.
+        of: usize,
+    },
     /// It was not tested.
     NotTested {
         /// Why.

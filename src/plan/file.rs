@@ -94,6 +94,8 @@ pub struct File {
     pub body: FileBody,
     /// nginx's workers read it for each request, not only nginx when it loads its configuration.
     pub read_per_request: bool,
+    /// What nginx makes of it depends on the node's own files and on what it names, not on other sites' files.
+    pub alone: bool,
     /// For each line (from 1) that a value of the configuration went into, where that value stands. Only filled when
     /// it is asked for.
     pub origins: Vec<(u32, Path)>,
@@ -112,13 +114,20 @@ impl File {
 
     /// With this body.
     pub fn new(path: impl Into<Arc<str>>, body: FileBody) -> Self {
-        Self { path: path.into(), body, read_per_request: false, origins: Vec::new() }
+        Self { path: path.into(), body, read_per_request: false, alone: false, origins: Vec::new() }
     }
 
     /// Says that nginx's workers read it for each request.
     #[must_use]
     pub fn read_per_request(mut self) -> Self {
         self.read_per_request = true;
+        self
+    }
+
+    /// Says that it stands for itself beside other sites' files.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 }

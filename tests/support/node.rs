@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use vsa::address::Address;
-use vsa::apply::{self, Event, Events, Interrupt, Options, Outcome, Report, Run, States};
+use vsa::apply::{self, Event, Events, Interrupt, Options, Outcome, Report, Run, Scope, States};
 use vsa::diag::Diagnostic;
 use vsa::host::{Host, LocalHost};
 use vsa::plan::{
@@ -25,6 +25,9 @@ impl Events for Words {
     fn event(&self, event: Event<'_>) {
         let text = match event {
             Event::Phase(phase) => format!("phase {phase:?}"),
+            Event::Testing { scope: Scope::Changed { files, of }, .. } => {
+                format!("testing {} of {of}", files.join(" "))
+            }
             Event::Begun(action) => format!("begun {}", action.id),
             Event::Done { action, .. } => format!("done {}", action.id),
             Event::Failed { action, .. } => format!("failed {}", action.id),
@@ -216,7 +219,12 @@ impl Ground {
         let files = NodeFiles { files: rendered.collect(), switch: true, ..NodeFiles::default() };
         let mut queries = vec![Query::NginxVersion(spec.nginx.clone())];
         if let Some(stored) = self.state.nodes.get(&self.address) {
-            queries.push(Query::Tree(spec.generation(stored.generation)));
+            queries.extend([
+                Query::Tree(spec.generation(stored.generation)),
+                Query::Stat(spec.current()),
+                Query::Master(spec.pid_file.clone()),
+                Query::Marker { port: spec.http_port, host: spec.marker_host() },
+            ]);
         }
         let answers = block_on(self.host.observe(&queries));
         let observed = queries.into_iter().zip(answers).collect();

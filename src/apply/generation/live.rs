@@ -5,18 +5,18 @@ use std::path::PathBuf;
 
 use super::readers::FILE_MODE;
 use crate::plan::observation::Leaf;
-use crate::plan::{Answer, NodeWork, Query};
+use crate::plan::{Answer, FileBody, NodeWork, Query, Rendered};
 use crate::state::StoredNode;
 
 /// The live generation as it was observed in this run.
-pub(super) struct Live<'a> {
-    pub(super) stored: &'a StoredNode,
+pub(in crate::apply) struct Live<'a> {
+    pub(in crate::apply) stored: &'a StoredNode,
     pub(super) directory: PathBuf,
     tree: &'a BTreeMap<String, Leaf>,
 }
 
 impl<'a> Live<'a> {
-    pub(super) fn of(work: &'a NodeWork, stored: Option<&'a StoredNode>) -> Option<Self> {
+    pub(in crate::apply) fn of(work: &'a NodeWork, stored: Option<&'a StoredNode>) -> Option<Self> {
         let stored = stored.filter(|stored| stored.generation > 0)?;
         let directory = stored.spec.generation(stored.generation);
         match work.observed.get(&Query::Tree(directory.clone())) {
@@ -41,5 +41,18 @@ impl<'a> Live<'a> {
         let stored = self.stored.files.get(path)?;
         let same = sealed.is_some() && stored.sealed.as_ref() == sealed;
         same.then(|| self.same(path, &stored.digest).map(|from| (from, &*stored.digest))).flatten()
+    }
+
+    /// Whether the live generation has a file or link as the next one shall have it.
+    pub(in crate::apply) fn carries(&self, path: &str, rendered: &Rendered) -> bool {
+        match &rendered.file.body {
+            FileBody::Link { target, .. } => {
+                matches!(self.tree.get(path), Some(Leaf::Link(found)) if found.as_os_str() == &**target)
+            }
+            FileBody::Text(_) => match &rendered.digest {
+                Some(digest) => self.same(path, digest).is_some(),
+                None => self.same_sealed(path, rendered.sealed.as_ref()).is_some(),
+            },
+        }
     }
 }

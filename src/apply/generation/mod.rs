@@ -15,13 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(super) use live::Live;
 pub use manifest::{Manifest, read_manifest};
 pub(super) use readers::Readers;
 
 use super::passwords::Sealed;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
-use crate::plan::{NodeSpec, ProxyMode};
+use crate::plan::NodeSpec;
 use crate::state::StoredFile;
 
 /// Where a candidate is made, and for whom.
@@ -90,6 +91,11 @@ impl Candidate {
         self.place.directory.join("generation")
     }
 
+    /// The directory that holds all of it, and nothing else.
+    pub(super) fn place(&self) -> &Path {
+        &self.place.directory
+    }
+
     /// A directory for what a test writes.
     pub fn scratch(&self) -> PathBuf {
         self.place.directory.join("scratch")
@@ -124,15 +130,6 @@ impl Candidate {
         let Place { directory: path, below: root, .. } = self.place;
         Ok(host.files(vec![FileOperation::RemoveTree { root, path }]).await?)
     }
-}
-
-/// How the tested copy of the generation is called in nginx's messages.
-pub(super) fn prefix(spec: &NodeSpec, candidate: &Candidate) -> String {
-    let directory = match spec.mode {
-        ProxyMode::Managed => candidate.directory(),
-        ProxyMode::Host => spec.current(),
-    };
-    format!("{}/", directory.display())
 }
 
 /// Counts the passwords of a candidate.

@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::apply::events::Event;
 use crate::apply::generation::{self, Candidate};
 use crate::apply::journal::{Before, Facts, Record};
+use crate::apply::scope::Scope;
 use crate::apply::switch::{self, Switched};
 use crate::apply::{Report, passwords, preflight};
 use crate::diag::Diagnostic;
@@ -115,15 +116,17 @@ impl Work {
             return done(Vec::new()).map(|()| None);
         };
         let spec = &work.node.spec;
+        let former = self.run.prior.nodes.get(&action.node);
         if candidate.uses_placeholders() {
             // The test saw a placeholder where there is a real certificate now: all else it has seen.
             candidate.certify(host).await?;
-            let tested = preflight::test(host, work, &candidate).await?;
+            let scope = Scope::of(work, former, self.run.options.large);
+            let tested = preflight::test(host, work, &candidate, &scope).await?;
             if let Some(error) = preflight::refusal(spec, &tested) {
                 return Err(error);
             }
         }
-        let next = candidate.settle(host, work, self.run.prior.nodes.get(&action.node), secrets).await?;
+        let next = candidate.settle(host, work, former, secrets).await?;
         let give_up = || self.interrupt.is_raised();
         let switched = match switch::switch(host, &next, give_up).await {
             Ok(switched) => switched,

@@ -9,6 +9,7 @@ use crate::apply::generation::{Candidate, Place};
 use crate::apply::journal::Before;
 use crate::apply::lock::{self, NodeLock};
 use crate::apply::operations::{self, Context};
+use crate::apply::scope::Scope;
 use crate::apply::{Interrupted, Run, Tested, preflight};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
@@ -80,11 +81,13 @@ impl Ready {
             let Some(work) = run.nodes.get(&action.node) else { continue };
             let spec = &work.node.spec;
             refuse_live_number(host, spec, number).await?;
-            events.event(Event::Testing { node: &action.node, files: work.files.files.len() });
             let stored = run.prior.nodes.get(&action.node);
+            let scope = Scope::of(work, stored, run.options.large);
+            let files = work.files.files.len();
+            events.event(Event::Testing { node: &action.node, files, scope: &scope });
             let place = Place::in_root(spec);
             let candidate = Candidate::make(host, work, stored, number, &run.marker, place).await?;
-            let tested = preflight::test(host, work, &candidate).await;
+            let tested = preflight::test(host, work, &candidate, &scope).await;
             self.candidates.insert(action.node.clone(), candidate);
             let tested = tested?;
             if let Some(error) = preflight::refusal(spec, &tested) {

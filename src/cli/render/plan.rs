@@ -277,6 +277,10 @@ fn how_made(out: &mut String, plan: &Plan, paint: Paint) {
             Preflight::AtApply => {
                 Some("nginx tests the next generation before anything is touched".to_owned())
             }
+            Preflight::ChangedAtApply { files, of } => Some(format!(
+                "nginx tests the {files} of {of} site files that change before anything is touched, and all of \
+                 them as it reloads"
+            )),
             Preflight::NotTested { why } => Some(format!("the next generation was not tested: {why}")),
         };
         let preflight = preflight.map(|text| format!("; {text}")).unwrap_or_default();

@@ -34,6 +34,12 @@ impl Attributes {
             locations: locations.collect::<Result<_, DecodeError>>()?,
         })
     }
+
+    /// Whether an administrator's own directives stand somewhere in it.
+    pub(super) fn has_extra_config(&self) -> bool {
+        let mut places = self.locations.iter().map(|location| &location.place).chain([&self.place]);
+        places.any(|place| place.extra_config.is_some())
+    }
 }
 
 /// What only the whole site may say.

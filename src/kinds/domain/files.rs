@@ -5,7 +5,7 @@ use super::headers::{Line, Site};
 use super::place::{Resolved, Said, path};
 use crate::names::{HostName, Text as _};
 use crate::nginx::base::listens;
-use crate::nginx::{Param, RenderError, Template, Trace, View, render};
+use crate::nginx::{Param, RenderError, SITES, Template, Trace, View, render};
 use crate::plan::{File, Node, ProxyMode};
 use crate::resource::Path;
 
@@ -22,8 +22,10 @@ pub(super) fn site(
     let mut writer = Writer { name, attributes, node, trace, zones: Vec::new(), upstreams: Vec::new() };
     let view = writer.view();
     let rendered = render(Template::Site, view, &writer.trace)?;
-    let mut file = File::text(format!("sites/{name}.conf"), rendered.text);
+    let mut file = File::text(format!("{SITES}/{name}.conf"), rendered.text);
     file.origins = rendered.origins;
+    // Its zones, upstreams and variables carry its name, which is claimed. What an administrator adds is not looked into.
+    file.alone = !attributes.has_extra_config();
     Ok(file)
 }
 
