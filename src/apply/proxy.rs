@@ -223,7 +223,7 @@ impl<'a> Proxy<'a> {
         loop {
             let mut queries = vec![self.marker_query()];
             if let Some(running) = reloaded {
-                queries.extend([Query::CommandLine(running.master), Query::Children(running.master)]);
+                queries.push(Query::CommandLine(running.master));
                 queries.extend(
                     running
                         .log
@@ -238,13 +238,12 @@ impl<'a> Proxy<'a> {
                 (Some(_), None) => true,
                 _ => false,
             };
-            let turned_over = match (answers.get(2), reloaded) {
-                (Some(Answer::Processes(children)), Some(running)) => {
-                    workers(children).iter().any(|worker| !running.workers.contains(worker))
-                }
+            // Looking through all processes takes time from nginx, which is busy: only once it matters.
+            let turned_over = match reloaded {
+                Some(running) if answered => self.has_new_workers(running).await,
                 _ => true,
             };
-            let log = match (reloaded, answers.get(3)) {
+            let log = match (reloaded, answers.get(2)) {
                 (Some(running), Some(Answer::Tail { bytes, .. })) => {
                     Log::of(&String::from_utf8_lossy(bytes), running.master)
                 }
@@ -270,6 +269,15 @@ impl<'a> Proxy<'a> {
                 return Err(error(format!("it did not say so within {} s", PATIENCE.as_secs())).into());
             }
             self.host.sleep(OFTEN).await;
+        }
+    }
+
+    async fn has_new_workers(&self, running: &Running) -> bool {
+        match self.ask(Query::Children(running.master)).await {
+            Answer::Processes(children) => {
+                workers(&children).iter().any(|worker| !running.workers.contains(worker))
+            }
+            _ => true,
         }
     }
 

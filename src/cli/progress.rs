@@ -142,7 +142,9 @@ impl Events for Progress {
             Event::Committed => {
                 let parts =
                     std::mem::take(&mut *self.tested_in_part.lock().unwrap_or_else(PoisonError::into_inner));
-                parts.iter().for_each(|part| self.note(part));
+                for part in &parts {
+                    self.note(part);
+                }
                 let entry = Entry::new(audit::Event::Committed);
                 self.record(if parts.is_empty() { entry } else { entry.detail(parts.join("; ")) }, true);
             }
