@@ -1,7 +1,9 @@
 //! Resources that others bring along.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -11,63 +13,103 @@ use crate::schema::Vocabulary;
 use super::declarations::Kind;
 use super::evaluate::{Evaluation, Outcome};
 
-/// Makes the resources that are brought along and not declared, and those that these bring along.
+/// Makes the resources that are brought along and not declared, and those that these bring along. Of two that bring the
+/// same along, the first does.
 pub(super) fn implied(
     evaluation: &Evaluation<'_>,
     kinds: &BTreeMap<&str, Kind<'_>>,
     vocabulary: &dyn Vocabulary,
     diagnostics: &mut Diagnostics,
-) -> BTreeMap<Address, Resource> {
-    let declared = (0..evaluation.graph.items.len()).filter_map(|index| evaluation.outcome(index));
-    let declared = declared.flat_map(|outcome| match outcome {
+) -> Vec<Resource> {
+    let outcomes = (0..evaluation.graph.items.len()).filter_map(|index| evaluation.outcome(index));
+    let declared = outcomes.flat_map(|outcome| match outcome {
         Outcome::Resources(instances) => instances.by_key.values().collect(),
         _ => Vec::new(),
     });
-    let mut made: BTreeMap<Address, Resource> = BTreeMap::new();
-    let mut new = Vec::new();
-    for resource in declared {
-        bring(resource, evaluation, kinds, vocabulary, &mut made, &mut new, diagnostics);
-    }
-    while let Some(address) = new.pop() {
-        if let Some(resource) = made.get(&address).cloned() {
-            bring(&resource, evaluation, kinds, vocabulary, &mut made, &mut new, diagnostics);
-        }
+    let bringing = Bringing { evaluation, kinds, vocabulary };
+    let mut known = BTreeSet::new();
+    let mut made = Vec::new();
+    let mut new = bringing.all(&declared.collect::<Vec<_>>(), &mut known, diagnostics);
+    while !new.is_empty() {
+        let next = bringing.all(&new.iter().collect::<Vec<_>>(), &mut known, diagnostics);
+        made.append(&mut new);
+        new = next;
     }
     made
 }
 
-fn bring(
-    resource: &Resource,
-    evaluation: &Evaluation<'_>,
-    kinds: &BTreeMap<&str, Kind<'_>>,
-    vocabulary: &dyn Vocabulary,
-    made: &mut BTreeMap<Address, Resource>,
-    new: &mut Vec<Address>,
-    diagnostics: &mut Diagnostics,
-) {
-    for Implied { kind, name, attributes } in vocabulary.implied(resource) {
-        let Some(kind) = kinds.get(kind) else { continue };
-        let place = || resource.span(&Path::root());
-        let label = match (kind.schema.label.canonical)(&name) {
+struct Bringing<'a> {
+    evaluation: &'a Evaluation<'a>,
+    kinds: &'a BTreeMap<&'a str, Kind<'a>>,
+    vocabulary: &'a dyn Vocabulary,
+}
+
+/// A resource that another one brings along, and what was wrong with it.
+struct Brought {
+    address: Address,
+    resource: Option<Resource>,
+    diagnostics: Diagnostics,
+}
+
+impl Bringing<'_> {
+    /// What these bring along and is not `known` yet.
+    fn all(
+        &self,
+        resources: &[&Resource],
+        known: &mut BTreeSet<Address>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Resource> {
+        let brought: Vec<_> =
+            resources.par_iter().with_min_len(16).flat_map_iter(|resource| self.by(resource)).collect();
+        let mut made = Vec::with_capacity(brought.len());
+        for brought in brought {
+            match brought {
+                Ok(brought) => {
+                    if known.contains(&brought.address) {
+                        continue;
+                    }
+                    diagnostics.extend(brought.diagnostics);
+                    if let Some(resource) = brought.resource {
+                        known.insert(brought.address);
+                        made.push(resource);
+                    }
+                }
+                Err(invalid) => diagnostics.push(*invalid),
+            }
+        }
+        made
+    }
+
+    /// What one brings along and is not declared.
+    fn by(&self, resource: &Resource) -> Vec<Result<Brought, Box<Diagnostic>>> {
+        let brought = self.vocabulary.implied(resource).into_iter();
+        brought.filter_map(|implied| self.one(resource, &implied)).collect()
+    }
+
+    fn one(&self, resource: &Resource, implied: &Implied) -> Option<Result<Brought, Box<Diagnostic>>> {
+        let kind = self.kinds.get(implied.kind)?;
+        let label = match (kind.schema.label.canonical)(&implied.name) {
             Ok(label) => label,
             Err(invalid) => {
                 let summary =
                     format!("`{}` implies a `{}` of no right name", resource.address, kind.schema.kind);
-                diagnostics.push(Diagnostic::error(summary).label(place(), invalid.reason));
-                continue;
+                let place = resource.span(&Path::root());
+                return Some(Err(Box::new(Diagnostic::error(summary).label(place, invalid.reason))));
             }
         };
         let address =
             Address::in_module(resource.address.module().to_vec(), kind.schema.kind, Arc::from(label), None);
-        let declared = evaluation.graph.labelled(kind.schema.kind, address.name()).is_some();
-        if declared || made.contains_key(&address) {
-            continue;
+        if self.evaluation.graph.labelled(kind.schema.kind, address.name()).is_some() {
+            return None;
         }
-        if let Some(implied) =
-            evaluation.made(address.clone(), kind, &attributes, Some(resource), diagnostics)
-        {
-            made.insert(address.clone(), implied);
-            new.push(address);
-        }
+        let mut diagnostics = Diagnostics::new();
+        let made = self.evaluation.made(
+            address.clone(),
+            kind,
+            &implied.attributes,
+            Some(resource),
+            &mut diagnostics,
+        );
+        Some(Ok(Brought { address, resource: made, diagnostics }))
     }
 }

@@ -21,6 +21,8 @@ mod written;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::address::Address;
 use crate::diag::{Diagnostics, FileId, Sources};
 use crate::lang::{Environment, syntax};
@@ -77,14 +79,15 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
     let mut diagnostics = Diagnostics::new();
     let Input { mut files, environment: from_environment, arguments, working_directory } = input;
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    let (mut parsed, mut automatic) = (Vec::new(), Vec::new());
+    let (mut configuration, mut automatic) = (Vec::new(), Vec::new());
     for file in files {
         match role(&file.path) {
-            Some(Role::Configuration) => parsed.extend(parse(file, &mut sources, &mut diagnostics)),
+            Some(Role::Configuration) => configuration.push(file),
             Some(role) => automatic.push((role, file)),
             None => {}
         }
     }
+    let parsed = parse(configuration, &mut sources, &mut diagnostics);
     let broken: BTreeSet<FileId> =
         diagnostics.iter().filter_map(|error| error.primary.as_ref().map(|label| label.span.file)).collect();
     // `vsa.vsavars.hcl` goes before the others.
@@ -109,25 +112,29 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
     let (outcomes, errors) = evaluation.finish();
     diagnostics.extend(errors);
 
-    let mut result = Declared { resources: implied, outputs: BTreeMap::new(), variables: BTreeMap::new() };
+    let mut resources = implied;
+    let (mut outputs, mut variables) = (BTreeMap::new(), BTreeMap::new());
     let settings = declared.settings.clone();
     for (item, outcome) in graph.items.iter().zip(outcomes) {
         match (item, outcome) {
             (Item::Variable(variable), Outcome::Value(value)) => {
-                result.variables.insert(variable.name.into(), value);
+                variables.insert(variable.name.into(), value);
             }
             (Item::Output(output), Outcome::Value(value)) => {
                 let description = output.description.clone();
                 let output_value = Output { value, description, sensitive: output.sensitive };
-                result.outputs.insert(output.name.into(), output_value);
+                outputs.insert(output.name.into(), output_value);
             }
             (_, Outcome::Resources(instances)) => {
-                let resources = instances.by_key.into_values();
-                result.resources.extend(resources.map(|resource| (resource.address.clone(), resource)));
+                resources.extend(instances.by_key.into_values());
             }
             _ => {}
         }
     }
+    // A map is made of what is in order already in one pass.
+    resources.par_sort_unstable_by(|a, b| a.address.cmp(&b.address));
+    let resources = resources.into_iter().map(|resource| (resource.address.clone(), resource)).collect();
+    let result = Declared { resources, outputs, variables };
     let mut secret = secrets::secrets(&declared, values.secret);
     for file in broken {
         let text = sources.get(file).map(|file| Arc::clone(&file.text)).unwrap_or_default();
@@ -144,25 +151,31 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
 pub fn settings(files: Vec<File>, vocabulary: &dyn Vocabulary) -> Settings {
     let (mut sources, mut diagnostics) = (Sources::new(), Diagnostics::new());
     let files = files.into_iter().filter(|file| role(&file.path) == Some(Role::Configuration));
-    let parsed: Vec<_> = files.filter_map(|file| parse(file, &mut sources, &mut diagnostics)).collect();
+    let parsed = parse(files.collect(), &mut sources, &mut diagnostics);
     declarations(&parsed, &BTreeMap::new(), vocabulary, &mut diagnostics).settings
 }
 
+/// Parses files, as many at once as there are cores.
 fn parse(
-    file: File,
+    files: Vec<File>,
     sources: &mut Sources,
     diagnostics: &mut Diagnostics,
-) -> Option<Arc<Vec<syntax::TopLevel>>> {
-    match syntax::read(sources, file.path, file.bytes) {
-        Ok(file) => {
-            let text = sources.get(file).map(|file| Arc::clone(&file.text)).unwrap_or_default();
-            let parsed = syntax::parse(file, &text);
-            diagnostics.extend(parsed.diagnostics);
-            Some(Arc::new(parsed.structures))
-        }
-        Err(error) => {
-            diagnostics.push(*error);
-            None
+) -> Vec<Arc<Vec<syntax::TopLevel>>> {
+    let mut texts = Vec::new();
+    for file in files {
+        match syntax::read(sources, file.path, file.bytes) {
+            Ok(file) => {
+                let text = sources.get(file).map(|file| Arc::clone(&file.text)).unwrap_or_default();
+                texts.push((file, text));
+            }
+            Err(error) => diagnostics.push(*error),
         }
     }
+    let parsed: Vec<_> = texts.par_iter().map(|(file, text)| syntax::parse(*file, text)).collect();
+    let mut structures = Vec::with_capacity(parsed.len());
+    for parsed in parsed {
+        diagnostics.extend(parsed.diagnostics);
+        structures.push(Arc::new(parsed.structures));
+    }
+    structures
 }
