@@ -90,7 +90,7 @@ impl PartialOrd for Address {
 
 impl Ord for Address {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.cmp(&other.0)
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
     }
 }
 
@@ -181,21 +181,32 @@ impl fmt::Display for InvalidAddress {
 
 impl std::error::Error for InvalidAddress {}
 
-enum Token {
-    Word(String),
+enum Token<'a> {
+    Word(&'a str),
     Key(Key),
 }
 
-fn tokens(text: &str) -> Option<Vec<Token>> {
-    let mut tokens = Vec::new();
+/// A quoted text at the start of `text`, and what follows it.
+fn literal(text: &str) -> Option<(Arc<str>, &str)> {
+    let inner = text.strip_prefix('"')?;
+    let end = inner.find(|char: char| matches!(char, '"' | '\\') || char.is_control())?;
+    if let Some(after) = inner[end..].strip_prefix('"') {
+        return Some((inner[..end].into(), after));
+    }
+    let mut literals = serde_json::Deserializer::from_str(text).into_iter::<String>();
+    let name = literals.next()?.ok()?;
+    Some((name.into(), &text[literals.byte_offset()..]))
+}
+
+fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
+    let mut tokens = Vec::with_capacity(2);
     let mut rest = text;
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('[') {
             if after.starts_with('"') {
-                let mut literals = serde_json::Deserializer::from_str(after).into_iter::<String>();
-                let name = literals.next()?.ok()?;
-                rest = after[literals.byte_offset()..].strip_prefix(']')?;
-                tokens.push(Token::Key(Key::Name(name.into())));
+                let (name, after) = literal(after)?;
+                rest = after.strip_prefix(']')?;
+                tokens.push(Token::Key(Key::Name(name)));
             } else {
                 let (digits, after) = after.split_once(']')?;
                 tokens.push(Token::Key(Key::Index(digits.parse().ok()?)));
@@ -208,17 +219,17 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             if !is_identifier(word) {
                 return None;
             }
-            tokens.push(Token::Word(word.to_owned()));
+            tokens.push(Token::Word(word));
             rest = after;
         }
     }
     Some(tokens)
 }
 
-fn from_tokens(tokens: Vec<Token>) -> Option<Address> {
+fn from_tokens(tokens: Vec<Token<'_>>) -> Option<Address> {
     let mut tokens = tokens.into_iter().peekable();
     let mut module = Vec::new();
-    let key_after = |tokens: &mut std::iter::Peekable<std::vec::IntoIter<Token>>| {
+    let key_after = |tokens: &mut std::iter::Peekable<std::vec::IntoIter<Token<'_>>>| {
         tokens.next_if(|token| matches!(token, Token::Key(_))).and_then(|token| match token {
             Token::Key(key) => Some(key),
             Token::Word(_) => None,
@@ -226,7 +237,7 @@ fn from_tokens(tokens: Vec<Token>) -> Option<Address> {
     };
     let kind = loop {
         match tokens.next()? {
-            Token::Word(word) if word == "module" => {
+            Token::Word("module") => {
                 let Some(Token::Word(name)) = tokens.next() else { return None };
                 module.push(ModuleStep { name: name.into(), key: key_after(&mut tokens) });
             }
@@ -261,7 +272,20 @@ impl Serialize for Address {
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Parsed)
+    }
+}
+
+struct Parsed;
+
+impl serde::de::Visitor<'_> for Parsed {
+    type Value = Address;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Address, E> {
+        text.parse().map_err(E::custom)
     }
 }
