@@ -366,7 +366,7 @@ mod certificate {
     }
 
     fn certificates() -> Query {
-        Query::Tree("/node/certificates".into())
+        Query::TreeBut { directory: "/node/certificates".into(), unread: "privkey.pem" }
     }
 
     fn shop(given: &serde_json::Value) -> Case {

@@ -26,6 +26,13 @@ pub enum Query {
     Entries(PathBuf),
     /// Everything below a directory: answered with [`Answer::Tree`].
     Tree(PathBuf),
+    /// As [`Query::Tree`], but files of one name are not read: [`Leaf::Unread`].
+    TreeBut {
+        /// The directory.
+        directory: PathBuf,
+        /// The name of those that are not read: private keys.
+        unread: &'static str,
+    },
     /// The files that a glob pattern matches, with their bytes: answered with [`Answer::Files`].
     Glob(String),
     /// The first certificate of a PEM file.
@@ -135,6 +142,11 @@ pub enum Leaf {
         /// Permission bits.
         mode: u32,
     },
+    /// A file that was not to be read.
+    Unread {
+        /// Permission bits.
+        mode: u32,
+    },
     /// A link, with its target as written.
     Link(PathBuf),
 }
@@ -174,7 +186,7 @@ pub enum Answer {
         /// The file's size.
         end: u64,
     },
-    /// To [`Query::Tree`]: leaves by their path below the directory.
+    /// To [`Query::Tree`] and [`Query::TreeBut`]: leaves by their path below the directory.
     Tree(BTreeMap<String, Leaf>),
     /// To [`Query::Glob`].
     Files(BTreeMap<PathBuf, Vec<u8>>),

@@ -30,7 +30,8 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::Read(path) => answer(fs::read(path).map(Answer::Bytes)),
         Query::Tail { path, offset } => answer(tail(path, *offset)),
         Query::Entries(path) => answer(entries(path).map(Answer::Entries)),
-        Query::Tree(path) => answer(tree(path).map(Answer::Tree)),
+        Query::Tree(path) => answer(tree(path, None).map(Answer::Tree)),
+        Query::TreeBut { directory, unread } => answer(tree(directory, Some(unread)).map(Answer::Tree)),
         Query::Glob(pattern) => glob(pattern),
         Query::Certificate(path) => match fs::read(path) {
             Ok(bytes) => first_certificate(&bytes).map_or_else(Answer::Failed, Answer::Certificate),
@@ -124,40 +125,64 @@ fn tail(path: &Path, offset: u64) -> io::Result<Answer> {
     Ok(Answer::Tail { bytes, end: size })
 }
 
-fn tree(directory: &Path) -> io::Result<BTreeMap<String, Leaf>> {
-    let mut names = Vec::new();
-    list(directory, "", &mut names)?;
-    let leaves: Vec<_> = names
+/// Leaves below a directory by their path; files of the name `unread` are not opened.
+fn tree(directory: &Path, unread: Option<&str>) -> io::Result<BTreeMap<String, Leaf>> {
+    let mut found = Vec::new();
+    let mut level = vec![String::new()];
+    while !level.is_empty() {
+        let listed: Vec<_> =
+            level.par_iter().map(|prefix| list(directory, prefix)).collect::<io::Result<_>>()?;
+        level.clear();
+        for Listed { leaves, directories } in listed {
+            found.extend(leaves);
+            level.extend(directories);
+        }
+    }
+    let leaves: Vec<_> = found
         .into_par_iter()
-        .map_init(Vec::new, |buffer, (name, is_link)| {
-            let path = directory.join(&name);
-            let leaf = if is_link {
-                Leaf::Link(fs::read_link(&path)?)
-            } else {
-                let mut file = File::open(&path)?;
-                let mode = file.metadata()?.permissions().mode() & 0o7777;
-                Leaf::File { digest: digest_of(&mut file, buffer)?, mode }
-            };
-            Ok((name, leaf))
+        .map_init(Vec::new, |buffer, (path, is_link)| {
+            let leaf = leaf(&directory.join(&path), is_link, unread, buffer)?;
+            Ok((path, leaf))
         })
         .collect::<io::Result<_>>()?;
     Ok(leaves.into_iter().collect())
 }
 
-/// Leaves below a directory, and whether each is a link. What is neither a file nor a link is left out: opening a
-/// pipe would wait for its writer.
-fn list(directory: &Path, prefix: &str, names: &mut Vec<(String, bool)>) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
+fn leaf(path: &Path, is_link: bool, unread: Option<&str>, buffer: &mut Vec<u8>) -> io::Result<Leaf> {
+    if is_link {
+        return Ok(Leaf::Link(fs::read_link(path)?));
+    }
+    if unread.is_some_and(|unread| path.ends_with(unread)) {
+        return Ok(Leaf::Unread { mode: fs::symlink_metadata(path)?.permissions().mode() & 0o7777 });
+    }
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    Ok(Leaf::File { digest: digest_of(&mut file, buffer)?, mode })
+}
+
+/// What stands directly in a directory.
+struct Listed {
+    /// Files and links by their path below the tree's root, and whether each is a link.
+    leaves: Vec<(String, bool)>,
+    /// Paths of directories below the tree's root, each with a `/` at its end.
+    directories: Vec<String>,
+}
+
+/// What stands in `directory/prefix`. What is neither a file nor a link is left out: opening a pipe would wait for its
+/// writer.
+fn list(directory: &Path, prefix: &str) -> io::Result<Listed> {
+    let mut listed = Listed { leaves: Vec::new(), directories: Vec::new() };
+    for entry in fs::read_dir(directory.join(prefix))? {
         let entry = entry?;
         let kind = entry.file_type()?;
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
         if kind.is_dir() {
-            list(&entry.path(), &format!("{name}/"), names)?;
+            listed.directories.push(path + "/");
         } else if kind.is_file() || kind.is_symlink() {
-            names.push((name, kind.is_symlink()));
+            listed.leaves.push((path, kind.is_symlink()));
         }
     }
-    Ok(())
+    Ok(listed)
 }
 
 /// As `glob(3)`, which nginx uses: a leading dot is matched only by a dot.
@@ -208,6 +233,10 @@ mod tests {
         assert_eq!(tree["sites/a.conf"], Leaf::File { digest, mode: 0o640 });
         assert_eq!(tree["log"], Leaf::Link("/dev/null".into()));
         assert_eq!(answered(&Query::Tree(directory.path().join("none"))), Answer::Absent);
+        let but = Query::TreeBut { directory: directory.path().to_owned(), unread: "a.conf" };
+        let Answer::Tree(tree) = answered(&but) else { panic!("no tree") };
+        assert_eq!(tree["sites/a.conf"], Leaf::Unread { mode: 0o640 });
+        assert_eq!(tree["log"], Leaf::Link("/dev/null".into()));
     }
 
     #[test]

@@ -27,6 +27,12 @@ use crate::value::{Object, Value};
 
 const DAY: i64 = 86_400;
 
+/// The certificate with its chain.
+const CHAIN: &str = "fullchain.pem";
+
+/// The private key.
+const KEY: &str = "privkey.pem";
+
 /// The permission bits of a private key.
 const KEY_MODE: u32 = 0o600;
 
@@ -114,10 +120,7 @@ struct Facts {
 
 impl Facts {
     fn of(subject: Subject<'_>) -> Self {
-        subject
-            .prior
-            .and_then(|prior| Self::deserialize(serde_json::Value::Object(prior.facts.clone())).ok())
-            .unwrap_or_default()
+        subject.prior.and_then(|prior| Self::deserialize(&prior.facts).ok()).unwrap_or_default()
     }
 }
 
@@ -129,6 +132,11 @@ fn name(subject: Subject<'_>) -> Option<Arc<str>> {
 
 fn certificates(subject: Subject<'_>) -> PathBuf {
     subject.node.spec.root.join("certificates")
+}
+
+/// One question for all certificates of the node. No key is read for it.
+fn kept(subject: Subject<'_>) -> Query {
+    Query::TreeBut { directory: certificates(subject), unread: KEY }
 }
 
 /// What is to be done about a certificate.
@@ -172,7 +180,7 @@ fn judge(subject: Subject<'_>, resource: &Resource, attributes: &Attributes) -> 
 /// The last issue of a former certificate of this name that old generations keep; 0 where there is none. Issues are
 /// never changed, so a new one needs a number of its own.
 fn last_kept(subject: Subject<'_>) -> u64 {
-    let Some(Answer::Tree(tree)) = subject.observed.get(&Query::Tree(certificates(subject))) else {
+    let Some(Answer::Tree(tree)) = subject.observed.get(&kept(subject)) else {
         return 0;
     };
     let Some(prefix) = name(subject).map(|name| format!("{name}/")) else { return 0 };
@@ -185,24 +193,23 @@ fn drift(subject: Subject<'_>, facts: &Facts) -> Option<(String, String)> {
     let name = name(subject)?;
     let of = |file: &str| format!("{name}/{}/{file}", facts.issue);
     let shown = |file: &str, what: &str| Some((format!("certificates/{}", of(file)), what.to_owned()));
-    let tree = match subject.observed.get(&Query::Tree(certificates(subject)))? {
+    let tree = match subject.observed.get(&kept(subject))? {
         Answer::Tree(tree) => tree,
-        Answer::Absent => return shown("fullchain.pem", "was deleted"),
+        Answer::Absent => return shown(CHAIN, "was deleted"),
         _ => return None,
     };
-    match tree.get(&of("fullchain.pem")) {
-        None => return shown("fullchain.pem", "was deleted"),
+    match tree.get(&of(CHAIN)) {
+        None => return shown(CHAIN, "was deleted"),
         Some(Leaf::File { digest, .. }) if *digest == facts.digest => {}
-        Some(_) => return shown("fullchain.pem", "was edited"),
+        Some(_) => return shown(CHAIN, "was edited"),
     }
-    match tree.get(&of("privkey.pem")) {
-        None => shown("privkey.pem", "was deleted"),
-        Some(Leaf::File { mode, .. }) if *mode == KEY_MODE => None,
-        Some(Leaf::File { mode, .. }) => shown(
-            "privkey.pem",
-            &format!("may have been read by others: its mode is {mode:04o}, not {KEY_MODE:04o}"),
-        ),
-        Some(Leaf::Link(_)) => shown("privkey.pem", "was edited"),
+    match tree.get(&of(KEY)) {
+        None => shown(KEY, "was deleted"),
+        Some(Leaf::File { mode, .. } | Leaf::Unread { mode }) if *mode == KEY_MODE => None,
+        Some(Leaf::File { mode, .. } | Leaf::Unread { mode }) => {
+            shown(KEY, &format!("may have been read by others: its mode is {mode:04o}, not {KEY_MODE:04o}"))
+        }
+        Some(Leaf::Link(_)) => shown(KEY, "was edited"),
     }
 }
 
@@ -247,8 +254,7 @@ impl Kind for Certificate {
 
     fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
         let Some(resource) = subject.desired else { return Vec::new() };
-        // One question for all certificates of the node.
-        let mut queries = vec![Query::Tree(certificates(subject))];
+        let mut queries = vec![kept(subject)];
         // Most certificates have no source; theirs is found without decoding all attributes.
         if resource.get("certificate").as_str().is_some()
             && let Ok(attributes) = resource.decode::<Attributes>()
