@@ -145,6 +145,20 @@ impl Invocation {
         self.evaluate(files, self.arguments(variables)?)
     }
 
+    /// [`Invocation::load`] and [`Invocation::state`] at the same time, for a command that needs no lock for the state.
+    pub fn load_beside_state(
+        &self,
+        variables: &VariableFlags,
+    ) -> (Result<Declared, Failure>, Result<Option<State>, Failure>) {
+        let file = StateFile::new(&self.layout);
+        let mut state = Ok(None);
+        let declared = rayon::in_place_scope(|scope| {
+            scope.spawn(|_| state = file.read());
+            self.load(variables)
+        });
+        (declared, state.map_err(Failure::from))
+    }
+
     /// Evaluates the configuration that a plan was made from, its sensitive variables supplied again.
     pub fn load_saved(&self, saved: &Saved, variables: &VariableFlags) -> Result<Declared, Failure> {
         let known = |flag: &&VariableFlag| matches!(flag, VariableFlag::Value(name, _) if saved.variables.contains_key(name));

@@ -66,13 +66,23 @@ pub(crate) fn new_state() -> State {
     }
 }
 
-/// Makes a plan.
+/// Makes a plan from the state as it is now.
 pub(crate) fn plan(
     invocation: &Invocation,
     declared: &Declared,
     options: Options,
 ) -> Result<Prepared, Failure> {
-    let mut state = match invocation.state()? {
+    plan_from(invocation, declared, invocation.state()?, options)
+}
+
+/// Makes a plan from a state that has been read.
+pub(crate) fn plan_from(
+    invocation: &Invocation,
+    declared: &Declared,
+    state: Option<State>,
+    options: Options,
+) -> Result<Prepared, Failure> {
+    let mut state = match state {
         Some(state) => state,
         None => {
             let new = new_state();
@@ -133,9 +143,7 @@ pub(crate) fn remarks(invocation: &Invocation, prepared: &Prepared) {
 
 /// Says that a plan cannot compare secrets.
 fn without_key(prepared: &Prepared) -> Option<Diagnostic> {
-    let mut stored = prepared.planned.stored.values();
-    let sensitive = stored.any(|stored| stored.attributes.get().contains("$unfingerprinted"));
-    (prepared.key.is_none() && sensitive && prepared.state.serial > 0).then(|| {
+    (prepared.planned.uncompared && prepared.state.serial > 0).then(|| {
         Diagnostic::warning("sensitive values were not compared: the state's key is not here")
             .help("put it into `.vsa/key` (mode 0600) or give it as `VSA_KEY`")
     })

@@ -2,6 +2,7 @@
 //!
 //! It never names a kind. Its only way to the outside is `ask`, a function that puts questions to a node.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -72,8 +73,10 @@ pub struct Planned {
     pub findings: Diagnostics,
     /// The nodes that shall be there.
     pub nodes: BTreeMap<Address, NodeWork>,
-    /// What the state shall hold once all is done; facts are those from before.
+    /// What the state shall hold, once all is done, of the resources that change; facts are those from before.
     pub stored: BTreeMap<Address, Stored>,
+    /// Whether sensitive values could not be compared, because there is no key.
+    pub uncompared: bool,
 }
 
 /// One resource on its way through the engine.
@@ -213,45 +216,30 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         return Err(findings);
     }
 
+    // Of the thousands that stay as they are nothing is kept.
+    let compared: Vec<Compared> = items
+        .par_iter()
+        .zip(&refreshed)
+        .map(|(item, refreshed)| compare(item, refreshed, inputs.key))
+        .collect();
+    let uncompared = compared.iter().any(|compared| compared.uncompared);
     let mut changes = Vec::new();
     let mut stored = BTreeMap::new();
     let mut steps = Vec::new();
     let mut unchanged = 0;
-    let encoded: Vec<_> = items
-        .par_iter()
-        .map(|item| item.desired.map(|resource| attributes::encode(resource, inputs.key)))
-        .collect();
-    for ((item, refreshed), encoded) in items.iter().zip(&refreshed).zip(encoded) {
-        let mut change = change(item, refreshed, encoded.as_deref());
-        if let Some(gone) = change.as_mut().filter(|change| change.kind == ChangeKind::Delete) {
-            gone.reasons.extend(unwanted(item.address, inputs));
+    for (item, compared) in items.iter().zip(compared) {
+        let Some(mut change) = compared.change else {
+            unchanged += 1;
+            continue;
+        };
+        if change.kind == ChangeKind::Delete {
+            change.reasons.extend(unwanted(item.address, inputs));
         }
-        if let (Some(resource), Some(encoded)) = (item.desired, encoded) {
-            stored.insert(
-                item.address.clone(),
-                Stored {
-                    status: Status::Live,
-                    node: item.node.clone(),
-                    name: resource.name.clone(),
-                    attributes: encoded,
-                    facts: item.prior.map(|prior| prior.facts.clone()).unwrap_or_default(),
-                    depends_on: resource.depends_on.clone(),
-                },
-            );
+        if let Some((node, observed)) = known.get(&item.node) {
+            steps.push(actions::Work::of(item.kind, item.subject(node, observed, inputs.now), change.kind));
         }
-        match change {
-            Some(change) => {
-                if let Some((node, observed)) = known.get(&item.node) {
-                    steps.push(actions::Work::of(
-                        item.kind,
-                        item.subject(node, observed, inputs.now),
-                        change.kind,
-                    ));
-                }
-                changes.push(change);
-            }
-            None => unchanged += 1,
-        }
+        stored.extend(compared.stored.map(|stored| (item.address.clone(), stored)));
+        changes.push(change);
     }
 
     let retired: Vec<_> =
@@ -286,23 +274,32 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
             outputs::changes(inputs.outputs, inputs)
         },
     };
-    Ok(Planned { plan, findings, nodes: work, stored })
+    Ok(Planned { plan, findings, nodes: work, stored, uncompared })
 }
 
-/// All resources, wanted or known, with their kinds and nodes.
+/// All resources, wanted or known, with their kinds and nodes, in the order of their addresses.
 fn items<'a>(
     resources: &'a BTreeMap<Address, Resource>,
     inputs: &Inputs<'a>,
     specs: &BTreeMap<Address, NodeSpec>,
     findings: &mut Diagnostics,
 ) -> Vec<Item<'a>> {
-    let gone = inputs.state.resources.iter().filter(|(address, _)| !resources.contains_key(*address));
-    let wanted = resources
-        .iter()
-        .map(|(address, resource)| (address, Some(resource), inputs.state.resources.get(address)));
+    // Both maps are in the order of the addresses: going along both takes no look-up.
+    let (mut wanted, mut known) = (resources.iter().peekable(), inputs.state.resources.iter().peekable());
     let mut items = Vec::with_capacity(resources.len());
-    for (address, desired, prior) in wanted.chain(gone.map(|(address, stored)| (address, None, Some(stored))))
-    {
+    loop {
+        let order = match (wanted.peek(), known.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((wanted, _)), Some((known, _))) => wanted.cmp(known),
+        };
+        let desired = if order.is_le() { wanted.next() } else { None };
+        let prior = if order.is_ge() { known.next() } else { None };
+        let Some(address) = desired.map(|(address, _)| address).or(prior.map(|(address, _)| address)) else {
+            break;
+        };
+        let (desired, prior) = (desired.map(|(_, resource)| resource), prior.map(|(_, stored)| stored));
         let Some(kind) = inputs.kinds.kind(address.kind()) else {
             findings.push(
                 Diagnostic::error(format!("the state holds `{address}`, a kind that this vsa does not know"))
@@ -317,7 +314,6 @@ fn items<'a>(
         let Some(node) = node else { continue };
         items.push(Item { address, desired, prior, node, kind });
     }
-    items.sort_by(|a, b| a.address.cmp(b.address));
     items
 }
 
@@ -351,6 +347,29 @@ fn observe(
 fn answers(spec: &NodeSpec, questions: Vec<Query>, ask: &mut Ask<'_>) -> Vec<(Query, Answer)> {
     let answers = ask(spec, &questions);
     questions.into_iter().zip(answers).collect()
+}
+
+/// What became of the comparison of a resource with the state.
+struct Compared {
+    change: Option<Change>,
+    /// Of one that changes and stays, what the state shall hold of it.
+    stored: Option<Stored>,
+    uncompared: bool,
+}
+
+fn compare(item: &Item<'_>, refreshed: &Refreshed, key: Option<&Key>) -> Compared {
+    let encoded = item.desired.map(|resource| attributes::encode(resource, key));
+    let uncompared = key.is_none() && encoded.as_deref().is_some_and(attributes::has_unfingerprinted);
+    let change = change(item, refreshed, encoded.as_deref());
+    let stored = change.as_ref().and(item.desired).zip(encoded).map(|(resource, attributes)| Stored {
+        status: Status::Live,
+        node: item.node.clone(),
+        name: resource.name.clone(),
+        attributes,
+        facts: item.prior.map(|prior| prior.facts.clone()).unwrap_or_default(),
+        depends_on: resource.depends_on.clone(),
+    });
+    Compared { change, stored, uncompared }
 }
 
 /// What happens to a resource; `None` where nothing does.

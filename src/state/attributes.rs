@@ -47,6 +47,11 @@ pub fn same(a: &RawValue, b: &RawValue) -> bool {
     a.get() == b.get() || matches!((decode(a), decode(b)), (Ok(a), Ok(b)) if a.same(&b))
 }
 
+/// Whether a sensitive value among encoded attributes has no fingerprint.
+pub fn has_unfingerprinted(attributes: &RawValue) -> bool {
+    attributes.get().contains(UNFINGERPRINTED)
+}
+
 /// Encoded attributes as a tree to show and compare.
 pub fn decode(attributes: &RawValue) -> Result<Tree, serde_json::Error> {
     serde_json::from_str(attributes.get())

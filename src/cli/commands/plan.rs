@@ -58,12 +58,13 @@ impl PlanFlags {
 impl Plan {
     /// Runs the command.
     pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
-        let declared = invocation.load(&self.variables)?;
+        let (declared, state) = invocation.load_beside_state(&self.variables);
+        let (declared, state) = (declared?, state?);
         if self.out.is_some() {
             // A saved plan is compared by its fingerprints: they need the key that the apply will have.
             invocation.ensure_key()?;
         }
-        let prepared = planning::plan(invocation, &declared, self.flags.options(Mode::Normal))?;
+        let prepared = planning::plan_from(invocation, &declared, state, self.flags.options(Mode::Normal))?;
         planning::remarks(invocation, &prepared);
         let plan = &prepared.planned.plan;
         if self.json {
