@@ -1,6 +1,6 @@
 //! Resources as the configuration declares them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -85,6 +85,20 @@ pub struct Resource {
     pub implied_by: Option<Address>,
     /// What others see of it.
     pub exports: Arc<Object>,
+    /// The files below the directories that top-level attributes name, by attribute.
+    pub trees: BTreeMap<Arc<str>, Arc<Tree>>,
+}
+
+/// Files of the configuration below a directory, by their path inside it, with `/` between names.
+pub type Tree = BTreeMap<Arc<str>, Leaf>;
+
+/// A file of a [`Tree`]. No `Debug`: it may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// What it holds.
+    pub bytes: Arc<[u8]>,
+    /// Whether its owner may execute it.
+    pub executable: bool,
 }
 
 impl Resource {

@@ -54,10 +54,23 @@ pub struct Attribute {
     pub doc: &'static str,
     /// What it is when it is absent or `null`.
     pub default: Default,
-    /// Always treated as sensitive: kept as a fingerprint only. Other attributes refuse sensitive values.
-    pub sensitive: bool,
+    /// What it does about sensitive values.
+    pub sensitivity: Sensitivity,
+    /// Names a directory of the configuration, whose files the resource gets ([`Resource::trees`]).
+    pub is_tree: bool,
     /// A change of it replaces the resource.
     pub forces_replacement: bool,
+}
+
+/// What an attribute does about sensitive values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sensitivity {
+    /// It takes none: plans and the state show it.
+    Refused,
+    /// It takes them beside others; they are kept as fingerprints.
+    Possible,
+    /// It is always treated as sensitive: kept as a fingerprint only.
+    Always,
 }
 
 /// What an attribute is when it is absent or `null`.
@@ -139,12 +152,18 @@ pub fn attribute(name: &str, ty: Ty, doc: &'static str) -> Attribute {
         ty,
         doc,
         default: Default::Null,
-        sensitive: false,
+        sensitivity: Sensitivity::Refused,
+        is_tree: false,
         forces_replacement: false,
     }
 }
 
 impl Attribute {
+    /// Whether it is always treated as sensitive.
+    pub fn is_sensitive(&self) -> bool {
+        self.sensitivity == Sensitivity::Always
+    }
+
     /// Makes it required.
     #[must_use]
     pub fn required(mut self) -> Self {
@@ -169,7 +188,21 @@ impl Attribute {
     /// Makes it sensitive.
     #[must_use]
     pub fn sensitive(mut self) -> Self {
-        self.sensitive = true;
+        self.sensitivity = Sensitivity::Always;
+        self
+    }
+
+    /// Lets it hold sensitive values beside others.
+    #[must_use]
+    pub fn may_be_sensitive(mut self) -> Self {
+        self.sensitivity = Sensitivity::Possible;
+        self
+    }
+
+    /// Makes it name a directory of the configuration, whose files the resource gets.
+    #[must_use]
+    pub fn tree(mut self) -> Self {
+        self.is_tree = true;
         self
     }
 

@@ -39,6 +39,10 @@ impl Environment for Names {
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         std::fs::read(self.directory.join(path)).map_err(|error| error.to_string())
     }
+
+    fn tree(&self, _: &Path) -> Result<vsa::resource::Tree, String> {
+        Err("no attribute of these tables names a directory".to_owned())
+    }
 }
 
 fn data() -> Option<PathBuf> {

@@ -40,6 +40,7 @@ fn node() -> Node {
         worker_user: None,
         default_server: true,
         drain_seconds: 30,
+        docker: vsa::plan::Docker::default(),
     };
     let nginx = Nginx { version: Version::new(1, 22, 1), openssl: None, modules: Vec::new() };
     Node { spec, configuration: std::path::PathBuf::from("/"), nginx }
@@ -107,6 +108,7 @@ fn resource(kind: &str, name: &str, given: &serde_json::Value) -> Resource {
         source: None,
         implied_by: None,
         exports: Arc::new(Object::new()),
+        trees: std::collections::BTreeMap::new(),
     }
 }
 
@@ -117,6 +119,7 @@ fn stored(resource: &Resource, facts: serde_json::Value) -> Stored {
         name: resource.name.clone(),
         attributes: attributes::encode(resource, Some(&Key::new(&[1; 32]))),
         facts: serde_json::from_value(facts).unwrap(),
+        placed: std::collections::BTreeMap::new(),
         depends_on: resource.depends_on.clone(),
     }
 }
@@ -170,6 +173,8 @@ impl Case {
             prior: self.prior.as_ref(),
             node: &self.node,
             observed: &self.observed,
+            endpoints: &vsa::plan::NO_ENDPOINTS,
+            destroy_data: false,
             now: self.now,
         }
     }

@@ -30,6 +30,7 @@ fn resource(kind: &str, name: &str, attributes: &Json) -> Resource {
         source: None,
         implied_by: None,
         exports: Arc::default(),
+        trees: BTreeMap::default(),
     };
     resource.exports = Arc::new(registry().exports(&resource).of_resource(resource.address.clone()));
     resource
@@ -160,6 +161,8 @@ impl Stage {
                 prior: None,
                 node: &self.node,
                 observed: &Observations::default(),
+                endpoints: &vsa::plan::NO_ENDPOINTS,
+                destroy_data: false,
                 now: 0,
             };
             for file in registry().get(resource.address.kind()).unwrap().files(subject, trace).unwrap() {

@@ -36,6 +36,7 @@ fn state(serial: u64) -> State {
                 name: "acme".into(),
                 attributes: RawValue::from_string(r#"{"name":"Acme Ltd"}"#.into()).unwrap(),
                 facts: serde_json::Map::new(),
+                placed: std::collections::BTreeMap::new(),
                 depends_on: [Address::new("node", "local")].into(),
             },
         )]
@@ -245,6 +246,7 @@ fn any_state() -> impl Strategy<Value = State> {
                     attributes: RawValue::from_string(attributes.to_string()).unwrap(),
                     facts,
                     depends_on: [Address::new("tenant", "acme")].into(),
+                    placed: std::collections::BTreeMap::new(),
                 },
             );
         }

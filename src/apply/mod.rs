@@ -17,6 +17,7 @@
 //! What the caller makes of a [`crate::plan::Planned`] is a [`Run`]; what comes back is a [`Report`].
 
 mod certificate;
+pub mod compose;
 mod error_log;
 mod events;
 mod generation;
@@ -49,7 +50,7 @@ pub use switch::{start, stop};
 
 use crate::address::Address;
 use crate::diag::Diagnostic;
-use crate::plan::{Action, NodeWork};
+use crate::plan::{Action, NodeWork, PlacedFile};
 use crate::state::{Key, State, Stored, StoredOutput};
 
 /// What to do with what succeeded, when something else fails before the commit.
@@ -93,6 +94,8 @@ pub struct Run {
     /// What the state shall hold of each resource that changes (facts are those from before); `None` of one that
     /// goes.
     pub desired: BTreeMap<Address, Option<Stored>>,
+    /// Files at places of their own that actions write, by node and path.
+    pub placed: BTreeMap<(Address, PathBuf), PlacedFile>,
     /// What the outputs shall be.
     pub outputs: BTreeMap<String, StoredOutput>,
     /// The state that the plan was made from, an interrupted run's journal folded into it.

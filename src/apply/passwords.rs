@@ -63,7 +63,7 @@ pub(super) fn texts(
 fn text(piece: &Piece, file: &Sealed, key: Option<&Key>) -> Result<String, Diagnostic> {
     match piece {
         Piece::Text(text) => Ok(text.to_string()),
-        Piece::Hidden(secret) => Ok(secret.expose().to_owned()),
+        Piece::Hidden(secret) | Piece::Secret(secret) => Ok(secret.expose().to_owned()),
         Piece::Password { user, password, cost } => {
             let key = key.ok_or_else(|| {
                 Diagnostic::error("passwords cannot be hashed without the state's key")

@@ -123,6 +123,7 @@ pub(crate) fn apply(
         desired: changed.collect(),
         actions: plan.actions,
         nodes: planned.nodes,
+        placed: planned.placed,
         outputs,
         prior: state,
         key,

@@ -10,6 +10,7 @@ use crate::diag::{Diagnostic, Sources};
 use crate::host::{Host, LocalHost, clock};
 use crate::kinds::{Registry, registry};
 use crate::plan::kind::Base;
+use crate::resource::Tree;
 use crate::state::{AuditHead, Key, State};
 use crate::store::{self, Holder, Layout, Lock, StateFile};
 
@@ -355,5 +356,9 @@ struct Files {
 impl crate::lang::Environment for Files {
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
         std::fs::read(self.directory.join(path)).map_err(|error| error.to_string())
+    }
+
+    fn tree(&self, path: &Path) -> Result<Tree, String> {
+        super::tree::read(&self.directory.join(path))
     }
 }

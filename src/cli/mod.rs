@@ -14,6 +14,7 @@ mod progress;
 pub mod render;
 mod saved;
 mod terminal;
+mod tree;
 
 use std::ffi::OsString;
 

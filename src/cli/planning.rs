@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) preflight: When,
     /// The lineage of the state to come where there is none yet: that of the saved plan that is applied.
     pub lineage: Option<String>,
+    /// Whether what goes takes its data with it.
+    pub destroy_data: bool,
 }
 
 /// A plan with the state that it starts from.
@@ -111,6 +113,7 @@ pub(crate) fn plan_from(
         now: clock().as_second(),
         mode: options.mode,
         refresh: options.refresh,
+        destroy_data: options.destroy_data,
     };
     let mut ask = |_: &NodeSpec, queries: &[Query]| -> Vec<Answer> {
         invocation.block_on(invocation.host.observe(queries))

@@ -17,6 +17,7 @@ use crate::plan::{Plan, Preflight};
 use crate::state::Key;
 use crate::value::{Repr, Value};
 
+use super::planning::Options;
 use super::{Failure, Invocation};
 
 /// The version of the file's format.
@@ -97,6 +98,9 @@ pub struct Saved {
     pub created: String,
     /// Whether the nodes were asked how things are.
     pub refresh: bool,
+    /// Whether what goes takes its data with it.
+    #[serde(default)]
+    pub destroy_data: bool,
     /// The configuration that it was made from.
     pub sources: Vec<Source>,
     /// Values of the input variables that are not sensitive, as JSON.
@@ -123,7 +127,7 @@ pub(crate) fn save(
     invocation: &Invocation,
     declared: &Declared,
     plan: &Plan,
-    refresh: bool,
+    options: &Options,
     path: &Path,
 ) -> Result<(), Failure> {
     let files = invocation.source_files()?.into_iter().filter(|file| !config::holds_values(&file.path));
@@ -137,7 +141,8 @@ pub(crate) fn save(
         version: VERSION,
         vsa_version: env!("CARGO_PKG_VERSION").to_owned(),
         created: clock().to_string(),
-        refresh,
+        refresh: options.refresh,
+        destroy_data: options.destroy_data,
         sources: sources.collect(),
         variables: plain.map(|(name, value)| (name.to_string(), value.to_json())).collect(),
         digest: digest(plan),

@@ -256,8 +256,10 @@ impl<'a> Evaluation<'a> {
             source: Some(Arc::new(block.written.clone())),
             implied_by: None,
             exports: Arc::default(),
+            trees: BTreeMap::new(),
         };
-        (Some(self.with_exports(resource)), diagnostics)
+        let resource = self.with_trees(resource, kind, &mut diagnostics);
+        (resource.map(|resource| self.with_exports(resource)), diagnostics)
     }
 
     /// A resource that is not written, made of these values and the defaults.
@@ -284,9 +286,41 @@ impl<'a> Evaluation<'a> {
             source: None,
             implied_by: implied_by.map(|resource| resource.address.clone()),
             exports: Arc::default(),
+            trees: BTreeMap::new(),
             address,
         };
         Some(self.with_exports(resource))
+    }
+
+    /// With the files below the directories that its attributes name; `None` where they cannot be read.
+    fn with_trees(
+        &self,
+        mut resource: Resource,
+        kind: &Kind<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Resource> {
+        for attribute in kind.schema.body.attributes.iter().filter(|attribute| attribute.is_tree) {
+            let Some(path) = resource.get(&attribute.name).as_str().filter(|path| !path.contains("://"))
+            else {
+                continue;
+            };
+            match self.environment.tree(FilePath::new(path)) {
+                Ok(tree) => {
+                    resource.trees.insert(Arc::clone(&attribute.name), Arc::new(tree));
+                }
+                Err(reason) => {
+                    let place = resource.span(&Path::root().name(Arc::clone(&attribute.name)));
+                    diagnostics.push(
+                        Diagnostic::error(format!("the directory `{path}` cannot be read: {reason}"))
+                            .at(place)
+                            .help("a relative path is relative to the configuration's directory")
+                            .on(&resource.address),
+                    );
+                    return None;
+                }
+            }
+        }
+        Some(resource)
     }
 
     fn with_exports(&self, mut resource: Resource) -> Resource {

@@ -14,7 +14,7 @@ pub(super) fn secrets(declared: &Declarations<'_>, more: Vec<Span>) -> Vec<Span>
     let mut places = more;
     for block in &declared.resources {
         block.bound.each_attribute(&mut |attribute, written, source| {
-            if attribute.sensitive && holds_text(&written.value) {
+            if attribute.is_sensitive() && holds_text(&written.value) {
                 places.push(Located::of(written, source).span());
             }
         });
@@ -30,7 +30,7 @@ pub(super) fn secrets(declared: &Declarations<'_>, more: Vec<Span>) -> Vec<Span>
 pub(super) fn suspected(vocabulary: &dyn Vocabulary, file: FileId, text: &str) -> Vec<Span> {
     fn sensitive<'a>(block: &'a Block, into: &mut BTreeSet<&'a str>) {
         into.extend(
-            block.attributes.iter().filter(|attribute| attribute.sensitive).map(|found| &*found.name),
+            block.attributes.iter().filter(|attribute| attribute.is_sensitive()).map(|found| &*found.name),
         );
         block.blocks.iter().for_each(|nested| sensitive(&nested.body, into));
     }

@@ -5,6 +5,7 @@ pub mod certificate;
 pub mod domain;
 pub mod node;
 pub mod reference;
+pub mod stack;
 pub mod tenant;
 
 use std::sync::LazyLock;
@@ -67,6 +68,7 @@ pub fn registry() -> &'static Registry {
         kinds: vec![
             Box::new(node::Node::new()),
             Box::new(tenant::Tenant::new()),
+            Box::new(stack::StackKind::new()),
             Box::new(domain::Domain::new()),
             Box::new(auth::Auth::new()),
             Box::new(certificate::Certificate::new()),

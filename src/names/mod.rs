@@ -104,6 +104,7 @@ macro_rules! text_type {
 }
 
 mod account;
+mod compose;
 mod credential;
 mod header;
 mod host;
@@ -118,6 +119,9 @@ mod slug;
 mod words;
 
 pub use account::Account;
+pub use compose::{
+    FileText, ImageReference, RelativePath, ServiceName, StackSource, VariableName, VariableValue,
+};
 pub use credential::{Realm, UserName};
 pub use header::{HeaderName, HeaderValue, VARIABLES};
 pub use host::{HostName, covers};

@@ -12,7 +12,7 @@ super::text_type! {
     /// The path of a file or directory, without `.` and `..` segments. What a relative one is relative to, the
     /// attribute says.
     FilePath, "file path", "without `.` and `..` segments, `$`, `\"`, `\\` and control characters; up to 1024 bytes",
-    ["/srv/acme/www", "www"], file
+    ["/srv/acme/www", "www"], file_path
 }
 
 super::text_type! {
@@ -45,7 +45,7 @@ fn uri(text: &str) -> Result<String, Invalid> {
     Ok(text.to_owned())
 }
 
-fn file(text: &str) -> Result<String, Invalid> {
+pub(super) fn file_path(text: &str) -> Result<String, Invalid> {
     one_line(text, 1024)?;
     if let Some(bad) = text.chars().find(|char| matches!(char, '$' | '"' | '\\')) {
         return Err(Invalid::new(format!("contains `{bad}`, which nginx cannot write in a path")));

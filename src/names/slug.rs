@@ -7,7 +7,7 @@ super::text_type! {
     Slug, "label", "a lower-case letter, then up to 31 lower-case letters, digits and hyphens", ["shop", "acme-2"], canonical
 }
 
-fn canonical(text: &str) -> Result<String, Invalid> {
+pub(super) fn canonical(text: &str) -> Result<String, Invalid> {
     let mut bytes = text.bytes();
     let first = bytes.next().ok_or_else(|| Invalid::new("is empty"))?;
     if !first.is_ascii_lowercase() {

@@ -28,6 +28,12 @@ const TYPES: &[&TextType] = &[
     &UpstreamAddress::TYPE,
     &UriPath::TYPE,
     &UserName::TYPE,
+    &ImageReference::TYPE,
+    &RelativePath::TYPE,
+    &ServiceName::TYPE,
+    &StackSource::TYPE,
+    &VariableName::TYPE,
+    &VariableValue::TYPE,
 ];
 
 fn check(text: &str) -> Result<(), TestCaseError> {
@@ -74,7 +80,7 @@ fn overlong_and_empty_texts_are_refused() {
     for ty in TYPES {
         assert!((ty.canonical)(&"a".repeat(20_000)).is_err(), "{} takes 20000 characters", ty.name);
     }
-    for ty in TYPES.iter().filter(|ty| !matches!(ty.name, "header value" | "nginx snippet")) {
+    for ty in TYPES.iter().filter(|ty| !matches!(ty.name, "header value" | "nginx snippet" | "variable value")) {
         assert!((ty.canonical)("").is_err(), "{} takes an empty text", ty.name);
     }
 }

@@ -29,6 +29,33 @@ pub struct Access {
     pub mode: u32,
 }
 
+/// A Compose project on a node: what the Compose tool is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComposeProject {
+    /// The engine's socket.
+    pub socket: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// What relative paths in its files are relative to.
+    pub directory: PathBuf,
+    /// Its Compose files, the later ones over the earlier.
+    pub files: Vec<PathBuf>,
+    /// Where variables of the files come from.
+    pub env_file: PathBuf,
+    /// The profiles that are on.
+    pub profiles: Vec<String>,
+}
+
+/// When images are pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PullPolicy {
+    /// Those that are not there.
+    Missing,
+    /// All of them, with each change.
+    Always,
+}
+
 /// One operation on a node; doing it twice is doing it once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -45,6 +72,58 @@ pub enum Operation {
     },
     /// Removes a directory that is empty; one that is not stays, and is reported as kept.
     RemoveEmptyDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Writes a file, or replaces one, in one step. Its content is in no record: the run has it from its plan.
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// Its access, set before its content is written.
+        access: Access,
+    },
+    /// Removes a file that vsa wrote.
+    RemoveFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Makes a Compose project ready for a change: proves that the engine and the Compose tool are there, and that its
+    /// ports are free. Taking it back brings the project back to as it was, from its former files.
+    ComposePrepare {
+        /// The project.
+        project: ComposeProject,
+        /// Loopback ports that it will publish and does not publish yet.
+        ports: Vec<u16>,
+        /// Whether the project was up before, as the state knows.
+        was_up: bool,
+    },
+    /// Makes the containers of a Compose project as its files say, and waits until they are healthy (or stay up,
+    /// where they have no health check).
+    /// Result: `{ "services": { "web": { "hash": "…", "image": "sha256:…", "count": 1 } } }`.
+    ComposeUp {
+        /// The project.
+        project: ComposeProject,
+        /// Which images are pulled before.
+        pull: PullPolicy,
+        /// How long to wait, in seconds.
+        wait: u32,
+    },
+    /// Stops the containers of a Compose project.
+    ComposeStop {
+        /// The project.
+        project: ComposeProject,
+    },
+    /// Removes the containers and networks of a Compose project; its volumes stay unless they are named.
+    ComposeDown {
+        /// The project.
+        project: ComposeProject,
+        /// Whether its named volumes go too.
+        volumes: bool,
+    },
+    /// Removes a directory of vsa's with all below it.
+    RemoveDirectory {
+        /// What it must be below.
+        root: PathBuf,
         /// The directory.
         path: PathBuf,
     },
@@ -118,6 +197,10 @@ pub enum Operation {
 pub enum Undo {
     /// By removing what it made, if it did make it.
     RemoveMade,
+    /// By putting the former file back, or removing the new one where there was none.
+    FormerFile,
+    /// By bringing the Compose project back to as it was, from its former files.
+    FormerProject,
     /// By switching back to the former generation, or to none.
     SwitchBack {
         /// The former generation.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::address::Address;
-use crate::state::{State, StoredNode};
+use crate::state::{State, Status, StoredNode};
 
 use super::action::{Action, Operation, Phase, Undo};
 use super::build::NodeWork;
 use super::change::ChangeKind;
-use super::kind::{Kind, Step, Subject};
+use super::kind::{Drift, Kind, Step, Subject};
+use super::placed::Placement;
 
 /// How many old generations a node keeps.
 pub const KEPT_GENERATIONS: u32 = 10;
@@ -22,15 +23,31 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Asks the kind for the steps of a change; a replacement is a deletion and a creation.
-    pub(super) fn of(kind: &dyn Kind, subject: Subject<'_>, change: ChangeKind) -> Self {
-        let steps = if change == ChangeKind::Replace {
+    /// Asks the kind for the steps of a change; a replacement is a deletion and a creation. Placed files are written
+    /// once their directories are there.
+    pub(super) fn of(
+        kind: &dyn Kind,
+        subject: Subject<'_>,
+        change: ChangeKind,
+        placement: &Placement,
+        drift: &[Drift],
+    ) -> Self {
+        let mut steps = if change == ChangeKind::Replace {
             let mut steps = kind.steps(Subject { desired: None, ..subject });
             steps.extend(kind.steps(Subject { prior: None, ..subject }));
             steps
         } else {
             kind.steps(subject)
         };
+        let whole =
+            change == ChangeKind::Replace || subject.prior.is_some_and(|prior| prior.status != Status::Live);
+        let drifted: Vec<String> = drift.iter().map(|drift| drift.subject.clone()).collect();
+        let first = steps.iter().position(|step| !is_before_files(&step.operation)).unwrap_or(steps.len());
+        let (removals, writes): (Vec<Step>, Vec<Step>) =
+            placement.steps(whole, &drifted).into_iter().partition(|step| step.phase == Phase::CleanUp);
+        steps.splice(first..first, writes);
+        let last = steps.iter().position(|step| is_after_files(&step.operation)).unwrap_or(steps.len());
+        steps.splice(last..last, removals);
         let depends_on = match (subject.desired, subject.prior) {
             (Some(resource), _) => resource.depends_on.clone(),
             (None, Some(prior)) => prior.depends_on.clone(),
@@ -38,6 +55,16 @@ impl Work {
         };
         Self { address: subject.address.clone(), node: subject.node.spec.address.clone(), depends_on, steps }
     }
+}
+
+/// Whether an operation comes before the resource's placed files are written.
+fn is_before_files(operation: &Operation) -> bool {
+    matches!(operation, Operation::EnsureDirectory { .. } | Operation::ComposePrepare { .. })
+}
+
+/// Whether an operation comes after the resource's placed files are removed.
+fn is_after_files(operation: &Operation) -> bool {
+    matches!(operation, Operation::RemoveEmptyDirectory { .. } | Operation::RemoveDirectory { .. })
 }
 
 /// Gives actions their numbers.
@@ -129,8 +156,11 @@ fn clean_up(
     for work in works.iter().rev() {
         let before = dependants.get(&work.address).into_iter().flatten();
         let needs: Vec<u32> = before.filter_map(|address| removed.get(*address)).flatten().copied().collect();
+        let mut last: Option<u32> = None;
         for step in work.steps.iter().filter(|step| step.phase == Phase::CleanUp) {
-            let id = sequence.push(&work.address, &work.node, step.clone(), needs.clone());
+            let needs = last.map_or_else(|| needs.clone(), |id| vec![id]);
+            let id = sequence.push(&work.address, &work.node, step.clone(), needs);
+            last = Some(id);
             removed.entry(&work.address).or_default().push(id);
             cleaned.entry(&work.node).or_default().push(id);
         }

@@ -56,6 +56,8 @@ impl Explanation<'_> {
             prior: self.state.resources.get(owner),
             node: &self.work.node,
             observed: &self.work.observed,
+            endpoints: &self.work.endpoints,
+            destroy_data: false,
             now: self.now,
         };
         let files =

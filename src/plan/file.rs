@@ -21,6 +21,8 @@ pub enum Piece {
     },
     /// A hash that the configuration gives: written as it is, shown as a placeholder.
     Hidden(Secret),
+    /// A secret: written as it is, shown as a placeholder.
+    Secret(Secret),
 }
 
 /// The text of a file.
@@ -38,7 +40,7 @@ impl Content {
 
     /// The text with `fingerprint` of each secret in its place: what the state keeps, plans show and changes are
     /// found by. A line of a password file is `user:(bcrypt, cost 10, fingerprint 3f2a91bc…)`, a given hash
-    /// `(hash, fingerprint …)`. Without secrets it is the text itself.
+    /// `(hash, fingerprint …)`, another secret `(secret, fingerprint …)`. Without secrets it is the text itself.
     pub fn sealed(&self, fingerprint: impl Fn(&str) -> String) -> String {
         let sealed = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.to_string(),
@@ -46,8 +48,31 @@ impl Content {
                 format!("{user}:(bcrypt, cost {cost}, fingerprint {})\n", fingerprint(password.expose()))
             }
             Piece::Hidden(secret) => format!("(hash, fingerprint {})", fingerprint(secret.expose())),
+            Piece::Secret(secret) => format!("(secret, fingerprint {})", fingerprint(secret.expose())),
         });
         sealed.collect()
+    }
+
+    /// The text with its secrets, where none of them has to be hashed first.
+    pub fn exposed(&self) -> Option<Secret> {
+        let mut length = 0;
+        for piece in &self.pieces {
+            length += match piece {
+                Piece::Text(text) => text.len(),
+                Piece::Hidden(secret) | Piece::Secret(secret) => secret.expose().len(),
+                Piece::Password { .. } => return None,
+            };
+        }
+        // At once as long as it gets: growing would leave copies behind.
+        let mut whole = String::with_capacity(length);
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => whole.push_str(text),
+                Piece::Hidden(secret) | Piece::Secret(secret) => whole.push_str(secret.expose()),
+                Piece::Password { .. } => {}
+            }
+        }
+        Some(Secret::new(whole))
     }
 
     /// The text, where it has no secret parts.

@@ -11,7 +11,7 @@ use crate::digest::sha256;
 use crate::state::{Key, StoredFile, StoredNode};
 
 use super::change::{FileChange, FileChangeKind};
-use super::file::{File, FileBody};
+use super::file::{Content, File, FileBody};
 use super::kind::{Drift, Kind, Subject};
 use super::node::NodeSpec;
 use super::observation::{Answer, Query};
@@ -58,19 +58,24 @@ fn sealed_text(file: &File, resource: &Address, key: Option<&Key>) -> Option<Str
     if content.as_text().is_some() {
         return None;
     }
-    Some(content.sealed(|secret| {
+    Some(sealed(content, resource, &file.path, key))
+}
+
+/// A text with fingerprints in the place of its secrets.
+pub(super) fn sealed(content: &Content, resource: &Address, path: &str, key: Option<&Key>) -> String {
+    content.sealed(|secret| {
         key.map_or_else(
             || UNCOMPARED.to_owned(),
-            |key| key.fingerprint(resource, &file.path, secret).chars().take(SEAL).collect(),
+            |key| key.fingerprint(resource, path, secret).chars().take(SEAL).collect(),
         )
-    }))
+    })
 }
 
 /// Stands in a sealed text where there is no key to make a fingerprint with.
-const UNCOMPARED: &str = "not compared";
+pub(super) const UNCOMPARED: &str = "not compared";
 
 /// A sealed text without its fingerprints.
-fn unsealed(text: &str) -> String {
+pub(super) fn unsealed(text: &str) -> String {
     let mut parts = text.split("fingerprint ");
     let mut bare = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
 use crate::state::Stored;
 use crate::value::Object;
 
 use super::action::{Operation, Phase, Undo};
+use super::endpoint::{Endpoint, Endpoints, Serving};
 use super::file::File;
 use super::node::{Node, NodeSpec};
 use super::observation::{Observations, Query};
+use super::placed::PlacedFile;
 
 /// A resource as the engine shows it to its kind.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,10 @@ pub struct Subject<'a> {
     pub node: &'a Node,
     /// The node's answers; none of them while questions are still gathered.
     pub observed: &'a Observations,
+    /// Where nginx reaches the services that sites of the node name; none while questions are still gathered.
+    pub endpoints: &'a Endpoints,
+    /// Whether what goes takes its data with it.
+    pub destroy_data: bool,
     /// Seconds since 1970.
     pub now: i64,
 }
@@ -146,13 +152,32 @@ pub trait Kind: Send + Sync {
         Vec::new()
     }
 
+    /// The services of other resources that it passes requests on to, each with the attribute that says so.
+    fn endpoints(&self, _resource: &Resource) -> Vec<(Path, Endpoint)> {
+        Vec::new()
+    }
+
+    /// How it runs a service that a site names.
+    ///
+    /// # Errors
+    /// Why it does not: it has no such service, with what it has instead.
+    fn serving(&self, subject: Subject<'_>, _service: &str) -> Result<Serving, Diagnostic> {
+        Err(Diagnostic::error(format!("`{}` runs no services", subject.address)))
+    }
+
+    /// Its files at places of their own.
+    fn placed(&self, _subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostics> {
+        Ok(Vec::new())
+    }
+
     /// Its files in the node's next generation. With `trace`, [`File::origins`] are filled.
     fn files(&self, _subject: Subject<'_>, _trace: bool) -> Result<Vec<File>, Diagnostics> {
         Ok(Vec::new())
     }
 
-    /// The operations, beside the switch to the next generation, that make, change or remove it. Called only for a
-    /// resource that changes, drifted or is due.
+    /// The operations, beside the switch to the next generation and the writing of placed files, that make, change or
+    /// remove it. Called only for a resource that changes, drifted or is due. Placed files are written after the
+    /// directories and whatever makes a Compose project ready that it begins with, and before all else.
     fn steps(&self, _subject: Subject<'_>) -> Vec<Step> {
         Vec::new()
     }

@@ -7,28 +7,34 @@ mod actions;
 mod build;
 pub mod change;
 mod claims;
+mod compare;
 pub mod docker;
+pub mod endpoint;
 mod explain;
 pub mod file;
 mod files;
+mod items;
 pub mod kind;
 pub mod node;
 mod nodes;
 pub mod observation;
 mod outputs;
 mod owner;
+mod placed;
 
-pub use action::{Action, Operation, Phase, Undo};
+pub use action::{Action, ComposeProject, Operation, Phase, PullPolicy, Undo};
 pub use actions::KEPT_GENERATIONS;
 pub use build::{Ask, Inputs, NodeWork, Planned, build};
 pub use change::{
     Change, ChangeKind, Counts, FileChange, FileChangeKind, Mode, NodePlan, OutputChange, Plan, Preflight,
 };
+pub use endpoint::{Endpoint, Endpoints, NO_ENDPOINTS, Serving};
 pub use explain::Explanation;
 pub use file::{Aside, Content, File, FileBody, Piece};
 pub use files::{NodeFiles, Rendered, text_digest, unified};
 pub use kind::{Base, Claim, ClaimScope, Drift, Held, Kind, Kinds, Refreshed, Step, Subject};
-pub use node::{Nginx, Node, NodeSpec, ProxyMode};
+pub use node::{Docker, Nginx, Node, NodeSpec, ProxyMode};
 pub use observation::{Answer, Observations, Query};
 pub use outputs::stored as stored_output;
 pub use owner::Owner;
+pub use placed::{PlacedBody, PlacedFile, StoredPlaced};

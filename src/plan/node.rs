@@ -18,6 +18,29 @@ pub enum ProxyMode {
     Host,
 }
 
+/// A node's Docker engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Docker {
+    /// Its socket.
+    pub socket: PathBuf,
+    /// The first loopback port that services are published on for nginx.
+    pub first_port: u16,
+    /// The last one.
+    pub last_port: u16,
+}
+
+impl Docker {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Docker {
+    fn default() -> Self {
+        Self { socket: PathBuf::from("/var/run/docker.sock"), first_port: 20_000, last_port: 29_999 }
+    }
+}
+
 /// What the node's configuration says, in absolute paths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeSpec {
@@ -49,6 +72,9 @@ pub struct NodeSpec {
     pub default_server: bool,
     /// How long old workers may finish their requests, in seconds.
     pub drain_seconds: u32,
+    /// Its Docker engine.
+    #[serde(default, skip_serializing_if = "Docker::is_default")]
+    pub docker: Docker,
 }
 
 impl NodeSpec {

@@ -101,6 +101,7 @@ mod tests {
             worker_user: None,
             default_server: true,
             drain_seconds: 30,
+            docker: crate::plan::Docker::default(),
         }
     }
 

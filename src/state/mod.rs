@@ -6,6 +6,7 @@ mod key;
 pub use key::{InvalidKey, KEY_LENGTH, Key};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::de::{Deserializer, Error as _};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::address::Address;
+use crate::plan::StoredPlaced;
 use crate::plan::node::{Nginx, NodeSpec};
 
 /// The version of the document that this vsa writes.
@@ -60,6 +62,9 @@ pub struct Stored {
     /// What operations reported: `{ "owned": true }`, `{ "issue": 2, "not_after": 1767225600 }`.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub facts: serde_json::Map<String, serde_json::Value>,
+    /// Its files at places of their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub placed: BTreeMap<PathBuf, StoredPlaced>,
     /// What it depends on, for the order of deletes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub depends_on: BTreeSet<Address>,
@@ -93,6 +98,9 @@ pub struct StoredNode {
     /// The files of the live generation; without the marker, which follows from `generation` and `marker`, and the
     /// manifest.
     pub files: BTreeMap<Arc<str>, StoredFile>,
+    /// Loopback ports of the services that its sites pass requests on to, by `stack.shop web:3000`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: BTreeMap<String, Vec<u16>>,
     /// Files of an earlier generation that old workers may still have been reading; carried along once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retained: BTreeMap<Arc<str>, String>,

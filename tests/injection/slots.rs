@@ -78,10 +78,16 @@ impl Slot {
     }
 }
 
-/// All slots of all kinds. ACME is refused as a whole, whatever stands in its block.
+/// All slots of all kinds whose texts are for nginx. ACME is refused as a whole, whatever stands in its block; what a
+/// stack says is for Compose, and the service that an upstream names must be there.
 pub fn all() -> Vec<Slot> {
     let found = registry().schemas().into_iter().flat_map(slots);
-    found.filter(|slot| !slot.path.starts_with("node.acme.")).collect()
+    let elsewhere = |slot: &Slot| {
+        ["node.acme.", "node.docker.", "stack."].iter().any(|prefix| slot.path.starts_with(prefix))
+            || slot.path == "stack"
+            || slot.path.ends_with("upstream.service")
+    };
+    found.filter(|slot| !elsewhere(slot)).collect()
 }
 
 /// All slots of a schema.

@@ -148,6 +148,7 @@ impl Ground {
             worker_user: nix::unistd::geteuid().is_root().then(|| "www-data".into()),
             default_server: true,
             drain_seconds: 5,
+            docker: vsa::plan::Docker::default(),
             root,
         }
     }
@@ -236,6 +237,7 @@ impl Ground {
             },
             files,
             observed,
+            endpoints: vsa::plan::Endpoints::new(),
         }
     }
 
@@ -272,6 +274,7 @@ impl Ground {
             desired: desired.collect(),
             outputs: BTreeMap::new(),
             prior: self.state.clone(),
+            placed: BTreeMap::new(),
             key: Some(key()),
             marker: format!("token-{}", self.run),
             options: Options::default(),
@@ -287,6 +290,7 @@ impl Ground {
             name: resource.name().into(),
             attributes: serde_json::value::RawValue::from_string("{}".to_owned()).unwrap(),
             facts: serde_json::Map::new(),
+            placed: std::collections::BTreeMap::new(),
             depends_on: BTreeSet::new(),
         }
     }
@@ -349,6 +353,7 @@ impl Ground {
             desired: self.state.resources.keys().map(|address| (address.clone(), None)).collect(),
             outputs: BTreeMap::new(),
             prior: self.state.clone(),
+            placed: BTreeMap::new(),
             key: Some(key()),
             marker: "none".to_owned(),
             options: Options::default(),

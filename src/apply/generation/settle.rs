@@ -76,6 +76,11 @@ impl Candidate {
             generation: self.number,
             marker: self.marker,
             files: self.files,
+            endpoints: work
+                .endpoints
+                .iter()
+                .map(|(endpoint, ports)| (endpoint.to_string(), ports.clone()))
+                .collect(),
             retained,
         })
     }

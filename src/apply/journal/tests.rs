@@ -21,6 +21,7 @@ fn stored(facts: Facts) -> Stored {
         attributes: serde_json::value::RawValue::from_string("{}".to_owned()).unwrap(),
         facts,
         depends_on: BTreeSet::new(),
+        placed: std::collections::BTreeMap::new(),
     }
 }
 

@@ -94,6 +94,13 @@ pub(super) async fn undo(
     Ok(())
 }
 
+/// Removes a directory with all below it.
+pub(super) async fn remove(context: Context<'_>, root: &Path, path: &Path) -> Result<Facts, Diagnostic> {
+    let operation = FileOperation::RemoveTree { root: root.to_owned(), path: path.to_owned() };
+    context.host.files(vec![operation]).await?;
+    Ok(Facts::new())
+}
+
 /// Removes a directory if it is empty, else says that it stays.
 pub(super) async fn remove_empty(context: Context<'_>, path: &Path) -> Result<Facts, Diagnostic> {
     match context.host.observe(&[Query::Stat(path.to_owned())]).await.pop() {

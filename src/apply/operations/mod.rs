@@ -1,18 +1,23 @@
 //! What each operation does on a node, and how it is taken back. Doing an operation twice is doing it once.
 
 mod certificates;
+mod compose;
 mod directories;
+mod files;
 mod prune;
 mod root;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use certificates::Issue;
+pub(super) use files::former;
 
 use super::journal::{Before, Facts};
+use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::host::Host;
-use crate::plan::{Action, Answer, NodeSpec, Operation, Query, Undo};
+use crate::plan::{Action, Answer, NodeSpec, Operation, PlacedFile, Query, Undo};
 use crate::state::State;
 
 /// What an operation may use.
@@ -23,12 +28,14 @@ pub(super) struct Context<'a> {
     pub(super) spec: &'a NodeSpec,
     /// The state as it is now.
     pub(super) state: &'a State,
+    /// Files at places of their own, by node and path.
+    pub(super) placed: &'a BTreeMap<(Address, PathBuf), PlacedFile>,
 }
 
 /// What an operation makes.
 fn made_path(operation: &Operation) -> Option<&Path> {
     match operation {
-        Operation::EnsureDirectory { path, .. } => Some(path),
+        Operation::EnsureDirectory { path, .. } | Operation::WriteFile { path, .. } => Some(path),
         Operation::IssueSelfSigned { directory, .. } | Operation::CopyCertificate { directory, .. } => {
             Some(directory)
         }
@@ -93,6 +100,13 @@ pub(super) async fn perform(
             let issue = Issue { number: *issue, request, directory };
             certificates::copy(context, issue, certificate, key).await
         }
+        Operation::WriteFile { path, access } => files::write(context, path, access, before).await,
+        Operation::RemoveFile { path } => files::remove(context, path).await,
+        Operation::RemoveDirectory { root, path } => directories::remove(context, root, path).await,
+        Operation::ComposePrepare { project, ports, .. } => compose::prepare(context, project, ports).await,
+        Operation::ComposeUp { project, pull, wait } => compose::up(context, project, *pull, *wait).await,
+        Operation::ComposeStop { project } => compose::stop(context, project).await,
+        Operation::ComposeDown { project, volumes } => compose::down(context, project, *volumes).await,
         Operation::RemoveCertificate { directory } => certificates::remove(context, directory).await,
         Operation::PruneGenerations { live, keep } => prune::prune(context, *live, *keep).await,
         Operation::RemoveRoot { path } => root::remove(context, path).await,
@@ -112,7 +126,21 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
             Undo::RemoveMade,
             Operation::IssueSelfSigned { directory, .. } | Operation::CopyCertificate { directory, .. },
         ) => certificates::undo(context, directory, before).await,
-        (Undo::Nothing | Undo::RemoveMade | Undo::SwitchBack { .. }, _) => Ok(()),
+        (Undo::RemoveMade, Operation::ComposeUp { project, .. }) => {
+            compose::down(context, project, false).await.map(|_| ())
+        }
+        (Undo::FormerFile, Operation::WriteFile { path, .. }) => files::undo(context, path, before).await,
+        (Undo::FormerProject, Operation::ComposePrepare { project, was_up, .. }) => {
+            compose::restore(context, project, *was_up).await
+        }
+        (
+            Undo::Nothing
+            | Undo::RemoveMade
+            | Undo::FormerFile
+            | Undo::FormerProject
+            | Undo::SwitchBack { .. },
+            _,
+        ) => Ok(()),
         (Undo::Irreversible { reason }, _) => {
             Err(Diagnostic::error(format!("an action of {} cannot be taken back", action.resource))
                 .detail(reason.clone())

@@ -19,11 +19,11 @@ use ready::Ready;
 
 use super::events::{Event, Events};
 use super::journal::{self, Before, Header, Journal, NodeFacts, Record, VERSION};
-use super::{Interrupt, Interrupted, Outcome, Report, Run, States};
+use super::{Interrupt, Interrupted, Outcome, Report, Run, States, operations};
 use crate::address::Address;
 use crate::diag::Diagnostic;
-use crate::host::{Host, pause};
-use crate::plan::{Action, NodeSpec, Phase};
+use crate::host::{FileOperation, Host, pause};
+use crate::plan::{Action, NodeSpec, Operation, Phase};
 use crate::state::State;
 
 /// Makes a plan real.
@@ -176,6 +176,20 @@ impl Work {
         action(&self.run.actions, id)
     }
 
+    /// Removes the former files that an undo would have needed. One that stays is removed by the next write.
+    async fn forget_former_files(&self) {
+        let written = self.run.actions.iter().filter_map(|action| match &action.operation {
+            Operation::WriteFile { path, .. } => {
+                Some(FileOperation::Remove { path: operations::former(path) })
+            }
+            _ => None,
+        });
+        let removals: Vec<FileOperation> = written.collect();
+        if !removals.is_empty() {
+            let _ = self.host.files(removals).await;
+        }
+    }
+
     /// What is left of the run after preflight.
     async fn all(&self, ready: &mut Ready, states: &dyn States, report: &mut Report) {
         let mut switched = Vec::new();
@@ -202,6 +216,7 @@ impl Work {
                 super::Proxy::new(&*self.host, spec).drain(old).await;
             }
         }
+        self.forget_former_files().await;
         pause::phase("clean_up");
         self.events.event(Event::Phase(Phase::CleanUp));
         if folded && self.run.actions.iter().all(|action| action.phase != Phase::CleanUp) {

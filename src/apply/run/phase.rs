@@ -116,7 +116,7 @@ impl Work {
             let action = action(&run.actions, id);
             let result = match action.and_then(|action| Some((action, spec(&run, &action.node)?))) {
                 Some((action, spec)) => {
-                    let context = Context { host: &*host, spec, state: &state };
+                    let context = Context { host: &*host, spec, state: &state, placed: &run.placed };
                     operations::perform(context, &action.operation, &before).await
                 }
                 None => Err(Diagnostic::error("an action is of a node that is not known")),

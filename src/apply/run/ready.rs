@@ -69,7 +69,7 @@ impl Ready {
             let left = header.into_iter().flat_map(|header| &header.actions);
             for action in left.filter(|action| action.node == *node && live > 0) {
                 if let Operation::PruneGenerations { keep, .. } = action.operation {
-                    let context = Context { host, spec, state: &run.prior };
+                    let context = Context { host, spec, state: &run.prior, placed: &run.placed };
                     let prune = Operation::PruneGenerations { live, keep };
                     operations::perform(context, &prune, &Before::default()).await?;
                 }

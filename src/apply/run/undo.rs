@@ -72,7 +72,7 @@ impl Work {
                 }
             }
             _ => {
-                let context = Context { host, spec, state: &self.run.prior };
+                let context = Context { host, spec, state: &self.run.prior, placed: &self.run.placed };
                 operations::undo(context, action, before).await
             }
         }

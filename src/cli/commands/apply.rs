@@ -47,6 +47,7 @@ impl Apply {
             refresh: saved.refresh,
             preflight: planning::When::AtApply,
             lineage: Some(saved.plan.lineage.clone()),
+            destroy_data: saved.destroy_data,
         };
         let prepared = planning::plan(invocation, &declared, options)?;
         if saved::digest(&prepared.planned.plan) != saved.digest {

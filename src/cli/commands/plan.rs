@@ -29,6 +29,7 @@ pub struct Plan {
 
 /// How a plan is made and shown; `apply` and `destroy` take the same.
 #[derive(Clone, Copy, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct PlanFlags {
     /// Show changes of one shape each by itself
     #[arg(long)]
@@ -39,13 +40,16 @@ pub(crate) struct PlanFlags {
     /// Test the next generation of nginx files before anything is touched
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub preflight: bool,
+    /// Let what is destroyed take its data with it: directories of data and named volumes
+    #[arg(long)]
+    pub destroy_data: bool,
 }
 
 impl PlanFlags {
     /// What planning has to know of them.
     pub(crate) fn options(self, mode: Mode) -> Options {
         let preflight = if self.preflight { When::Now } else { When::Never };
-        Options { mode, refresh: self.refresh, preflight, lineage: None }
+        Options { mode, refresh: self.refresh, preflight, lineage: None, destroy_data: self.destroy_data }
     }
 
     /// As [`PlanFlags::options`], for a plan that is applied at once where nobody has to approve it.
@@ -73,7 +77,7 @@ impl Plan {
             invocation.terminal.print(&invocation.plan_text(self.flags.full).render(plan));
         }
         if let Some(path) = &self.out {
-            saved::save(invocation, &declared, plan, self.flags.refresh, path)?;
+            saved::save(invocation, &declared, plan, &self.flags.options(Mode::Normal), path)?;
         }
         let exit = if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done };
         // The process ends here: taking thousands of resources apart first would be a tenth of the time of a plan.

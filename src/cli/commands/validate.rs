@@ -57,6 +57,7 @@ fn check(invocation: &Invocation, variables: &VariableFlags) -> Result<Diagnosti
         now: 0,
         mode: Mode::Normal,
         refresh: false,
+        destroy_data: false,
     };
     let planned = plan::build(&inputs, &mut |_, queries| vec![plan::Answer::Absent; queries.len()])?;
     Ok(planned.findings)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::plan::{Action, Operation, Phase, Plan, Undo};
+use crate::plan::{Action, Operation, Phase, Plan, PullPolicy, Undo};
 
 use super::paint::Paint;
 
@@ -39,7 +39,30 @@ pub fn describe(operation: &Operation) -> String {
         Operation::PruneGenerations { live, keep } => {
             format!("remove generations before {}", live.saturating_sub(u64::from(*keep)))
         }
-        Operation::RemoveRoot { path } => format!("remove {}", path.display()),
+        Operation::RemoveRoot { path } | Operation::RemoveFile { path } => {
+            format!("remove {}", path.display())
+        }
+        Operation::WriteFile { path, access } => {
+            format!("write {} (mode {:04o})", path.display(), access.mode)
+        }
+        Operation::RemoveDirectory { path, .. } => format!("remove {} with all in it", path.display()),
+        Operation::ComposePrepare { project, ports, .. } => {
+            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+            let free = match ports.as_slice() {
+                [] => String::new(),
+                ports => format!(", and that port {} of 127.0.0.1 is free", ports.join(", ")),
+            };
+            format!("prove that project {} can come up: Docker and Compose are there{free}", project.name)
+        }
+        Operation::ComposeUp { project, pull, wait } => {
+            let pull = if *pull == PullPolicy::Always { "pull images, " } else { "" };
+            format!("bring project {} up: {pull}wait up to {wait}s until it is healthy", project.name)
+        }
+        Operation::ComposeStop { project } => format!("stop project {}", project.name),
+        Operation::ComposeDown { project, volumes } => {
+            let volumes = if *volumes { " and volumes" } else { "; volumes stay" };
+            format!("remove project {}: containers, networks{volumes}", project.name)
+        }
     }
 }
 

@@ -16,6 +16,7 @@ impl Decoder<'_> {
     /// `value` in the canonical form of an attribute's type; `None` where it does not fit, which has been said then.
     /// Lists become tuples and maps become objects, as their types are the schema's.
     pub(super) fn fit(&mut self, value: &Value, ty: &Ty, slot: Slot<'_>, trail: &Trail<'_>) -> Option<Value> {
+        let slot = Slot { sensitive: slot.sensitive || value.is_sensitive(), ..slot };
         if value.is_null() {
             self.misfit(slot, trail, ty, "this is `null`");
             return None;

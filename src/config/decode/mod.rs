@@ -16,7 +16,7 @@ use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang;
 use crate::resource::Locate;
-use crate::schema::{Attribute, Default, Nested, Nesting};
+use crate::schema::{Attribute, Default, Nested, Nesting, Sensitivity};
 use crate::value::{Object, Value};
 
 use super::secrets::holds_text;
@@ -158,7 +158,7 @@ impl<'a> Decoder<'a> {
         block: &str,
     ) {
         for mut error in errors {
-            if attribute.sensitive && holds_text(expr) {
+            if attribute.is_sensitive() && holds_text(expr) {
                 let summary = format!("`{}` of `{block}` cannot be evaluated", attribute.name);
                 error = Diagnostic::error(summary)
                     .at(error.primary.map(|label| label.span))
@@ -177,9 +177,9 @@ impl<'a> Decoder<'a> {
         trail: &Trail<'_>,
         object: &mut Object,
     ) -> bool {
-        let slot = Slot { attribute: &attribute.name, block, sensitive: attribute.sensitive };
+        let slot = Slot { attribute: &attribute.name, block, sensitive: attribute.is_sensitive() };
         let trail = trail.name(&attribute.name);
-        if !attribute.sensitive && value.contains_sensitive() {
+        if attribute.sensitivity == Sensitivity::Refused && value.contains_sensitive() {
             let summary = format!("{} takes no sensitive value", slot.subject(&trail));
             let diagnostic = Diagnostic::error(summary)
                 .label(self.span(&trail), "this comes from a sensitive value")

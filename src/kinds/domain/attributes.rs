@@ -10,8 +10,9 @@ use crate::names::{
     AddressRange, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy, Rate, Realm,
     RedirectTarget, ResolverAddress, Size, Snippet, Text as _, UpstreamAddress, UriPath,
 };
+use crate::plan::{Endpoint, Endpoints};
 use crate::resource::Resource;
-use crate::value::DecodeError;
+use crate::value::{DecodeError, Object, Value};
 
 /// The whole block.
 #[derive(Debug)]
@@ -26,11 +27,15 @@ impl Attributes {
         let labelled = resource.get("location").as_object().into_iter().flatten();
         let locations = labelled.map(|(label, value)| {
             let path = UriPath::parse(label).map_err(DecodeError::custom)?;
-            Ok(Location { path, flags: value.decode()?, place: value.decode()? })
+            Ok(Location {
+                path,
+                flags: value.decode()?,
+                place: Place::of(value.decode()?, value.get("upstream")),
+            })
         });
         Ok(Self {
             site: resource.decode()?,
-            place: resource.decode()?,
+            place: Place::of(resource.decode()?, Some(resource.get("upstream"))),
             locations: locations.collect::<Result<_, DecodeError>>()?,
         })
     }
@@ -84,6 +89,20 @@ pub(super) struct Place {
     pub(super) timeouts: Option<Timeouts>,
     pub(super) rate_limit: Option<RateLimit>,
     pub(super) extra_config: Option<Snippet>,
+}
+
+impl Place {
+    /// With the service that its upstream names: a reference, which only the value knows.
+    fn of(mut place: Self, upstream: Option<&Value>) -> Self {
+        if let (Some(said), Some(value)) = (&mut place.upstream, upstream) {
+            let stack = value.get("stack").and_then(Value::as_object).and_then(Object::resource);
+            said.endpoint = stack
+                .zip(said.service.clone())
+                .zip(said.port)
+                .map(|((target, service), port)| Endpoint { target: target.clone(), service, port });
+        }
+        place
+    }
 }
 
 /// A `location` block.
@@ -167,11 +186,36 @@ pub(super) enum Satisfy {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Upstream {
-    pub(super) address: UpstreamAddress,
+    pub(super) address: Option<UpstreamAddress>,
+    pub(super) stack: Option<Stack>,
+    pub(super) service: Option<Arc<str>>,
+    pub(super) port: Option<u16>,
+    /// What `stack`, `service` and `port` name.
+    #[serde(skip)]
+    pub(super) endpoint: Option<Endpoint>,
     pub(super) host_header: Option<HeaderValue>,
     pub(super) keepalive: Option<u32>,
     pub(super) tls_name: Option<HostName>,
     pub(super) ca: Option<FilePath>,
+}
+
+impl Upstream {
+    /// Where its requests are passed on to: its address, or where its service is reached.
+    pub(super) fn servers(&self, endpoints: &Endpoints) -> Vec<UpstreamAddress> {
+        let ports = self.endpoint.as_ref().and_then(|endpoint| endpoints.get(endpoint));
+        let loopback = ports
+            .into_iter()
+            .flatten()
+            .filter_map(|port| UpstreamAddress::parse(&format!("127.0.0.1:{port}")).ok());
+        self.address.iter().cloned().chain(loopback).collect()
+    }
+}
+
+/// A stack, as an upstream refers to it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Stack {
+    pub(super) name: Arc<str>,
+    pub(super) tenant: Arc<str>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! Rules that the schema cannot say.
 
-use super::attributes::{Attributes, Location, Place};
+use super::attributes::{Attributes, Location, Place, Upstream};
 use super::place::path;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::{FilePath, HeaderName, Text as _, covers};
@@ -175,7 +175,8 @@ impl Check<'_> {
     fn upstream(&mut self, location: Option<&Location>, place: &Place) {
         let Some(upstream) = &place.upstream else { return };
         let at = path(location, "upstream");
-        let address = &upstream.address;
+        self.service(&at, upstream);
+        let Some(address) = &upstream.address else { return };
         if address.is_name() {
             let host = address.host();
             if self.attributes.site.node.resolver.is_empty() {
@@ -217,6 +218,50 @@ impl Check<'_> {
         }
     }
 
+    /// An upstream is an address, or a service of a stack.
+    fn service(&mut self, at: &Path, upstream: &Upstream) {
+        let of_stack = upstream.stack.is_some() || upstream.service.is_some() || upstream.port.is_some();
+        if upstream.address.is_some() == of_stack {
+            let (summary, help) = if of_stack {
+                (
+                    "the upstream is an address and a service",
+                    "keep `address`, or `stack`, `service` and `port`",
+                )
+            } else {
+                ("the upstream is nowhere", "give it an `address`, or a `stack` with `service` and `port`")
+            };
+            self.error(at, summary, help);
+            return;
+        }
+        if of_stack && upstream.endpoint.is_none() {
+            self.error(
+                at,
+                "the upstream does not say which service of which stack it is",
+                "give it all of `stack`, `service` and `port`",
+            );
+        }
+        for (name, given) in [("tls_name", upstream.tls_name.is_some()), ("ca", upstream.ca.is_some())] {
+            if given && of_stack {
+                self.error(
+                    &at.name(name),
+                    format!("`{name}` is for upstreams that speak TLS"),
+                    "services of stacks are reached on this machine, without TLS: leave it away",
+                );
+            }
+        }
+        let ours = self.attributes.site.tenant.name.to_string();
+        if let Some(stack) = upstream.stack.as_ref().filter(|stack| *stack.tenant != *ours) {
+            self.error(
+                &at.name("stack"),
+                format!(
+                    "`stack.{}` belongs to the tenant `{}`, and this domain to `{ours}`",
+                    stack.name, stack.tenant
+                ),
+                format!("use a stack of the tenant `{ours}`"),
+            );
+        }
+    }
+
     /// A prefix that is taken away must end where a segment of the path ends: nginx puts `/` in its place.
     fn prefix(&mut self, location: Option<&Location>, place: &Place) {
         let Some(location) = location.filter(|location| location.flags.strip_prefix) else { return };
@@ -230,7 +275,8 @@ impl Check<'_> {
             );
         }
         let upstream = place.upstream.as_ref().or(self.attributes.place.upstream.as_ref());
-        if let Some(address) = upstream.map(|upstream| &upstream.address).filter(|address| address.is_name())
+        if let Some(address) =
+            upstream.and_then(|upstream| upstream.address.as_ref()).filter(|address| address.is_name())
         {
             let host = address.host();
             self.error(

@@ -6,7 +6,7 @@ use super::place::{Resolved, Said, path};
 use crate::names::{HostName, Text as _};
 use crate::nginx::base::listens;
 use crate::nginx::{Param, RenderError, SITES, Template, Trace, View, render};
-use crate::plan::{File, Node, ProxyMode};
+use crate::plan::{Endpoints, File, Node, ProxyMode};
 use crate::resource::Path;
 
 /// The largest body of a request by default.
@@ -16,10 +16,12 @@ pub(super) fn site(
     name: &str,
     attributes: &Attributes,
     node: &Node,
+    endpoints: &Endpoints,
     trace: bool,
 ) -> Result<File, RenderError> {
     let trace = Trace::new(trace);
-    let mut writer = Writer { name, attributes, node, trace, zones: Vec::new(), upstreams: Vec::new() };
+    let mut writer =
+        Writer { name, attributes, node, endpoints, trace, zones: Vec::new(), upstreams: Vec::new() };
     let view = writer.view();
     let rendered = render(Template::Site, view, &writer.trace)?;
     let mut file = File::text(format!("{SITES}/{name}.conf"), rendered.text);
@@ -33,6 +35,7 @@ pub(super) struct Writer<'a> {
     pub(super) name: &'a str,
     pub(super) attributes: &'a Attributes,
     pub(super) node: &'a Node,
+    pub(super) endpoints: &'a Endpoints,
     pub(super) trace: Trace,
     /// Zones of the site's own, by their names.
     pub(super) zones: Vec<(String, View)>,

@@ -169,7 +169,10 @@ impl<'a> Writer<'a> {
 
     fn proxy(&mut self, index: usize, place: &Resolved<'a>, upstream: &Said<'a, Upstream>) -> View {
         let at = self.trace.place(|| upstream.path("upstream").name("address"));
-        let Upstream { address, host_header, keepalive, .. } = upstream.value;
+        let Upstream { host_header, keepalive, .. } = upstream.value;
+        let servers = upstream.value.servers(self.endpoints);
+        // Which ports a service has is not asked where files are made without the node's state.
+        let Some(address) = servers.first() else { return View::new() };
         let before = match address.scheme() {
             UpstreamScheme::Http => "http://",
             UpstreamScheme::Https => "https://",
@@ -181,17 +184,20 @@ impl<'a> Writer<'a> {
                 variable = Some(Param::literal(address.authority()).at(at));
                 Param::fixed("$vsa_upstream")
             }
-            Some(keepalive) => {
+            _ if keepalive.is_some() || servers.len() > 1 => {
                 let name = format!("vsa_{}", short_hash(&[self.name, &index.to_string()]));
                 self.upstreams.push(
                     View::new()
                         .with("name", Param::bare(name.as_str()))
-                        .with("server", Param::literal(address.authority()).at(at))
-                        .with("keepalive", *keepalive),
+                        .list(
+                            "servers",
+                            servers.iter().map(|server| Param::literal(server.authority()).at(at)),
+                        )
+                        .optional("keepalive", *keepalive),
                 );
                 Param::bare(name)
             }
-            None => Param::literal(address.authority()),
+            _ => Param::literal(address.authority()),
         };
         let after = if address.authority().starts_with("unix:") && keepalive.is_none() && !after.is_empty() {
             ":/"
@@ -223,6 +229,7 @@ impl<'a> Writer<'a> {
 
     fn proxy_tls(&mut self, upstream: &Said<'a, Upstream>) -> Option<View> {
         let Upstream { address, tls_name, ca, .. } = upstream.value;
+        let address = address.as_ref()?;
         if address.scheme() == UpstreamScheme::Http {
             return None;
         }

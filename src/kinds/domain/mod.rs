@@ -15,7 +15,7 @@ use attributes::Attributes;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::plan::{Claim, ClaimScope, File, Kind, Query, Refreshed, Subject};
+use crate::plan::{Claim, ClaimScope, Endpoint, File, Kind, Query, Refreshed, Subject};
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
 use crate::value::{Number, Object, Value};
@@ -106,6 +106,26 @@ impl Kind for Domain {
         Refreshed { findings: roots::findings(subject), ..Refreshed::default() }
     }
 
+    fn endpoints(&self, resource: &Resource) -> Vec<(Path, Endpoint)> {
+        let names_stack = |value: Option<&Value>| {
+            value.is_some_and(|value| value.get("stack").is_some_and(|stack| !stack.is_null()))
+        };
+        let mut locations = resource.get("location").as_object().into_iter().flatten();
+        if !names_stack(Some(resource.get("upstream")))
+            && !locations.any(|(_, place)| names_stack(place.get("upstream")))
+        {
+            return Vec::new();
+        }
+        let Ok(attributes) = Attributes::of(resource) else { return Vec::new() };
+        let whole = std::iter::once((None, &attributes.place));
+        let locations = attributes.locations.iter().map(|location| (Some(location), &location.place));
+        let endpoint = |(location, place): (Option<&_>, &attributes::Place)| {
+            let endpoint = place.upstream.as_ref()?.endpoint.clone()?;
+            Some((place::path(location, "upstream").name("service"), endpoint))
+        };
+        whole.chain(locations).filter_map(endpoint).collect()
+    }
+
     fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {
         let Some(resource) = subject.desired else { return Ok(Vec::new()) };
         let failed = |reason: String| {
@@ -115,7 +135,7 @@ impl Kind for Domain {
                 .on(&resource.address)
         };
         let attributes = Attributes::of(resource).map_err(|error| failed(error.to_string()))?;
-        let file = files::site(&resource.name, &attributes, subject.node, trace)
+        let file = files::site(&resource.name, &attributes, subject.node, subject.endpoints, trace)
             .map_err(|error| failed(error.to_string()))?;
         Ok(vec![file])
     }

@@ -2,7 +2,7 @@
 
 use crate::names::{
     AddressRange, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy, Rate,
-    RedirectTarget, Size, Snippet, Text as _, UpstreamAddress, UriPath,
+    RedirectTarget, ServiceName, Size, Snippet, Text as _, UpstreamAddress, UriPath,
 };
 use crate::nginx::base::LOG_FORMATS;
 use crate::schema::{Attribute, Block, Export, Nested, Nesting, Schema, Ty, attribute, nested};
@@ -64,8 +64,18 @@ fn upstream() -> Block {
                 Ty::Text(&UpstreamAddress::TYPE),
                 "Where requests are passed on to. A name is looked up while requests come (with the node's \
                  `resolver`), so that one that does not resolve breaks this site alone.",
-            )
-            .required(),
+            ),
+            attribute(
+                "stack",
+                Ty::Ref("stack"),
+                "The stack of the same tenant that requests are passed on to, in the place of `address`.",
+            ),
+            attribute("service", Ty::Text(&ServiceName::TYPE), "With `stack`: its service."),
+            attribute(
+                "port",
+                Ty::Integer(1..=65535),
+                "With `stack`: the port inside the service's containers.",
+            ),
             attribute(
                 "host_header",
                 Ty::Text(&HeaderValue::TYPE),

@@ -11,6 +11,14 @@ pub(super) struct Attributes {
     pub(super) srv_root: Option<FilePath>,
     pub(super) proxy: Proxy,
     pub(super) acme: Option<IgnoredAny>,
+    pub(super) docker: Docker,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Docker {
+    pub(super) socket: FilePath,
+    pub(super) first_port: u16,
+    pub(super) last_port: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

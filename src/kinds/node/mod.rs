@@ -15,7 +15,7 @@ use crate::names::Text as _;
 use crate::plan::action::Access;
 use crate::plan::kind::Base;
 use crate::plan::{
-    Answer, Claim, ClaimScope, Drift, File, Held, Kind, Node as NodeView, NodeSpec, Operation, Phase,
+    Answer, Claim, ClaimScope, Docker, Drift, File, Held, Kind, Node as NodeView, NodeSpec, Operation, Phase,
     ProxyMode, Query, Refreshed, Step, Subject, Undo,
 };
 use crate::resource::{Path, Resource};
@@ -82,6 +82,11 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
         https_port: proxy.https_port(),
         worker_user: (!managed || base.privileged).then(|| proxy.user.as_str().into()),
         default_server: proxy.default_server,
+        docker: Docker {
+            socket: place(base, attributes.docker.socket.as_str()),
+            first_port: attributes.docker.first_port,
+            last_port: attributes.docker.last_port,
+        },
         drain_seconds: u32::try_from(proxy.drain.seconds()).unwrap_or(u32::MAX),
         root,
     }

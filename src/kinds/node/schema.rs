@@ -108,6 +108,20 @@ pub(super) fn schema() -> Schema {
         ],
         blocks: Vec::new(),
     };
+    let docker = Block {
+        attributes: vec![
+            attribute("socket", Ty::Text(&FilePath::TYPE), "The engine's socket.")
+                .default(Value::from("/var/run/docker.sock")),
+            attribute(
+                "first_port",
+                Ty::Integer(1024..=65535),
+                "The first loopback port that services are published on for nginx.",
+            )
+            .default(20_000_i64),
+            attribute("last_port", Ty::Integer(1024..=65535), "The last one.").default(29_999_i64),
+        ],
+        blocks: Vec::new(),
+    };
     Schema {
         kind: "node",
         doc: "A server that resources live on, and the nginx that answers on it.\n\nWithout any `node`, there is \
@@ -132,6 +146,7 @@ pub(super) fn schema() -> Schema {
             ],
             blocks: vec![
                 nested("proxy", Nesting::Defaulted, "The nginx that answers.", proxy()),
+                nested("docker", Nesting::Defaulted, "The Docker engine that stacks run on.", docker),
                 nested("acme", Nesting::Optional, "Certificates from an authority (RFC 8555).", acme),
             ],
         },

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::names::TextType;
-use crate::schema::{Attribute, Block, Default, Nesting, Schema, Ty, Vocabulary};
+use crate::schema::{Attribute, Block, Default, Nesting, Schema, Sensitivity, Ty, Vocabulary};
 
 use super::json_of;
 
@@ -86,8 +86,10 @@ fn of_attribute(attribute: &Attribute) -> Json {
             of["default_reference"] = "the only one".into();
         }
     }
-    if attribute.sensitive {
-        of["sensitive"] = true.into();
+    match attribute.sensitivity {
+        Sensitivity::Always => of["sensitive"] = true.into(),
+        Sensitivity::Possible => of["may_be_sensitive"] = true.into(),
+        Sensitivity::Refused => {}
     }
     if attribute.forces_replacement {
         of["forces_replacement"] = true.into();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::schema::{Attribute, Block, Default, Nested, Nesting, Schema, Ty, Vocabulary};
+use crate::schema::{Attribute, Block, Default, Nested, Nesting, Schema, Sensitivity, Ty, Vocabulary};
 
 use super::{json_of, text_types};
 
@@ -102,8 +102,10 @@ fn facts(attribute: &Attribute) -> String {
         Default::Value(value) => facts.push(format!("{} by default", code(&json_of(value).to_string()))),
         Default::OnlyOne => facts.push("the only one by default".to_owned()),
     }
-    if attribute.sensitive {
-        facts.push("sensitive".to_owned());
+    match attribute.sensitivity {
+        Sensitivity::Always => facts.push("sensitive".to_owned()),
+        Sensitivity::Possible => facts.push("may hold sensitive values".to_owned()),
+        Sensitivity::Refused => {}
     }
     if attribute.forces_replacement {
         facts.push("a change replaces the resource".to_owned());

@@ -1,0 +1,181 @@
+//! The Compose tool's command lines, and what a project looks like while it comes up.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use crate::diag::Diagnostic;
+use crate::host::{Command, Host, Output, Status};
+use crate::plan::docker::{ComposeTool, Container, ContainerState, Health};
+use crate::plan::{Answer, ComposeProject, Query};
+
+/// How long the tool may take beside pulling and waiting.
+const TOOL_TIMEOUT: Duration = Duration::from_mins(30);
+
+/// What the tool is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Makes all containers as the files say, and removes those of services that are gone.
+    Up,
+    /// Pulls all images.
+    Pull,
+    /// Stops all containers.
+    Stop,
+    /// Removes containers and networks, and with `volumes` the named volumes.
+    Down {
+        /// Whether named volumes go too.
+        volumes: bool,
+    },
+    /// The last lines of a service's log.
+    Logs {
+        /// The service.
+        service: String,
+        /// How many.
+        lines: u32,
+    },
+}
+
+impl Task {
+    fn arguments(&self) -> Vec<String> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        match self {
+            Self::Up => words(&["up", "--detach", "--remove-orphans"]),
+            Self::Pull => words(&["pull"]),
+            Self::Stop => words(&["stop"]),
+            Self::Down { volumes: false } => words(&["down", "--remove-orphans"]),
+            Self::Down { volumes: true } => words(&["down", "--remove-orphans", "--volumes"]),
+            Self::Logs { service, lines } => {
+                let mut arguments = words(&["logs", "--no-color", "--tail"]);
+                arguments.extend([lines.to_string(), service.clone()]);
+                arguments
+            }
+        }
+    }
+}
+
+/// The command line for a task. The engine is named by an option, for the environment is empty.
+pub fn command(tool: &ComposeTool, project: &ComposeProject, task: &Task) -> Command {
+    let mut command = Command::new(&tool.program)
+        .timeout(TOOL_TIMEOUT)
+        .arg("--host")
+        .arg(format!("unix://{}", project.socket.display()));
+    for word in &tool.prefix {
+        command = command.arg(word);
+    }
+    let mut arguments: Vec<OsString> = vec![
+        "--project-name".into(),
+        project.name.clone().into(),
+        "--project-directory".into(),
+        project.directory.clone().into(),
+        "--env-file".into(),
+        project.env_file.clone().into(),
+    ];
+    for file in &project.files {
+        arguments.extend(["--file".into(), file.clone().into()]);
+    }
+    for profile in &project.profiles {
+        arguments.extend(["--profile".into(), profile.clone().into()]);
+    }
+    arguments.extend(task.arguments().into_iter().map(OsString::from));
+    arguments.into_iter().fold(command, Command::arg)
+}
+
+/// The tool at hand.
+pub(super) async fn tool(host: &dyn Host) -> Result<ComposeTool, Diagnostic> {
+    match host.observe(&[Query::ComposeTool]).await.pop() {
+        Some(Answer::ComposeTool(tool)) => Ok(tool),
+        Some(Answer::Failed(reason)) => {
+            Err(Diagnostic::error("Docker Compose cannot be used").detail(reason))
+        }
+        _ => Err(Diagnostic::error("there is no Docker Compose on the node")
+            .help("install the plugin `docker-compose-plugin`, or Debian's package `docker-compose`")),
+    }
+}
+
+/// Runs the tool to its end; what it says on failure is in the error, without `secrets`.
+pub(super) async fn run(
+    host: &dyn Host,
+    project: &ComposeProject,
+    task: &Task,
+    secrets: &[String],
+) -> Result<Output, Diagnostic> {
+    let tool = tool(host).await?;
+    let output = host.run(command(&tool, project, task)).await?;
+    if output.success() {
+        return Ok(output);
+    }
+    let verb = match task {
+        Task::Up => "brought up",
+        Task::Pull => "pulled",
+        Task::Stop => "stopped",
+        Task::Down { .. } => "taken down",
+        Task::Logs { .. } => "read",
+    };
+    let how = match output.status {
+        Status::Exited(code) => format!("the Compose tool ended with exit code {code}"),
+        Status::Killed => "the Compose tool was killed".to_owned(),
+        Status::TimedOut => "the Compose tool did not end in time".to_owned(),
+    };
+    let said = masked(last_lines(&output.errors(), 12), secrets);
+    Err(Diagnostic::error(format!("project `{}` could not be {verb}", project.name))
+        .detail(format!("{how}:\n{said}")))
+}
+
+/// The last lines of a text.
+pub(super) fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+/// A text without secrets.
+pub(super) fn masked(text: String, secrets: &[String]) -> String {
+    secrets
+        .iter()
+        .filter(|secret| !secret.is_empty())
+        .fold(text, |text, secret| text.replace(secret, "********"))
+}
+
+/// The containers of a project, one-off runs left away.
+pub(super) async fn containers(
+    host: &dyn Host,
+    project: &ComposeProject,
+) -> Result<Vec<Container>, Diagnostic> {
+    let query = Query::Containers { socket: project.socket.clone() };
+    match host.observe(&[query]).await.pop() {
+        Some(Answer::Containers(all)) => Ok(all
+            .into_iter()
+            .filter(|container| {
+                container
+                    .compose
+                    .as_ref()
+                    .is_some_and(|labels| labels.project == project.name && !labels.oneoff)
+            })
+            .collect()),
+        Some(Answer::Failed(reason)) => Err(Diagnostic::error("Docker does not answer").detail(reason)),
+        _ => Err(Diagnostic::error(format!("there is no Docker engine at `{}`", project.socket.display()))
+            .help("start Docker, or name its socket with `docker { socket }` of the node")),
+    }
+}
+
+/// What a container says of its health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readiness {
+    /// It is healthy, or has done its work.
+    Ready,
+    /// It runs and has no health check: it must stay so.
+    Running,
+    /// It is not there yet.
+    Waiting,
+    /// It will not be.
+    Failed,
+}
+
+pub(super) fn readiness(container: &Container) -> Readiness {
+    match (container.state, container.health) {
+        (ContainerState::Running, Some(Health::Healthy)) => Readiness::Ready,
+        (ContainerState::Running, None) => Readiness::Running,
+        (ContainerState::Exited, _) if container.exit_code == Some(0) => Readiness::Ready,
+        (ContainerState::Running, Some(Health::Unhealthy))
+        | (ContainerState::Exited | ContainerState::Dead, _) => Readiness::Failed,
+        _ => Readiness::Waiting,
+    }
+}

@@ -1,0 +1,180 @@
+//! Compose projects: made ready, brought up and waited for, stopped, taken down, and brought back.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::{Context, Facts, fact};
+use crate::apply::compose::{self, Readiness, Task};
+use crate::diag::Diagnostic;
+use crate::plan::docker::Container;
+use crate::plan::{ComposeProject, Piece, PlacedBody, PullPolicy};
+
+/// How long a container without a health check must stay up.
+const STAYS_UP: Duration = Duration::from_secs(3);
+
+/// How often the engine is asked while containers come up.
+const POLL: Duration = Duration::from_millis(200);
+
+/// How many lines of a container's log an error shows.
+const LOG_LINES: u32 = 20;
+
+/// The secrets that a project's files hold: nothing that its containers or the tool say is shown with them.
+fn secrets(context: Context<'_>, project: &ComposeProject) -> Vec<String> {
+    let root = project.directory.parent().unwrap_or(&project.directory);
+    let files = context
+        .placed
+        .iter()
+        .filter(|((node, path), _)| *node == context.spec.address && path.starts_with(root));
+    let pieces = files.flat_map(|(_, file)| match &file.body {
+        PlacedBody::Text(content) => content.pieces.as_slice(),
+        PlacedBody::Bytes(_) => &[],
+    });
+    let texts = pieces.filter_map(|piece| match piece {
+        Piece::Secret(secret) => Some(secret.expose().trim_matches(['\'', '"']).to_owned()),
+        _ => None,
+    });
+    texts.filter(|text| text.len() > 3).collect()
+}
+
+/// Proves that a project can be brought up, as far as that shows before.
+pub(super) async fn prepare(
+    context: Context<'_>,
+    project: &ComposeProject,
+    ports: &[u16],
+) -> Result<Facts, Diagnostic> {
+    compose::tool(context.host).await?;
+    compose::containers(context.host, project).await?;
+    for port in ports {
+        if context.host.accepts(SocketAddr::from((Ipv4Addr::LOCALHOST, *port))).await {
+            return Err(Diagnostic::error(format!("port {port} of 127.0.0.1 is taken"))
+                .detail(format!("project `{}` would publish a service there", project.name))
+                .help("end what listens there, or move the node's range with `docker { first_port, last_port }`"));
+        }
+    }
+    Ok(Facts::new())
+}
+
+/// Brings a project up, and waits until its containers do their work.
+pub(super) async fn up(
+    context: Context<'_>,
+    project: &ComposeProject,
+    pull: PullPolicy,
+    wait: u32,
+) -> Result<Facts, Diagnostic> {
+    let secrets = secrets(context, project);
+    if pull == PullPolicy::Always {
+        compose::run(context.host, project, &Task::Pull, &secrets).await?;
+    }
+    compose::run(context.host, project, &Task::Up, &secrets).await?;
+    let containers = settled(context, project, wait, &secrets).await?;
+    Ok(fact("services", services(&containers)))
+}
+
+/// Waits until all containers are healthy, have stayed up, or have done their work.
+async fn settled(
+    context: Context<'_>,
+    project: &ComposeProject,
+    wait: u32,
+    secrets: &[String],
+) -> Result<Vec<Container>, Diagnostic> {
+    let host = context.host;
+    let begun = host.elapsed();
+    let limit = Duration::from_secs(u64::from(wait));
+    let mut steady = begun;
+    loop {
+        let containers = compose::containers(host, project).await?;
+        let states: Vec<_> =
+            containers.iter().map(|container| (container, compose::readiness(container))).collect();
+        let elapsed = host.elapsed();
+        if let Some((failed, _)) = states.iter().find(|(_, readiness)| *readiness == Readiness::Failed) {
+            return Err(unhealthy(context, project, failed, secrets, "failed").await);
+        }
+        let waiting = states.iter().find(|(_, readiness)| *readiness == Readiness::Waiting);
+        if waiting.is_some() {
+            steady = elapsed;
+        }
+        let must_stay = states.iter().any(|(_, readiness)| *readiness == Readiness::Running);
+        if waiting.is_none() && (!must_stay || elapsed.saturating_sub(steady) >= STAYS_UP) {
+            return Ok(containers);
+        }
+        if elapsed.saturating_sub(begun) >= limit
+            && let Some((late, _)) = waiting
+        {
+            let how = format!("was not healthy after {wait} seconds");
+            return Err(unhealthy(context, project, late, secrets, &how).await);
+        }
+        host.sleep(POLL).await;
+    }
+}
+
+async fn unhealthy(
+    context: Context<'_>,
+    project: &ComposeProject,
+    container: &Container,
+    secrets: &[String],
+    how: &str,
+) -> Diagnostic {
+    let service = container.compose.as_ref().map_or(container.name.as_str(), |labels| &labels.service);
+    let task = Task::Logs { service: service.to_owned(), lines: LOG_LINES };
+    let log = match compose::run(context.host, project, &task, secrets).await {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+        Err(error) => error.summary,
+    };
+    let log = compose::masked(compose::last_lines(&log, 20), secrets);
+    let state = match (container.exit_code, container.health) {
+        (Some(code), _) => format!("it is {} with exit code {code}", container.state),
+        (None, Some(health)) => format!("it is {} and {health}", container.state),
+        (None, None) => format!("it is {}", container.state),
+    };
+    Diagnostic::error(format!("service `{service}` of project `{}` {how}", project.name))
+        .code("unhealthy")
+        .detail(format!("{state}; the end of its log:\n{log}"))
+        .help("mend it, or give it more time with `wait { timeout }`")
+}
+
+/// What the state keeps of each service.
+fn services(containers: &[Container]) -> serde_json::Value {
+    let mut services: BTreeMap<&str, Vec<&Container>> = BTreeMap::new();
+    for container in containers {
+        if let Some(labels) = &container.compose {
+            services.entry(&labels.service).or_default().push(container);
+        }
+    }
+    let known = services.into_iter().map(|(service, containers)| {
+        let newest = containers.iter().max_by_key(|container| container.created);
+        let hash = newest.and_then(|container| container.compose.as_ref()?.config_hash.clone());
+        let image = newest.map(|container| container.image_id.clone());
+        let known = serde_json::json!({ "hash": hash, "image": image, "count": containers.len() });
+        (service.to_owned(), known)
+    });
+    serde_json::Value::Object(known.collect())
+}
+
+/// Stops a project.
+pub(super) async fn stop(context: Context<'_>, project: &ComposeProject) -> Result<Facts, Diagnostic> {
+    compose::run(context.host, project, &Task::Stop, &secrets(context, project)).await?;
+    Ok(Facts::new())
+}
+
+/// Removes a project's containers and networks. What is not there any more needs no tool.
+pub(super) async fn down(
+    context: Context<'_>,
+    project: &ComposeProject,
+    volumes: bool,
+) -> Result<Facts, Diagnostic> {
+    compose::run(context.host, project, &Task::Down { volumes }, &secrets(context, project)).await?;
+    Ok(Facts::new())
+}
+
+/// Brings a project back to as its former files say, which are in their places again.
+pub(super) async fn restore(
+    context: Context<'_>,
+    project: &ComposeProject,
+    was_up: bool,
+) -> Result<(), Diagnostic> {
+    if was_up {
+        compose::run(context.host, project, &Task::Up, &secrets(context, project)).await?;
+    }
+    Ok(())
+}

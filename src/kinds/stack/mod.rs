@@ -1,0 +1,120 @@
+//! `stack`: a Docker Compose project of a tenant.
+
+mod attributes;
+mod files;
+mod observe;
+mod schema;
+mod steps;
+
+use attributes::{Attributes, Stack, entry, project};
+
+use crate::address::Address;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::names::{Slug, Text as _};
+use crate::plan::{Claim, ClaimScope, Kind, PlacedFile, Query, Refreshed, Serving, Step, Subject};
+use crate::resource::{Path, Resource};
+use crate::schema::Schema;
+use crate::value::{Object, Value};
+
+/// The kind.
+#[derive(Debug)]
+pub struct StackKind {
+    schema: Schema,
+}
+
+impl StackKind {
+    /// With its schema.
+    #[expect(clippy::new_without_default, reason = "built once, by the registry")]
+    pub fn new() -> Self {
+        Self { schema: schema::schema() }
+    }
+}
+
+impl Kind for StackKind {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn exports(&self, resource: &Resource) -> Object {
+        let tenant = resource.get("tenant").get("name").cloned().unwrap_or(Value::NULL);
+        let project = tenant.as_str().map(|tenant| project(tenant, &resource.name));
+        Object::from_iter([
+            ("name", Value::string(resource.name.clone())),
+            ("project", project.map_or(Value::NULL, |project| Value::from(project.as_str()))),
+            ("tenant", tenant),
+            ("status", resource.get("status").clone()),
+        ])
+    }
+
+    fn check(&self, resource: &Resource, diagnostics: &mut Diagnostics) {
+        let Ok(attributes) = Attributes::of(resource) else { return };
+        let root = Path::root();
+        let mut report = |path: &Path, diagnostic: Diagnostic| {
+            diagnostics.push(diagnostic.at(resource.span(path)).on(&resource.address));
+        };
+        // With `for_each` the name is a key, which no schema has seen.
+        if let Err(invalid) = Slug::parse(&resource.name) {
+            let summary = format!("the name `{}` {invalid}", resource.name.escape_default());
+            report(&root, Diagnostic::error(summary).help("it names a directory: write it as a label"));
+        }
+        match (&attributes.source, &attributes.compose) {
+            (None, None) => report(
+                &root,
+                Diagnostic::error("the stack has no Compose file")
+                    .help("name a directory with `source`, or give the text with `compose`"),
+            ),
+            (Some(_), Some(_)) => report(
+                &root.name("compose"),
+                Diagnostic::error("the stack has two Compose files")
+                    .help("keep one of `source` and `compose`"),
+            ),
+            (Some(source), None) if entry(resource).is_none() => report(
+                &root.name("source"),
+                Diagnostic::error(format!("`{source}` has no Compose file")).help("name it `compose.yml`"),
+            ),
+            _ => {}
+        }
+        if let Some(tree) = resource.trees.get("source")
+            && tree.contains_key(".env")
+        {
+            report(
+                &root.name("source"),
+                Diagnostic::error("the source has an `.env` file, which vsa writes itself")
+                    .help("move its variables to `env`, the secret ones as sensitive variables"),
+            );
+        }
+    }
+
+    fn claims(&self, resource: &Resource, node: &Address) -> Vec<Claim> {
+        let Some(tenant) = resource.get("tenant").get("name").and_then(Value::as_str) else {
+            return Vec::new();
+        };
+        vec![Claim {
+            scope: ClaimScope::Node(node.clone()),
+            what: "Compose project",
+            name: project(tenant, &resource.name).into(),
+            path: Path::root(),
+        }]
+    }
+
+    fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
+        observe::queries(subject)
+    }
+
+    fn refresh(&self, subject: Subject<'_>) -> Refreshed {
+        observe::refresh(subject)
+    }
+
+    fn serving(&self, subject: Subject<'_>, _service: &str) -> Result<Serving, Diagnostic> {
+        let _ = Stack::of(subject);
+        Ok(Serving { replicas: 1, fresh: false })
+    }
+
+    fn placed(&self, subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostics> {
+        files::placed(subject)
+    }
+
+    fn steps(&self, subject: Subject<'_>) -> Vec<Step> {
+        steps::steps(subject)
+    }
+}

@@ -1,0 +1,194 @@
+//! What the node's Docker engine says of a stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::attributes::{Attributes, Directory, Stack, Status};
+use crate::diag::Diagnostic;
+use crate::plan::docker::{Container, ContainerState, Health};
+use crate::plan::{Answer, Drift, Query, Refreshed, Subject};
+use crate::resource::{Path, Resource};
+use crate::state;
+
+/// What an apply reported of a service.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Known {
+    /// Compose's hash of its configuration.
+    pub(super) hash: Option<String>,
+    /// How many containers it has.
+    pub(super) count: usize,
+}
+
+/// The services that the state knows, each with what the last apply reported.
+pub(super) fn known(subject: Subject<'_>) -> BTreeMap<String, Known> {
+    let services = subject.prior.and_then(|prior| prior.facts.get("services"));
+    services.and_then(|services| serde_json::from_value(services.clone()).ok()).unwrap_or_default()
+}
+
+pub(super) fn queries(subject: Subject<'_>) -> Vec<Query> {
+    let socket = subject.node.spec.docker.socket.clone();
+    let directories = Stack::of(subject).map(|stack| known_directories(subject, &stack)).unwrap_or_default();
+    let stats = directories.into_iter().map(|directory| Query::Stat(directory.path));
+    std::iter::once(Query::Containers { socket }).chain(stats).collect()
+}
+
+/// The directories that the state knows.
+fn known_directories(subject: Subject<'_>, stack: &Stack) -> Vec<Directory> {
+    let known = subject.prior.into_iter().flat_map(|prior| prior.placed.keys());
+    stack.layout.directories(known.map(PathBuf::as_path))
+}
+
+/// The containers of a project, one-off runs left away; `None` where the engine cannot be seen.
+pub(super) fn containers<'a>(subject: Subject<'a>, project: &str) -> Option<Vec<&'a Container>> {
+    let query = Query::Containers { socket: subject.node.spec.docker.socket.clone() };
+    let Some(Answer::Containers(all)) = subject.observed.get(&query) else { return None };
+    let of_it = |container: &&Container| {
+        container.compose.as_ref().is_some_and(|labels| labels.project == project && !labels.oneoff)
+    };
+    Some(all.iter().filter(of_it).collect())
+}
+
+pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
+    let mut refreshed = Refreshed::default();
+    let (Some(resource), Some(stack)) = (subject.desired, Stack::of(subject)) else { return refreshed };
+    let Ok(attributes) = Attributes::of(resource) else { return refreshed };
+    if subject.prior.is_some() {
+        refreshed.drift.extend(directory_drift(subject, &stack));
+    }
+    let Some(containers) = containers(subject, &stack.project.name) else {
+        refreshed.findings.extend(unseen(subject, resource));
+        return refreshed;
+    };
+    let Some(prior) = subject.prior else {
+        refreshed.findings.extend(foreign(subject, resource, &stack, &containers));
+        return refreshed;
+    };
+    let was_running = state::attributes::decode(&prior.attributes)
+        .ok()
+        .and_then(|known| Some(known.get("status")? != &state::attributes::Tree::String("stopped".into())));
+    if prior.status != state::Status::Live
+        || was_running != Some(true)
+        || attributes.status != Status::Running
+    {
+        return refreshed;
+    }
+    for (service, known) in known(subject) {
+        let here: Vec<&&Container> = containers
+            .iter()
+            .filter(|container| container.compose.as_ref().is_some_and(|labels| labels.service == service))
+            .collect();
+        if let Some(what) = differs(&known, &here) {
+            refreshed.drift.push(Drift {
+                address: subject.address.clone(),
+                subject: format!("service {service}"),
+                what,
+                repaired: true,
+                diff: None,
+            });
+        } else if here.iter().any(|container| container.health == Some(Health::Unhealthy)) {
+            refreshed.findings.push(
+                Diagnostic::warning(format!("service `{service}` of `{}` is unhealthy", subject.address))
+                    .code("unhealthy")
+                    .at(resource.span(&Path::root()))
+                    .help(format!("see its log with `vsa stack logs {}`", subject.address.name()))
+                    .on(subject.address),
+            );
+        }
+    }
+    refreshed
+}
+
+/// The directories that are gone, or that somebody gave another mode; where the whole is gone, its parts need not be
+/// said.
+fn directory_drift(subject: Subject<'_>, stack: &Stack) -> Option<Drift> {
+    let differs = |directory: &Directory| {
+        if subject.observed.is_absent(&directory.path) {
+            return Some("was deleted".to_owned());
+        }
+        let stat = subject.observed.stat(&directory.path)?;
+        directory.differs(stat).then(|| format!("mode is {:04o}, not {:04o}", stat.mode, directory.mode))
+    };
+    let (path, what) = known_directories(subject, stack)
+        .into_iter()
+        .find_map(|directory| differs(&directory).map(|what| (directory.path, what)))?;
+    Some(Drift {
+        address: subject.address.clone(),
+        subject: path.display().to_string(),
+        what,
+        repaired: true,
+        diff: None,
+    })
+}
+
+/// How the containers of a service differ from what the last apply left.
+fn differs(known: &Known, here: &[&&Container]) -> Option<String> {
+    if here.is_empty() && known.count > 0 {
+        return Some(
+            if known.count == 1 { "has lost its container" } else { "has lost its containers" }.to_owned(),
+        );
+    }
+    if let Some(stopped) = here.iter().find(|container| !runs(container)) {
+        let code = stopped.exit_code.map(|code| format!(" (exit code {code})")).unwrap_or_default();
+        return Some(format!("is {}{code}", stopped.state));
+    }
+    if here.len() != known.count {
+        return Some(format!("has {} containers, not {}", here.len(), known.count));
+    }
+    let hashes: BTreeSet<_> =
+        here.iter().filter_map(|container| container.compose.as_ref()?.config_hash.as_deref()).collect();
+    (hashes.into_iter().any(|hash| known.hash.as_deref().is_some_and(|known| known != hash)))
+        .then(|| "was made anew by somebody else, from another configuration".to_owned())
+}
+
+/// Whether a container runs, or has ended as one that does its work once does.
+fn runs(container: &Container) -> bool {
+    match container.state {
+        ContainerState::Running | ContainerState::Restarting => true,
+        ContainerState::Exited => container.exit_code == Some(0),
+        _ => false,
+    }
+}
+
+/// What is said where the engine cannot be seen. Nothing is taken for deleted because of that.
+fn unseen(subject: Subject<'_>, resource: &Resource) -> Option<Diagnostic> {
+    let socket = &subject.node.spec.docker.socket;
+    let why = match subject.observed.get(&Query::Containers { socket: socket.clone() })? {
+        Answer::Absent => format!("there is no Docker engine at `{}`", socket.display()),
+        Answer::Failed(reason) => reason.clone(),
+        _ => return None,
+    };
+    Some(
+        Diagnostic::warning(format!("the containers of `{}` could not be seen", subject.address))
+            .code("docker_unseen")
+            .detail(format!(
+                "{why}; whether they are as the state says is not known, and an apply would fail"
+            ))
+            .at(resource.span(&Path::root()))
+            .help("start Docker, or name its socket with `docker { socket }` of the node")
+            .on(subject.address),
+    )
+}
+
+/// Refuses a project of this name that somebody else has started.
+fn foreign(
+    subject: Subject<'_>,
+    resource: &Resource,
+    stack: &Stack,
+    containers: &[&Container],
+) -> Option<Diagnostic> {
+    let others = containers.iter().find_map(|container| {
+        let labels = container.compose.as_ref()?;
+        (labels.working_dir.as_deref() != Some(&*stack.project.directory)).then_some(labels)
+    })?;
+    let place = others.working_dir.as_ref().map(|path| format!(" from `{}`", path.display()));
+    Some(
+        Diagnostic::error(format!("a Compose project `{}` is there already", stack.project.name))
+            .code("obstructed")
+            .detail(format!("somebody else started it{}", place.unwrap_or_default()))
+            .at(resource.span(&Path::root()))
+            .help("give the stack another label, or bring that project down first")
+            .on(subject.address),
+    )
+}

@@ -1,0 +1,103 @@
+//! What a `stack` block may hold.
+
+use crate::names::{
+    Duration, FileText, ImageReference, RelativePath, ServiceName, Size, Slug, StackSource, Text as _,
+    VariableName, VariableValue,
+};
+use crate::schema::{Block, Export, Nesting, Schema, Ty, attribute, nested};
+use crate::value::Value;
+
+const STATUSES: &[(&str, &str)] =
+    &[("running", "its containers run"), ("stopped", "its containers are stopped; they and their data stay")];
+
+const PULLS: &[(&str, &str)] =
+    &[("missing", "an image that is not there"), ("always", "all images, with each change")];
+
+fn limits() -> Block {
+    Block {
+        attributes: vec![
+            attribute("memory", Ty::Text(&Size::TYPE), "The most memory that each of its containers gets."),
+            attribute(
+                "cpus",
+                Ty::Integer(1..=100_000),
+                "The most processor time that each of its containers gets, in thousandths of a processor.",
+            ),
+        ],
+        blocks: Vec::new(),
+    }
+}
+
+pub(super) fn schema() -> Schema {
+    let text = |text: &str| Value::from(text);
+    let wait = Block {
+        attributes: vec![
+            attribute("timeout", Ty::Text(&Duration::TYPE), "How long containers may take to be healthy.")
+                .default(text("2m")),
+        ],
+        blocks: Vec::new(),
+    };
+    Schema {
+        kind: "stack",
+        doc: "A Docker Compose project of a tenant.\n\nIts files lie in `<srv_root>/<tenant>/<label>`: `compose/` \
+              holds what its `source` or `compose` gives, `env/.env` its variables, `data/` and `logs/` are for its \
+              containers. Data and named volumes stay when the stack goes.",
+        label: &Slug::TYPE,
+        instance_name: None,
+        implied_label: None,
+        body: Block {
+            attributes: vec![
+                attribute("tenant", Ty::Ref("tenant"), "Whose stack it is.").required().forces_replacement(),
+                attribute(
+                    "source",
+                    Ty::Text(&StackSource::TYPE),
+                    "A directory with a `compose.yml`, and what that names; or `vsa://` and a stack that comes with \
+                     vsa. A relative path is relative to the configuration.",
+                )
+                .tree(),
+                attribute(
+                    "compose",
+                    Ty::Text(&FileText::TYPE),
+                    "The text of a Compose file, in the place of `source`.",
+                ),
+                attribute(
+                    "env",
+                    Ty::Map(&VariableName::TYPE, Box::new(Ty::Text(&VariableValue::TYPE))),
+                    "Variables that its Compose files name as `${NAME}`. They may be sensitive.",
+                )
+                .may_be_sensitive(),
+                attribute(
+                    "files",
+                    Ty::Map(&RelativePath::TYPE, Box::new(Ty::Text(&FileText::TYPE))),
+                    "More files beside the Compose file, or others in the place of the source's. They may be \
+                     sensitive.",
+                )
+                .may_be_sensitive(),
+                attribute("profiles", Ty::List(Box::new(Ty::Text(&ServiceName::TYPE))), "Profiles that are on.")
+                    .default(Value::tuple([])),
+                attribute("status", Ty::Enum(STATUSES), "Whether its containers run.").default(text("running")),
+                attribute(
+                    "images",
+                    Ty::Map(&ServiceName::TYPE, Box::new(Ty::Text(&ImageReference::TYPE))),
+                    "Images of services, in the place of those that the Compose file names.",
+                ),
+                attribute("pull", Ty::Enum(PULLS), "Which images are pulled before a change.")
+                    .default(text("missing")),
+                attribute("node", Ty::Ref("node"), "Where it runs.").only_one().forces_replacement(),
+            ],
+            blocks: vec![
+                nested("wait", Nesting::Defaulted, "How long an apply waits for it.", wait),
+                nested(
+                    "limits",
+                    Nesting::Labelled(&ServiceName::TYPE),
+                    "What a service may use, in the place of what the Compose file says.",
+                    limits(),
+                ),
+            ],
+        },
+        exports: vec![
+            Export { name: "project", doc: "The name of its Compose project: `<tenant>-<label>`." },
+            Export { name: "tenant", doc: "The label of its tenant." },
+            Export { name: "status", doc: "`running` or `stopped`." },
+        ],
+    }
+}

@@ -1,0 +1,114 @@
+//! What a change of a stack lowers to.
+
+use std::path::PathBuf;
+
+use super::attributes::{Attributes, Directory, Stack, Status as Wanted};
+use super::{files, observe};
+use crate::plan::action::Access;
+use crate::plan::{Operation, Phase, Step, Subject, Undo};
+use crate::state::Status;
+
+pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
+    let Some(stack) = Stack::of(subject) else { return Vec::new() };
+    match subject.desired {
+        None => removal(subject, &stack),
+        Some(resource) => match Attributes::of(resource) {
+            Ok(attributes) => change(subject, stack, &attributes),
+            Err(_) => Vec::new(),
+        },
+    }
+}
+
+fn change(subject: Subject<'_>, stack: Stack, attributes: &Attributes) -> Vec<Step> {
+    let files = files::placed(subject).unwrap_or_default();
+    let mut steps: Vec<Step> = stack
+        .layout
+        .directories(files.iter().map(|file| &*file.path))
+        .into_iter()
+        .filter(|directory| is_due(subject, directory))
+        .map(|directory| make(subject, directory))
+        .collect();
+    let project = stack.project;
+    let was_up = !observe::known(subject).is_empty();
+    if attributes.status == Wanted::Stopped {
+        steps.push(Step {
+            phase: Phase::CleanUp,
+            operation: Operation::ComposeStop { project },
+            undo: Undo::Nothing,
+        });
+        return steps;
+    }
+    steps.push(Step {
+        phase: Phase::Prepare,
+        operation: Operation::ComposePrepare {
+            project: project.clone(),
+            ports: new_ports(subject, &project.name),
+            was_up,
+        },
+        undo: Undo::FormerProject,
+    });
+    steps.push(Step {
+        phase: Phase::Prepare,
+        operation: Operation::ComposeUp {
+            project,
+            pull: attributes.pull,
+            wait: u32::try_from(attributes.wait.timeout.seconds()).unwrap_or(u32::MAX),
+        },
+        // Of one that was up before, the action that made it ready brings the former back, once its files are back.
+        undo: if was_up { Undo::Nothing } else { Undo::RemoveMade },
+    });
+    steps
+}
+
+/// Loopback ports that the project does not publish yet.
+fn new_ports(subject: Subject<'_>, project: &str) -> Vec<u16> {
+    let containers = observe::containers(subject, project).unwrap_or_default();
+    let published: Vec<u16> = containers
+        .iter()
+        .flat_map(|container| container.published.iter().map(|port| port.host_port))
+        .collect();
+    let ports = files::endpoints(subject).flat_map(|(_, ports)| ports.iter().copied());
+    ports.filter(|port| !published.contains(port)).collect()
+}
+
+/// Whether a directory has to be made, or its access mended.
+fn is_due(subject: Subject<'_>, directory: &Directory) -> bool {
+    subject.prior.is_none_or(|prior| prior.status != Status::Live)
+        || subject.observed.stat(&directory.path).is_none_or(|stat| directory.differs(stat))
+}
+
+fn make(subject: Subject<'_>, directory: Directory) -> Step {
+    let Directory { path, mode, .. } = directory;
+    Step {
+        phase: Phase::Prepare,
+        operation: Operation::EnsureDirectory {
+            path,
+            access: Access { owner: None, group: None, mode },
+            owned: subject.prior.is_some(),
+        },
+        undo: Undo::RemoveMade,
+    }
+}
+
+fn removal(subject: Subject<'_>, stack: &Stack) -> Vec<Step> {
+    let layout = &stack.layout;
+    let step = |operation, undo| Step { phase: Phase::CleanUp, operation, undo };
+    let irreversible = |reason: &str| Undo::Irreversible { reason: reason.to_owned() };
+    let volumes = subject.destroy_data;
+    let mut steps = vec![step(
+        Operation::ComposeDown { project: stack.project.clone(), volumes },
+        if volumes { irreversible("the volumes' data is gone") } else { Undo::Nothing },
+    )];
+    if subject.destroy_data {
+        let root = subject.node.spec.srv_root.clone();
+        let operation = Operation::RemoveDirectory { root, path: layout.root.clone() };
+        steps.push(step(operation, irreversible("the stack's data is gone")));
+        return steps;
+    }
+    let known = subject.prior.into_iter().flat_map(|prior| prior.placed.keys());
+    let mut directories = layout.directories(known.map(PathBuf::as_path));
+    directories.sort_by(|a, b| b.path.cmp(&a.path));
+    let remove = |Directory { path, .. }| step(Operation::RemoveEmptyDirectory { path }, Undo::Nothing);
+    steps.extend(directories.into_iter().map(remove));
+    steps
+}

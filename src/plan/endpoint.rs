@@ -1,0 +1,173 @@
+//! Endpoints: ports of services that sites pass requests on to, and where the node's nginx reaches them.
+//!
+//! A site names a service and the port inside its containers. nginx on the host reaches it on loopback ports that the
+//! containers publish; which ones follows from the state alone, so that a plan can say it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::address::Address;
+
+use super::build::Inputs;
+use super::items::Item;
+use super::node::{Docker, Node};
+use super::observation::Observations;
+use crate::diag::{Diagnostic, Diagnostics};
+
+/// A port of a service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// The resource that runs the service.
+    pub target: Address,
+    /// The service.
+    pub service: Arc<str>,
+    /// The port inside its containers.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}:{}", self.target, self.service, self.port)
+    }
+}
+
+/// Loopback ports of each endpoint of a node, one for each replica of the service.
+pub type Endpoints = BTreeMap<Endpoint, Vec<u16>>;
+
+/// Those of a node whose sites name no service, or of one that is still asked how things are.
+pub static NO_ENDPOINTS: Endpoints = Endpoints::new();
+
+/// How a resource runs a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// How many containers it has.
+    pub replicas: u16,
+    /// Whether new containers run beside the old ones for a while, and so need other ports.
+    pub fresh: bool,
+}
+
+/// Gives each endpoint its ports: those that it had, or the lowest in a row that nobody has or had (containers of one
+/// service publish a range). `None` where the node's range is too small.
+pub(super) fn allocate<'a>(
+    wanted: impl IntoIterator<Item = (&'a Endpoint, Serving)>,
+    prior: &BTreeMap<String, Vec<u16>>,
+    docker: &Docker,
+) -> Option<Endpoints> {
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    let mut taken: BTreeSet<u16> = prior.values().flatten().copied().collect();
+    let mut endpoints = Endpoints::new();
+    for (endpoint, serving) in wanted {
+        let former = prior.get(&endpoint.to_string());
+        let replicas = usize::from(serving.replicas.max(1));
+        let ports = match former {
+            Some(ports) if !serving.fresh && ports.len() == replicas => ports.clone(),
+            _ => {
+                let mut row = Vec::new();
+                for port in docker.first_port..=docker.last_port {
+                    if taken.contains(&port) {
+                        row.clear();
+                    } else {
+                        row.push(port);
+                    }
+                    if row.len() == replicas {
+                        break;
+                    }
+                }
+                if row.len() < replicas {
+                    return None;
+                }
+                row
+            }
+        };
+        taken.extend(&ports);
+        endpoints.insert(endpoint.clone(), ports);
+    }
+    Some(endpoints)
+}
+
+/// Where the sites of a node reach the services that they name.
+pub(super) fn endpoints<'a>(
+    items: impl Iterator<Item = &'a Item<'a>>,
+    inputs: &Inputs<'_>,
+    node: &Node,
+    observed: &Observations,
+    findings: &mut Diagnostics,
+) -> Endpoints {
+    let items: Vec<&Item<'_>> = items.collect();
+    let mut wanted: BTreeMap<Endpoint, Serving> = BTreeMap::new();
+    let mut first = None;
+    for item in &items {
+        let Some(resource) = item.desired else { continue };
+        for (path, endpoint) in item.kind.endpoints(resource) {
+            let place = resource.span(&path);
+            let target = items.iter().find(|item| *item.address == endpoint.target);
+            let serving = match target {
+                Some(target) => target
+                    .kind
+                    .serving(target.subject(node, observed, &NO_ENDPOINTS, inputs.now), &endpoint.service),
+                None => Err(Diagnostic::error(format!("`{}` is on another node", endpoint.target))
+                    .help("a site and what it passes requests on to live on one node")),
+            };
+            match serving {
+                Ok(serving) => {
+                    first.get_or_insert((place, item.address));
+                    wanted.insert(endpoint, serving);
+                }
+                Err(error) => findings.push(error.at(place).on(item.address)),
+            }
+        }
+    }
+    let empty = BTreeMap::new();
+    let prior = inputs.state.nodes.get(&node.spec.address).map_or(&empty, |stored| &stored.endpoints);
+    let docker = &node.spec.docker;
+    let allocated = allocate(wanted.iter().map(|(endpoint, serving)| (endpoint, *serving)), prior, docker);
+    allocated.unwrap_or_else(|| {
+        let (place, address) = first.unwrap_or((None, &node.spec.address));
+        findings.push(
+            Diagnostic::error(format!("`{}` has no ports left for its services", node.spec.address))
+                .detail(format!("it publishes them on ports {} to {}", docker.first_port, docker.last_port))
+                .help("widen the range with `docker { first_port, last_port }` of the node")
+                .at(place)
+                .on(address),
+        );
+        Endpoints::new()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(service: &str) -> Endpoint {
+        Endpoint { target: Address::new("stack", "shop"), service: service.into(), port: 80 }
+    }
+
+    fn allocated(wanted: &[(&str, Serving)], prior: &Endpoints) -> Vec<Vec<u16>> {
+        let docker = Docker { first_port: 20_000, last_port: 20_005, ..Docker::default() };
+        let prior = prior.iter().map(|(endpoint, ports)| (endpoint.to_string(), ports.clone())).collect();
+        let endpoints: Vec<_> = wanted.iter().map(|(name, serving)| (endpoint(name), *serving)).collect();
+        let wanted = endpoints.iter().map(|(endpoint, serving)| (endpoint, *serving));
+        allocate(wanted, &prior, &docker).map(|made| made.into_values().collect()).unwrap_or_default()
+    }
+
+    const ONE: Serving = Serving { replicas: 1, fresh: false };
+
+    #[test]
+    fn ports_stay_until_containers_are_replaced_side_by_side() {
+        assert_eq!(allocated(&[("a", ONE), ("b", ONE)], &NO_ENDPOINTS), [[20_000], [20_001]]);
+        let prior = Endpoints::from([(endpoint("a"), vec![20_000]), (endpoint("b"), vec![20_001])]);
+        assert_eq!(allocated(&[("b", ONE)], &prior), [[20_001]], "one that goes moves nobody");
+        let fresh = Serving { fresh: true, ..ONE };
+        assert_eq!(allocated(&[("a", fresh), ("b", ONE)], &prior), [[20_002], [20_001]]);
+    }
+
+    #[test]
+    fn more_replicas_get_more_ports_while_there_are_some() {
+        let prior = Endpoints::from([(endpoint("a"), vec![20_001])]);
+        let serving = Serving { replicas: 3, fresh: false };
+        assert_eq!(allocated(&[("a", serving)], &prior), [[20_002, 20_003, 20_004]]);
+        let many = Serving { replicas: 5, fresh: false };
+        assert!(allocated(&[("a", many)], &prior).is_empty(), "the range is too small");
+    }
+}

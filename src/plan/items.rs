@@ -1,0 +1,115 @@
+//! The resources of a plan, each with what is wanted of it and what the state knows, and what is asked about them.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashSet};
+
+use rayon::prelude::*;
+
+use super::build::{Ask, Inputs};
+use super::endpoint::{Endpoints, NO_ENDPOINTS};
+use super::kind::{Kind, Subject};
+use super::node::{Node, NodeSpec};
+use super::observation::{Answer, Observations, Query};
+use super::{nodes, placed};
+use crate::address::Address;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::resource::Resource;
+use crate::state::Stored;
+
+/// One resource on its way through the engine.
+pub(super) struct Item<'a> {
+    pub(super) address: &'a Address,
+    pub(super) desired: Option<&'a Resource>,
+    pub(super) prior: Option<&'a Stored>,
+    pub(super) node: Address,
+    pub(super) kind: &'a dyn Kind,
+    destroy_data: bool,
+}
+
+impl<'a> Item<'a> {
+    pub(super) fn subject(
+        &'a self,
+        node: &'a Node,
+        observed: &'a Observations,
+        endpoints: &'a Endpoints,
+        now: i64,
+    ) -> Subject<'a> {
+        let &Self { address, desired, prior, destroy_data, .. } = self;
+        Subject { address, desired, prior, node, observed, endpoints, destroy_data, now }
+    }
+}
+
+/// All resources, wanted or known, with their kinds and nodes, in the order of their addresses.
+pub(super) fn items<'a>(
+    resources: &'a BTreeMap<Address, Resource>,
+    inputs: &Inputs<'a>,
+    specs: &BTreeMap<Address, NodeSpec>,
+    findings: &mut Diagnostics,
+) -> Vec<Item<'a>> {
+    // Both maps are in the order of the addresses: going along both takes no look-up.
+    let (mut wanted, mut known) = (resources.iter().peekable(), inputs.state.resources.iter().peekable());
+    let mut items = Vec::with_capacity(resources.len());
+    loop {
+        let order = match (wanted.peek(), known.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((wanted, _)), Some((known, _))) => wanted.cmp(known),
+        };
+        let desired = if order.is_le() { wanted.next() } else { None };
+        let prior = if order.is_ge() { known.next() } else { None };
+        let Some(address) = desired.map(|(address, _)| address).or(prior.map(|(address, _)| address)) else {
+            break;
+        };
+        let (desired, prior) = (desired.map(|(_, resource)| resource), prior.map(|(_, stored)| stored));
+        let Some(kind) = inputs.kinds.kind(address.kind()) else {
+            findings.push(
+                Diagnostic::error(format!("the state holds `{address}`, a kind that this vsa does not know"))
+                    .help("use the vsa that wrote the state, or a newer one"),
+            );
+            continue;
+        };
+        let node = desired.map_or_else(
+            || prior.map(|prior| prior.node.clone()),
+            |resource| nodes::placement(resource, specs),
+        );
+        let Some(node) = node else { continue };
+        items.push(Item { address, desired, prior, node, kind, destroy_data: inputs.destroy_data });
+    }
+    items
+}
+
+/// Asks the nodes what the kinds have to know, until none has another question.
+pub(super) fn observe(
+    items: &[Item<'_>],
+    known: &mut BTreeMap<Address, (Node, Observations)>,
+    now: i64,
+    ask: &mut Ask<'_>,
+) {
+    loop {
+        let mut asked = false;
+        for (address, (node, observed)) in known.iter_mut() {
+            let here = items.par_iter().filter(|item| item.node == *address);
+            let asking = here.flat_map_iter(|item| {
+                let placed = item.prior.into_iter().flat_map(|prior| placed::queries(&prior.placed));
+                item.kind.queries(item.subject(node, observed, &NO_ENDPOINTS, now)).into_iter().chain(placed)
+            });
+            let new: Vec<Query> = asking.filter(|query| observed.get(query).is_none()).collect();
+            let mut seen = HashSet::new();
+            let questions: Vec<Query> = new.into_iter().filter(|query| seen.insert(query.clone())).collect();
+            if !questions.is_empty() {
+                asked = true;
+                let found = answers(&node.spec, questions, ask);
+                observed.extend(found);
+            }
+        }
+        if !asked {
+            return;
+        }
+    }
+}
+
+pub(super) fn answers(spec: &NodeSpec, questions: Vec<Query>, ask: &mut Ask<'_>) -> Vec<(Query, Answer)> {
+    let answers = ask(spec, &questions);
+    questions.into_iter().zip(answers).collect()
+}
