@@ -53,6 +53,11 @@ impl Running {
     pub(super) fn workers(&self) -> usize {
         self.workers.len()
     }
+
+    /// What its log has got since.
+    fn log_query(&self) -> Option<Query> {
+        self.log.as_ref().map(|(path, offset)| Query::Tail { path: path.clone(), offset: *offset })
+    }
 }
 
 /// Why nginx does not serve what it was told to.
@@ -224,12 +229,7 @@ impl<'a> Proxy<'a> {
             let mut queries = vec![self.marker_query()];
             if let Some(running) = reloaded {
                 queries.push(Query::CommandLine(running.master));
-                queries.extend(
-                    running
-                        .log
-                        .as_ref()
-                        .map(|(path, offset)| Query::Tail { path: path.clone(), offset: *offset }),
-                );
+                queries.extend(running.log_query());
             }
             let answers = self.host.observe(&queries).await;
             let answered = match (answers.first(), expected) {
@@ -250,6 +250,14 @@ impl<'a> Proxy<'a> {
                 _ => Log::default(),
             };
             if answered && turned_over {
+                // What it has warned of by now, and not what it had when the marker was asked for.
+                let log = match reloaded.and_then(|running| Some((running.log_query()?, running.master))) {
+                    Some((query, master)) => match self.ask(query).await {
+                        Answer::Tail { bytes, .. } => Log::of(&String::from_utf8_lossy(&bytes), master),
+                        _ => Log::default(),
+                    },
+                    None => Log::default(),
+                };
                 return Ok(self.refuse_conflicts(&log)?);
             }
             if let Some(refused) = log.refusal() {
