@@ -80,7 +80,9 @@ fn overlong_and_empty_texts_are_refused() {
     for ty in TYPES {
         assert!((ty.canonical)(&"a".repeat(20_000)).is_err(), "{} takes 20000 characters", ty.name);
     }
-    for ty in TYPES.iter().filter(|ty| !matches!(ty.name, "header value" | "nginx snippet" | "variable value")) {
+    for ty in
+        TYPES.iter().filter(|ty| !matches!(ty.name, "header value" | "nginx snippet" | "variable value"))
+    {
         assert!((ty.canonical)("").is_err(), "{} takes an empty text", ty.name);
     }
 }
