@@ -220,7 +220,9 @@ fn services_of_a_swarm_are_seen_with_their_tasks() {
     let label = "com.docker.stack.namespace=shop";
     let arguments =
         ["--name", "shop_web", "--replicas", "2", "--label", label, "--no-resolve-image", "--detach"];
-    engine.ask(&[&["service", "create"], &arguments[..], &["--network", "host", &app]].concat());
+    // On the machine's own network two replicas cannot listen on one port: they only wait.
+    let container = ["--network", "host", &app, "sleep", "1000"];
+    engine.ask(&[&["service", "create"], &arguments[..], &container].concat());
     let service = || match ask(Query::Services { socket: engine.socket() }) {
         Answer::Services(services) => services.into_iter().next().unwrap(),
         other => panic!("{other:?}"),
