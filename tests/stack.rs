@@ -242,3 +242,22 @@ fn without_docker_a_plan_says_what_it_could_not_see() {
     ground.workspace.write("node.hcl", node);
     drop(ground.workspace.assert_nothing_to_do());
 }
+
+#[test]
+fn a_compose_file_that_reaches_for_the_host_is_refused_unless_it_is_allowed() {
+    let Some(ground) = Ground::new() else { return };
+    let one = images::app(&ground.engine, "1");
+    ground.stack("");
+    ground.workspace.write(
+        "shop/compose.yml",
+        format!("x-all: &all\n  privileged: true\nservices:\n  web:\n    <<: *all\n    image: {one}\n"),
+    );
+    let refused = ground.workspace.vsa(["apply", "-auto-approve"]).code(1);
+    let refused = refused
+        .says("compose_privileged")
+        .says("at shop/compose.yml:2:")
+        .says("allow = [\"privileged:web\"]");
+    assert_eq!(ground.container("web"), "", "{refused}");
+    ground.stack("  allow = [\"privileged:web\"]");
+    drop(ground.workspace.vsa(["plan"]).code(0));
+}

@@ -23,6 +23,7 @@ pub(super) struct Attributes {
     #[serde(default)]
     pub(super) images: Option<BTreeMap<ServiceName, ImageReference>>,
     pub(super) pull: PullPolicy,
+    pub(super) allow: Vec<String>,
     pub(super) wait: Wait,
     pub(super) limits: BTreeMap<ServiceName, Limits>,
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::attributes::{Attributes, OVERRIDE, Stack, stays};
+use super::rules;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::action::Access;
 use crate::plan::{Content, Endpoint, Piece, PlacedBody, PlacedFile, Subject};
@@ -21,6 +22,7 @@ pub(super) fn placed(subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostic
     let attributes = Attributes::of(resource)
         .map_err(|error| Diagnostics::from(Diagnostic::error(error.to_string()).on(subject.address)))?;
     let Some(stack) = Stack::of(subject) else { return Ok(Vec::new()) };
+    rules::errors(subject, resource, &attributes, &stack).into_result(())?;
     let compose = stack.layout.compose();
     let mut files: BTreeMap<_, PlacedFile> = BTreeMap::new();
     let mut add = |file: PlacedFile| files.insert(file.path.clone(), file);
@@ -61,7 +63,7 @@ fn text(value: &Value) -> (Content, u32) {
 }
 
 /// The variables, a line each, quoted as every Compose tool reads them back.
-fn environment(resource: &Resource) -> Content {
+pub(super) fn environment(resource: &Resource) -> Content {
     let mut pieces = vec![Piece::Text(
         "# Written by vsa. A change made here is drift, and the next apply takes it back.\n".into(),
     )];

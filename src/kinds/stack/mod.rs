@@ -3,6 +3,7 @@
 mod attributes;
 mod files;
 mod observe;
+mod rules;
 mod schema;
 mod steps;
 
@@ -67,6 +68,12 @@ impl Kind for StackKind {
                 &root.name("compose"),
                 Diagnostic::error("the stack has two Compose files")
                     .help("keep one of `source` and `compose`"),
+            ),
+            (Some(source), None) if source.starts_with("vsa://") => report(
+                &root.name("source"),
+                Diagnostic::error(format!("`{source}` cannot be named yet")).help(
+                    "copy that directory of vsa's `stacks/` beside the configuration, and name the copy",
+                ),
             ),
             (Some(source), None) if entry(resource).is_none() => report(
                 &root.name("source"),

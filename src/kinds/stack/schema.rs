@@ -82,6 +82,13 @@ pub(super) fn schema() -> Schema {
                 ),
                 attribute("pull", Ty::Enum(PULLS), "Which images are pulled before a change.")
                     .default(text("missing")),
+                attribute(
+                    "allow",
+                    Ty::List(Box::new(Ty::Text(&FileText::TYPE))),
+                    "What its Compose files may do against the rules: a rule, `rule:name` for one service, network or \
+                     volume, or an absolute path that may be mounted.",
+                )
+                .default(Value::tuple([])),
                 attribute("node", Ty::Ref("node"), "Where it runs.").only_one().forces_replacement(),
             ],
             blocks: vec![
