@@ -191,7 +191,8 @@ mod tests {
         let found = canary.in_files(directory.path());
         assert_eq!(found.len(), 3, "{found:?}");
         let mut shell = std::process::Command::new("sh");
-        shell.args(["-c", "X=$(printf c4nary) C=$X-secret sleep 0.2; sleep 0.2 # done"]);
+        // Joined by the shell itself: a substitution would be a third child, seen or not.
+        shell.args(["-c", "C=$X-secret sleep 0.2; sleep 0.2 # done"]).env("X", "c4nary");
         let (found, seen) = canary.in_descendants(&mut shell.spawn().unwrap());
         assert_eq!((found.len(), seen), (1, 2), "{found:?}");
         assert!(found[0].starts_with("plain in environ of sleep"), "{found:?}");
