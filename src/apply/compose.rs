@@ -30,7 +30,7 @@ pub enum Task {
         /// The service.
         service: String,
         /// How many.
-        lines: u32,
+        lines: usize,
     },
 }
 

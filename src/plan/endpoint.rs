@@ -57,14 +57,18 @@ pub(super) fn allocate<'a>(
     let wanted: Vec<_> = wanted.into_iter().collect();
     let mut taken: BTreeSet<u16> = prior.values().flatten().copied().collect();
     let mut endpoints = Endpoints::new();
+    let mut lowest = docker.first_port;
     for (endpoint, serving) in wanted {
         let former = prior.get(&endpoint.to_string());
         let replicas = usize::from(serving.replicas.max(1));
         let ports = match former {
             Some(ports) if !serving.fresh && ports.len() == replicas => ports.clone(),
             _ => {
+                while lowest < docker.last_port && taken.contains(&lowest) {
+                    lowest += 1;
+                }
                 let mut row = Vec::new();
-                for port in docker.first_port..=docker.last_port {
+                for port in lowest..=docker.last_port {
                     if taken.contains(&port) {
                         row.clear();
                     } else {
@@ -101,7 +105,9 @@ pub(super) fn endpoints<'a>(
         let Some(resource) = item.desired else { continue };
         for (path, endpoint) in item.kind.endpoints(resource) {
             let place = resource.span(&path);
-            let target = items.iter().find(|item| *item.address == endpoint.target);
+            // They are in the order of their addresses.
+            let at = items.binary_search_by(|item| item.address.cmp(&endpoint.target));
+            let target = at.ok().map(|at| items[at]);
             let serving = match target {
                 Some(target) => target
                     .kind

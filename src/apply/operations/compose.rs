@@ -17,7 +17,7 @@ const STAYS_UP: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(200);
 
 /// How many lines of a container's log an error shows.
-const LOG_LINES: u32 = 20;
+const LOG_LINES: usize = 20;
 
 /// The secrets that a project's files hold: nothing that its containers or the tool say is shown with them.
 fn secrets(context: Context<'_>, project: &ComposeProject) -> Vec<String> {
@@ -31,10 +31,27 @@ fn secrets(context: Context<'_>, project: &ComposeProject) -> Vec<String> {
         PlacedBody::Bytes(_) => &[],
     });
     let texts = pieces.filter_map(|piece| match piece {
-        Piece::Secret(secret) => Some(secret.expose().trim_matches(['\'', '"']).to_owned()),
+        Piece::Secret(secret) => Some(secret.expose()),
         _ => None,
     });
-    texts.filter(|text| text.len() > 3).collect()
+    texts.flat_map(|text| [text.to_owned(), unquoted(text)]).collect()
+}
+
+/// A value of an environment file as a container has it.
+fn unquoted(text: &str) -> String {
+    let inside = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    match (inside('\''), inside('"')) {
+        (Some(plain), _) => plain.to_owned(),
+        (None, Some(escaped)) => {
+            let mut escape = false;
+            let kept = |char: &char| {
+                escape = *char == '\\' && !escape;
+                !escape
+            };
+            escaped.chars().filter(kept).collect()
+        }
+        (None, None) => text.to_owned(),
+    }
 }
 
 /// Proves that a project can be brought up, as far as that shows before.
@@ -121,7 +138,7 @@ async fn unhealthy(
         Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
         Err(error) => error.summary,
     };
-    let log = compose::masked(compose::last_lines(&log, 20), secrets);
+    let log = compose::masked(compose::last_lines(&log, LOG_LINES), secrets);
     let state = match (container.exit_code, container.health) {
         (Some(code), _) => format!("it is {} with exit code {code}", container.state),
         (None, Some(health)) => format!("it is {} and {health}", container.state),

@@ -92,7 +92,7 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
                 Diagnostic::warning(format!("service `{service}` of `{}` is unhealthy", subject.address))
                     .code("unhealthy")
                     .at(resource.span(&Path::root()))
-                    .help(format!("see its log with `vsa stack logs {}`", subject.address.name()))
+                    .help("its log says why: `docker logs` with the container's name")
                     .on(subject.address),
             );
         }
