@@ -31,5 +31,6 @@ pub mod apply;
 pub mod audit;
 pub mod host;
 pub mod store;
+pub mod template;
 
 pub mod cli;

@@ -64,7 +64,7 @@ fn expected(version: u32) -> BTreeSet<String> {
 }
 
 /// Starts an apply that stops itself at an instant. `None` where it ended before.
-fn stopped_at(workspace: &mut Workspace, instant: &str) -> Option<Child> {
+pub fn stopped_at(workspace: &Workspace, instant: &str) -> Option<Child> {
     let mut command = workspace.command(["apply", "-auto-approve"]);
     let null = std::process::Stdio::null;
     let mut child = command.env("VSA_PAUSE", instant).stdout(null()).stderr(null()).spawn().unwrap();

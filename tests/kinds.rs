@@ -132,6 +132,7 @@ struct Case {
     prior: Option<Stored>,
     observed: Observations,
     now: i64,
+    memo: vsa::plan::Memo,
 }
 
 impl Case {
@@ -144,6 +145,7 @@ impl Case {
             prior: None,
             observed: Observations::default(),
             now: NOW,
+            memo: vsa::plan::Memo::default(),
         }
     }
 
@@ -176,6 +178,7 @@ impl Case {
             endpoints: &vsa::plan::NO_ENDPOINTS,
             destroy_data: false,
             now: self.now,
+            memo: &self.memo,
         }
     }
 

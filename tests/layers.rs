@@ -12,7 +12,7 @@ use syn::visit::{self, Visit};
 const LAYERS: [(&str, &[&str]); 5] = [
     ("floor", &["address", "diag", "digest", "names", "resource", "schema", "value"]),
     ("declare", &["config", "lang"]),
-    ("decide", &["compose", "kinds", "nginx", "plan", "state"]),
+    ("decide", &["compose", "kinds", "nginx", "plan", "state", "template"]),
     ("do", &["apply", "audit", "host", "store"]),
     ("edge", &["cli"]),
 ];

@@ -164,6 +164,7 @@ impl Stage {
                 endpoints: &vsa::plan::NO_ENDPOINTS,
                 destroy_data: false,
                 now: 0,
+                memo: &vsa::plan::Memo::default(),
             };
             for file in registry().get(resource.address.kind()).unwrap().files(subject, trace).unwrap() {
                 files.insert(file.path.clone(), (resource.address.clone(), file));

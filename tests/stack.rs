@@ -1,7 +1,19 @@
 //! Stacks on a real Docker engine: brought up, changed, repaired, rolled back, stopped and taken away.
 
-use crate::support::docker::Engine;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::kills::stopped_at;
+use crate::support::docker::{Engine, Pool};
 use crate::support::images;
+use crate::support::processes::{self, wait_until};
 use crate::support::workspace::{Run, Workspace};
 
 /// A workspace whose node has the engine of the tests.
@@ -13,7 +25,17 @@ struct Ground {
 impl Ground {
     fn new() -> Option<Self> {
         let workspace = Workspace::managed()?;
-        let engine = Engine::shared()?;
+        Some(Self::with(workspace, Engine::shared()?))
+    }
+
+    /// With an engine that may be stopped and broken.
+    fn on_own_engine() -> Option<Self> {
+        let workspace = Workspace::managed()?;
+        let engine = Engine::own(workspace.path(), Pool::LARGE)?;
+        Some(Self::with(workspace, engine))
+    }
+
+    fn with(workspace: Workspace, engine: Engine) -> Self {
         engine.enter();
         let (http, https) = (workspace.http_port(), workspace.https_port());
         // Tests share the engine's loopback addresses: the ports of each follow from its own HTTP port.
@@ -27,7 +49,7 @@ impl Ground {
                 first + 7
             ),
         );
-        Some(Self { engine, workspace })
+        Self { engine, workspace }
     }
 
     /// A tenant of a name of its own, with a stack `shop` behind `shop.example.com`.
@@ -74,6 +96,11 @@ domain "shop.example.com" {{
     /// The label of the tenant: projects of tests must not meet in the engine.
     fn tenant(&self) -> String {
         format!("t{}", self.workspace.http_port())
+    }
+
+    /// The stack's directory for data.
+    fn data(&self) -> PathBuf {
+        self.workspace.node_root().join("srv").join(self.tenant()).join("shop/data")
     }
 
     fn project(&self) -> String {
@@ -253,11 +280,196 @@ fn a_compose_file_that_reaches_for_the_host_is_refused_unless_it_is_allowed() {
         format!("x-all: &all\n  privileged: true\nservices:\n  web:\n    <<: *all\n    image: {one}\n"),
     );
     let refused = ground.workspace.vsa(["apply", "-auto-approve"]).code(1);
-    let refused = refused
-        .says("compose_privileged")
-        .says("at shop/compose.yml:2:")
-        .says("allow = [\"privileged:web\"]");
-    assert_eq!(ground.container("web"), "", "{refused}");
+    let refused = refused.says("allow = [\"privileged:web\"]");
+    let (_, shown) = refused.stderr.split_once("error").unwrap();
+    assert_snapshot!(shown, @r#"
+    [compose_privileged]: the containers are privileged
+      --> shop/compose.yml:2:15
+       |
+     2 |   privileged: true
+       |               ^^^^
+     3 | services:
+     4 |   web:
+       |   --- of this service
+       |
+      ::: main.hcl:12:12
+       |
+    12 |   source = "./shop"
+       |            --------
+       |
+       = help: a privileged container is root on the node: remove `privileged`, and add the one capability it needs
+       = help: to allow it: `allow = ["privileged:web"]`
+    "#);
+    assert_eq!(ground.container("web"), "");
     ground.stack("  allow = [\"privileged:web\"]");
     drop(ground.workspace.vsa(["plan"]).code(0));
+}
+
+#[test]
+fn a_link_that_leads_out_of_the_tenants_directory_is_not_mounted() {
+    let Some(ground) = Ground::new() else { return };
+    let one = images::app(&ground.engine, "1");
+    ground.stack("");
+    let text = format!("services:\n  web:\n    image: {one}\n    volumes: [\"../data/in/x:/x\"]\n");
+    ground.workspace.write("shop/compose.yml", text);
+    drop(ground.workspace.apply());
+    // A container could make this.
+    let data = ground.data();
+    fs::remove_dir_all(data.join("in")).unwrap();
+    fs::create_dir(data.join("real")).unwrap();
+    symlink("real", data.join("in")).unwrap();
+    symlink("../../../../../../../../../../../../../../etc", data.join("real/x")).unwrap();
+    drop(
+        ground
+            .workspace
+            .vsa(["apply", "-auto-approve"])
+            .code(1)
+            .says("`../data/in/x` leads to `/etc` by a symbolic link"),
+    );
+    fs::remove_file(data.join("real/x")).unwrap();
+    symlink("y", data.join("real/x")).unwrap();
+    drop(ground.workspace.vsa(["plan"]).code(0));
+}
+
+#[test]
+fn a_service_whose_mounted_file_changes_is_made_anew() {
+    let Some(ground) = Ground::new() else { return };
+    let (one, database) = (images::app(&ground.engine, "1"), images::database(&ground.engine));
+    let text = format!(
+        "services:\n  web:\n    image: {one}\n    volumes: [\"./conf:/conf:ro\"]\n  db:\n    image: {database}\n"
+    );
+    ground.workspace.write("shop/compose.yml", text);
+    let with = |greeting: &str, hidden: &str| {
+        ground.stack(&format!(
+            "  files = {{\n    \"conf/a\" = \"{greeting}\"\n    \"conf/b\" = sensitive(\"{hidden}\")\n  }}\n"
+        ));
+    };
+    with("one", "hush-b1");
+    drop(ground.workspace.apply());
+    let (web, db) = (ground.container("web"), ground.container("db"));
+    drop(ground.workspace.assert_nothing_to_do());
+    with("two", "hush-b1");
+    drop(ground.workspace.apply());
+    assert_ne!(ground.container("web"), web, "its file changed");
+    assert_eq!(ground.container("db"), db);
+    let web = ground.container("web");
+    with("two", "hush-b2");
+    let applied = ground.workspace.apply();
+    assert!(!said(&applied).contains("hush-b"), "{applied}");
+    assert_ne!(ground.container("web"), web, "its sensitive file changed");
+    drop(ground.workspace.assert_nothing_to_do());
+    // What a guess of the text could be checked against stands nowhere that is not as guarded as the text.
+    let digest = ground.engine.ask(&[
+        "inspect",
+        "--format",
+        "{{index .Config.Labels \"vsa.files\"}}",
+        &ground.container("web"),
+    ]);
+    assert_eq!(digest.len(), 64, "{digest}");
+    let state = ground.workspace.read("state/default.json");
+    assert!(!state.contains(&digest) && !said(&applied).contains(&digest));
+}
+
+#[test]
+fn a_run_killed_after_its_commit_leaves_no_former_file() {
+    let Some(ground) = Ground::new() else { return };
+    ground.stack("").compose(&images::app(&ground.engine, "1"));
+    drop(ground.workspace.apply());
+    let stack = ground.data().parent().unwrap().to_owned();
+    let (env, former) = (stack.join("env/.env"), stack.join("env/..env.vsa-former"));
+    let journal = ground.workspace.configuration().join(".vsa/journal.jsonl");
+    let greet = |greeting: &str| {
+        let text = ground.workspace.read("main.hcl");
+        let (before, rest) = text.split_once("\"hush-").unwrap();
+        let (_, after) = rest.split_once('"').unwrap();
+        ground.workspace.write("main.hcl", format!("{before}\"hush-{greeting}\"{after}"));
+    };
+    // The commit is a record of the journal, in the phase of the switch: some instant after it is before the end of
+    // that phase.
+    let killed_after_commit = (1..40).any(|instant| {
+        greet(&format!("k{instant}"));
+        let Some(mut child) = stopped_at(&ground.workspace, &format!("phase:switch:{instant}")) else {
+            return false;
+        };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::read_to_string(&journal).unwrap().contains("\"commit\"")
+    });
+    assert!(killed_after_commit && former.exists(), "there is an instant after the commit");
+    assert!(fs::read_to_string(&env).unwrap().contains("hush-k"));
+    // What is wanted is there: nothing but the rest of that run is left to do.
+    drop(ground.workspace.apply());
+    assert!(!former.exists(), "it holds a secret that nobody needs any more");
+    drop(ground.workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn what_a_removed_stack_says_is_told_without_its_secrets() {
+    let Some(ground) = Ground::new() else { return };
+    let one = images::app(&ground.engine, "1");
+    ground.stack("  allow = [\"external:default\"]");
+    let text = format!(
+        "services:\n  web:\n    image: {one}\nnetworks:\n  default:\n    name: {}-${{GREETING}}\n",
+        ground.tenant()
+    );
+    ground.workspace.write("shop/compose.yml", text);
+    drop(ground.workspace.apply());
+    let network = format!("{}-hush-1", ground.tenant());
+    let guest = format!("{}-guest", ground.tenant());
+    ground.engine.ask(&["run", "--detach", "--name", &guest, "--network", &network, &one]);
+    ground.workspace.write("main.hcl", format!("tenant \"{}\" {{}}\n", ground.tenant()));
+    let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(6).says("could not be taken down");
+    let failed = failed.says("-******** ");
+    assert!(!said(&failed).contains("hush"), "{failed}");
+    ground.engine.ask(&["rm", "--force", &guest]);
+    drop(ground.workspace.apply());
+    drop(ground.workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn data_goes_with_a_stack_where_that_is_said() {
+    let Some(ground) = Ground::new() else { return };
+    ground.stack("").compose(&images::app(&ground.engine, "1"));
+    drop(ground.workspace.apply());
+    let volume = format!("{}_data", ground.project());
+    let volumes = || ground.engine.ask(&["volume", "ls", "--quiet", "--filter", &format!("name={volume}")]);
+    fs::write(ground.data().join("kept"), "by the application").unwrap();
+    // A plan says that there is no way back.
+    let wanted = ground.workspace.read("main.hcl");
+    ground.workspace.write("main.hcl", format!("tenant \"{}\" {{}}\n", ground.tenant()));
+    let plan = ground.workspace.vsa(["plan", "-destroy-data"]).code(0);
+    let plan = plan.says("the volumes' data is gone").says("the stack's data is gone");
+    assert!(ground.data().join("kept").exists() && volumes() == volume, "{plan}");
+    ground.workspace.write("main.hcl", wanted);
+    drop(ground.workspace.vsa(["destroy", "-auto-approve", "-destroy-data"]).code(0));
+    assert_eq!(ground.container("web"), "");
+    assert_eq!(volumes(), "");
+    assert!(!ground.data().parent().unwrap().exists(), "the stack's directory is gone");
+}
+
+#[test]
+fn an_engine_that_ends_in_the_middle_is_named_as_what_it_is() {
+    let Some(ground) = Ground::on_own_engine() else { return };
+    ground.stack("").compose(&images::app(&ground.engine, "1"));
+    drop(ground.workspace.apply());
+    ground.compose(&images::app(&ground.engine, "2"));
+    // It is there when the stack is made ready, and gone when the tool is to bring it up.
+    let mut command = ground.workspace.command(["apply", "-auto-approve"]);
+    let command = command.env("VSA_PAUSE", "phase:prepare:9");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    assert!(wait_until(Duration::from_mins(1), || processes::stopped(pid)), "it stops in its middle");
+    ground.engine.stop();
+    kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("there is no Docker engine at") || said.contains("Docker does not answer"),
+        "{said}"
+    );
+    assert!(!said.contains("Traceback") && !said.contains("hush-"), "{said}");
+    ground.engine.start();
+    drop(ground.workspace.apply());
+    assert_eq!(ground.get(), "2 hush-1");
+    drop(ground.workspace.assert_nothing_to_do());
 }

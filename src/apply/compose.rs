@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
+use super::operations::Context;
 use crate::diag::Diagnostic;
 use crate::host::{Command, Host, Output, Status};
 use crate::plan::docker::{ComposeTool, Container, ContainerState, Health};
@@ -79,27 +82,34 @@ pub fn command(tool: &ComposeTool, project: &ComposeProject, task: &Task) -> Com
     arguments.into_iter().fold(command, Command::arg)
 }
 
-/// The tool at hand.
-pub(super) async fn tool(host: &dyn Host) -> Result<ComposeTool, Diagnostic> {
-    match host.observe(&[Query::ComposeTool]).await.pop() {
-        Some(Answer::ComposeTool(tool)) => Ok(tool),
-        Some(Answer::Failed(reason)) => {
-            Err(Diagnostic::error("Docker Compose cannot be used").detail(reason))
-        }
-        _ => Err(Diagnostic::error("there is no Docker Compose on the node")
-            .help("install the plugin `docker-compose-plugin`, or Debian's package `docker-compose`")),
+/// The tool at hand, looked for once.
+#[derive(Debug, Default)]
+pub(super) struct Tool(OnceCell<ComposeTool>);
+
+impl Tool {
+    pub(super) async fn find(&self, host: &dyn Host) -> Result<&ComposeTool, Diagnostic> {
+        let look = async || match host.observe(&[Query::ComposeTool]).await.pop() {
+            Some(Answer::ComposeTool(tool)) => Ok(tool),
+            Some(Answer::Failed(reason)) => {
+                Err(Diagnostic::error("Docker Compose cannot be used").detail(reason))
+            }
+            _ => Err(Diagnostic::error("there is no Docker Compose on the node")
+                .help("install the plugin `docker-compose-plugin`, or Debian's package `docker-compose`")),
+        };
+        self.0.get_or_try_init(look).await
     }
 }
 
 /// Runs the tool to its end; what it says on failure is in the error, without `secrets`.
 pub(super) async fn run(
-    host: &dyn Host,
+    context: Context<'_>,
     project: &ComposeProject,
     task: &Task,
     secrets: &[String],
 ) -> Result<Output, Diagnostic> {
-    let tool = tool(host).await?;
-    let output = host.run(command(&tool, project, task)).await?;
+    let host = context.host;
+    let tool = context.tool.find(host).await?;
+    let output = host.run(command(tool, project, task)).await?;
     if output.success() {
         return Ok(output);
     }
@@ -115,9 +125,23 @@ pub(super) async fn run(
         Status::Killed => "the Compose tool was killed".to_owned(),
         Status::TimedOut => "the Compose tool did not end in time".to_owned(),
     };
-    let said = masked(last_lines(&output.errors(), 12), secrets);
-    Err(Diagnostic::error(format!("project `{}` could not be {verb}", project.name))
-        .detail(format!("{how}:\n{said}")))
+    let error = Diagnostic::error(format!("project `{}` could not be {verb}", project.name));
+    // Without an engine the tool says anything but that.
+    if let Err(engine) = containers(host, project).await {
+        let why = [engine.summary, engine.detail].join(": ");
+        let error = error.detail(why.trim_end_matches(": "));
+        return Err(engine.help.into_iter().fold(error, Diagnostic::help));
+    }
+    let said = masked(last_lines(&without_traceback(&output.errors()), 12), secrets);
+    Err(error.detail(format!("{how}:\n{said}")))
+}
+
+/// What a program of Python's said, without how it came there: of its tracebacks the very end alone.
+fn without_traceback(text: &str) -> String {
+    match text.split_once("Traceback (most recent call last):") {
+        Some((before, inside)) => format!("{before}{}", last_lines(inside, 1)),
+        None => text.to_owned(),
+    }
 }
 
 /// The last lines of a text.
@@ -141,15 +165,9 @@ pub(super) async fn containers(
 ) -> Result<Vec<Container>, Diagnostic> {
     let query = Query::Containers { socket: project.socket.clone() };
     match host.observe(&[query]).await.pop() {
-        Some(Answer::Containers(all)) => Ok(all
-            .into_iter()
-            .filter(|container| {
-                container
-                    .compose
-                    .as_ref()
-                    .is_some_and(|labels| labels.project == project.name && !labels.oneoff)
-            })
-            .collect()),
+        Some(Answer::Containers(all)) => {
+            Ok(all.into_iter().filter(|container| container.belongs_to(&project.name)).collect())
+        }
         Some(Answer::Failed(reason)) => Err(Diagnostic::error("Docker does not answer").detail(reason)),
         _ => Err(Diagnostic::error(format!("there is no Docker engine at `{}`", project.socket.display()))
             .help("start Docker, or name its socket with `docker { socket }` of the node")),
@@ -177,5 +195,19 @@ pub(super) fn readiness(container: &Container) -> Readiness {
         (ContainerState::Running, Some(Health::Unhealthy))
         | (ContainerState::Exited | ContainerState::Dead, _) => Readiness::Failed,
         _ => Readiness::Waiting,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_traceback;
+
+    #[test]
+    fn a_traceback_is_told_by_its_end() {
+        let text = "Creating x ...\nTraceback (most recent call last):\n  File \"a.py\", line 1, in f\n    g()\nKeyError: 'a'\n\n\
+                    During handling of the above exception, another exception occurred:\n\n\
+                    Traceback (most recent call last):\n  File \"b.py\"\ndocker.errors.APIError: gone\n";
+        assert_eq!(without_traceback(text), "Creating x ...\ndocker.errors.APIError: gone");
+        assert_eq!(without_traceback("no such service\n"), "no such service\n");
     }
 }

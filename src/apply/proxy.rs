@@ -58,6 +58,14 @@ impl Running {
     fn log_query(&self) -> Option<Query> {
         self.log.as_ref().map(|(path, offset)| Query::Tail { path: path.clone(), offset: *offset })
     }
+
+    /// What an answer to that says.
+    fn log(&self, answer: &Answer) -> Log {
+        match answer {
+            Answer::Tail { bytes, .. } => Log::of(&String::from_utf8_lossy(bytes), self.master),
+            _ => Log::default(),
+        }
+    }
 }
 
 /// Why nginx does not serve what it was told to.
@@ -244,18 +252,13 @@ impl<'a> Proxy<'a> {
                 _ => true,
             };
             let log = match (reloaded, answers.get(2)) {
-                (Some(running), Some(Answer::Tail { bytes, .. })) => {
-                    Log::of(&String::from_utf8_lossy(bytes), running.master)
-                }
+                (Some(running), Some(answer)) => running.log(answer),
                 _ => Log::default(),
             };
             if answered && turned_over {
                 // What it has warned of by now, and not what it had when the marker was asked for.
-                let log = match reloaded.and_then(|running| Some((running.log_query()?, running.master))) {
-                    Some((query, master)) => match self.ask(query).await {
-                        Answer::Tail { bytes, .. } => Log::of(&String::from_utf8_lossy(&bytes), master),
-                        _ => Log::default(),
-                    },
+                let log = match reloaded.and_then(|running| Some((running.log_query()?, running))) {
+                    Some((query, running)) => running.log(&self.ask(query).await),
                     None => Log::default(),
                 };
                 return Ok(self.refuse_conflicts(&log)?);

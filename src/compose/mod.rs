@@ -9,10 +9,12 @@ mod interpolate;
 mod load;
 mod merge;
 mod node;
+mod overriding;
 mod path;
 mod port;
 mod project;
 pub mod rules;
+mod scalar;
 mod service;
 pub mod swarm;
 mod volume;
@@ -20,9 +22,11 @@ mod yaml;
 
 pub use environment::{EnvValue, Environment};
 pub use node::{Entry, Map, Node, Text, Value};
+pub use overriding::{FILES_LABEL, Override, override_file};
 pub use path::Place;
 pub use port::Port;
 pub use project::{Project, Resource};
+pub use scalar::{InCompose, Scalar};
 pub use service::{Attachment, Origin, Service, Variable};
 pub use volume::{Mount, MountKind};
 

@@ -1,10 +1,12 @@
 //! Paths as texts: joined and judged without looking at any disk.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::Directories;
 use super::node::Text;
+use crate::diag::visible;
 
 /// Where a path of a compose file leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,16 @@ impl Place {
     /// Whether it is a directory of the node, or below it.
     pub fn is_below(&self, directory: &str) -> bool {
         matches!(self, Self::Local(path) if is_below(path, directory))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local(path) => write!(f, "`{}`", visible(path)),
+            Self::Home => f.write_str("a home directory"),
+            Self::Remote => f.write_str("elsewhere"),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A project: all files merged, every value with its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::interpolate::{hushed, telling};
@@ -8,7 +8,7 @@ use super::load::{Loader, profiles};
 use super::node::{Entry, Map, Node, Text};
 use super::service::Service;
 use super::volume::MountKind;
-use super::{Directories, Input};
+use super::{Directories, Input, Place, rules};
 use crate::diag::{self, Diagnostic, Diagnostics, Span};
 
 /// A network, volume, config or secret of a project.
@@ -63,6 +63,8 @@ pub struct Project {
     pub(super) variables: Vec<Arc<str>>,
     /// What no diagnostic may show.
     pub(super) hidden: Vec<Arc<str>>,
+    /// Where paths of the node lead, where links lead elsewhere.
+    links: BTreeMap<String, String>,
 }
 
 impl Project {
@@ -124,6 +126,7 @@ impl Project {
             owned: input.owned.clone(),
             variables: input.environment.keys().cloned().collect(),
             hidden: telling(&input.environment),
+            links: BTreeMap::new(),
             tree: root,
         };
         project.references(said);
@@ -135,16 +138,47 @@ impl Project {
         self.services.values().filter(|service| service.active)
     }
 
-    /// The paths of the node that services mount, as texts: whoever starts the project makes sure that none of them
-    /// leads elsewhere through a link.
-    pub fn binds(&self) -> Vec<(&Service, super::Place)> {
-        let binds = |service| {
-            let service: &Service = service;
-            let binds = service.mounts.iter().filter(|mount| mount.kind == MountKind::Bind);
-            let sources = binds.filter_map(|mount| mount.source.as_ref());
-            sources.map(move |source| (service, super::Place::of(source, &self.directories)))
-        };
-        self.services.values().flat_map(binds).collect()
+    /// The paths of the node that it has mounted or read, as texts. Whoever starts the project finds out where links
+    /// among them lead, and says so with [`Project::with_links`]: the rules hold for that too.
+    pub fn paths(&self) -> BTreeSet<String> {
+        let mounted = self.services.values().flat_map(|service| &service.mounts);
+        let sources = mounted.filter(|mount| mount.kind == MountKind::Bind);
+        let sources = sources.filter_map(|mount| mount.source.as_ref()).map(|source| self.place(source));
+        let bound = self.volumes.values().filter_map(|volume| rules::bound(volume, &self.directories));
+        let read = rules::files(self).into_iter().map(|text| self.place(&text));
+        let places = sources.chain(bound.map(|(_, place)| place)).chain(read);
+        places.filter_map(|place| if let Place::Local(path) = place { Some(path) } else { None }).collect()
+    }
+
+    /// The paths of the node that a service's containers see: what it mounts, and the files of its configs and secrets.
+    pub fn mounted(&self, service: &Service) -> BTreeSet<String> {
+        let binds = service.mounts.iter().filter(|mount| mount.kind == MountKind::Bind);
+        let sources = binds.filter_map(|mount| mount.source.as_ref());
+        let named = [("configs", &self.configs), ("secrets", &self.secrets)];
+        let files = named.into_iter().flat_map(|(kind, known)| {
+            let names =
+                service.list(kind).iter().filter_map(|node| node.text().or_else(|| node.text_of("source")));
+            names.filter_map(|name| known.get(&name.text)?.node.text_of("file"))
+        });
+        let places = sources.chain(files).map(|text| self.place(text));
+        places.filter_map(|place| if let Place::Local(path) = place { Some(path) } else { None }).collect()
+    }
+
+    /// With what links make of its paths: each that leads elsewhere, with where.
+    #[must_use]
+    pub fn with_links(mut self, links: BTreeMap<String, String>) -> Self {
+        self.links = links;
+        self
+    }
+
+    fn place(&self, text: &Text) -> Place {
+        Place::of(text, &self.directories)
+    }
+
+    /// Where a path really leads, where a link leads elsewhere.
+    pub(super) fn leads(&self, place: &Place) -> Option<Place> {
+        let Place::Local(path) = place else { return None };
+        self.links.get(path).cloned().map(Place::Local)
     }
 
     /// Says what services name and nobody defines.

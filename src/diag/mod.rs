@@ -10,6 +10,9 @@ pub use source::{FileId, Position, SourceFile, Sources, Span};
 pub use suggest::nearest;
 pub use visible::{steers, visible};
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::address::Address;
@@ -35,6 +38,17 @@ pub struct Label {
     pub text: String,
 }
 
+/// A place in a file that is not of the configuration; it brings the file along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The place, in bytes.
+    pub range: Range<usize>,
+    /// The remark beside the underlined text; may be empty.
+    pub text: String,
+}
+
 /// One remark about the configuration, the plan or the host.
 ///
 /// Texts are lower case without a full stop, names in backticks. Built with [`Diagnostic::error`] and the
@@ -53,6 +67,9 @@ pub struct Diagnostic {
     pub primary: Option<Label>,
     /// Other places that matter.
     pub secondary: Vec<Label>,
+    /// Places in files that are not of the configuration. Where there are some, the first is the place itself, and
+    /// `primary` is what led there.
+    pub quotes: Vec<Quote>,
     /// What to do, each a sentence.
     pub help: Vec<String>,
     /// The resource that it is about.
@@ -68,6 +85,7 @@ impl Diagnostic {
             detail: String::new(),
             primary: None,
             secondary: Vec::new(),
+            quotes: Vec::new(),
             help: Vec::new(),
             address: None,
         }
@@ -121,6 +139,17 @@ impl Diagnostic {
         if let Some(span) = span.into() {
             self.secondary.push(Label { span, text: text.into() });
         }
+        self
+    }
+
+    /// Quotes its places from files that those who show it do not have; it has none of its own then.
+    #[must_use]
+    pub fn quoting(mut self, sources: &Sources) -> Self {
+        let places = self.primary.take().into_iter().chain(std::mem::take(&mut self.secondary));
+        let quote = |Label { span, text }: Label| {
+            Some(Quote { file: Arc::clone(sources.get(span.file)?), range: span.range(), text })
+        };
+        self.quotes.extend(places.filter_map(quote));
         self
     }
 

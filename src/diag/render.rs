@@ -1,11 +1,13 @@
 //! Drawing diagnostics for people.
 
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{Diagnostic, Severity, Sources, Span, steers};
+use super::{Diagnostic, Severity, SourceFile, Sources, steers};
 
 /// How diagnostics are drawn.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,29 +28,37 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         title = title.id(code);
     }
     let mut group = Group::with_title(title);
-    let labels = diagnostic.primary.iter().map(|label| (AnnotationKind::Primary, label));
-    let labels = labels.chain(diagnostic.secondary.iter().map(|label| (AnnotationKind::Context, label)));
-    let mut files: Vec<(super::FileId, Vec<_>)> = Vec::new();
-    for (kind, label) in labels {
-        match files.iter_mut().find(|(file, _)| *file == label.span.file) {
-            Some((_, annotations)) => annotations.push((kind, label)),
-            None => files.push((label.span.file, vec![(kind, label)])),
+    let (mine, others) = (AnnotationKind::Primary, AnnotationKind::Context);
+    let quoted = !diagnostic.quotes.is_empty();
+    let quotes = diagnostic.quotes.iter().enumerate().map(|(at, quote)| {
+        let kind = if at == 0 { mine } else { others };
+        Some((&quote.file, kind, quote.range.clone(), quote.text.as_str()))
+    });
+    let primary = diagnostic.primary.iter().map(|label| (if quoted { others } else { mine }, label));
+    let labels = primary.chain(diagnostic.secondary.iter().map(|label| (others, label)));
+    let labels = labels.map(|(kind, label)| {
+        Some((sources.get(label.span.file)?, kind, label.span.range(), label.text.as_str()))
+    });
+    let mut files: Vec<(&Arc<SourceFile>, Vec<_>)> = Vec::new();
+    for (file, kind, range, text) in quotes.chain(labels).flatten() {
+        let place = (kind, range, text);
+        match files.iter_mut().find(|(known, _)| Arc::ptr_eq(known, file)) {
+            Some((_, places)) => places.push(place),
+            None => files.push((file, vec![place])),
         }
     }
-    for (file, annotations) in &files {
-        let Some(file) = sources.get(*file) else { continue };
-        let (lines, start) = lines(&file.text, annotations.iter().map(|(_, label)| label.span));
+    for (file, places) in files {
+        let (lines, start) = lines(&file.text, places.iter().map(|(_, range, _)| range));
         let first = file.text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
         let path = file.path.to_string_lossy().into_owned();
         let snippet = Snippet::source(seen(lines)).line_start(first).path(path);
-        let annotations = annotations.iter().map(|(kind, label)| {
+        let annotations = places.into_iter().map(|(kind, range, text)| {
             let within = |at: usize| {
                 let at = lines.floor_char_boundary(at.saturating_sub(start).min(lines.len()));
                 seen(&lines[..at]).len()
             };
-            let range = label.span.range();
             let annotation = kind.span(within(range.start)..within(range.end));
-            if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
+            if text.is_empty() { annotation } else { annotation.label(text) }
         });
         group = group.element(snippet.annotations(annotations));
     }
@@ -75,13 +85,13 @@ fn seen(text: &str) -> Cow<'_, str> {
     if text.contains(hidden) { text.replace(hidden, "\u{fffd}").into() } else { text.into() }
 }
 
-/// The lines that the spans touch and where they begin: drawing reads all of the text that it is given, and a thousand
+/// The lines that the places touch and where they begin: drawing reads all of the text that it is given, and a thousand
 /// remarks on one large file must not read it a thousand times.
-fn lines(text: &str, spans: impl Iterator<Item = Span>) -> (&str, usize) {
+fn lines<'a, 'b>(text: &'a str, places: impl Iterator<Item = &'b Range<usize>>) -> (&'a str, usize) {
     let (mut start, mut end) = (text.len(), 0);
-    for span in spans {
-        start = start.min(text.floor_char_boundary(span.range().start));
-        end = end.max(text.ceil_char_boundary(span.range().end));
+    for place in places {
+        start = start.min(text.floor_char_boundary(place.start));
+        end = end.max(text.ceil_char_boundary(place.end));
     }
     let start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let end = end.max(start);

@@ -48,7 +48,7 @@ pub struct Position {
 }
 
 /// A source file's name and text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
     /// As shown in diagnostics: relative to the configuration's directory where it is inside.
     pub path: PathBuf,
@@ -56,10 +56,22 @@ pub struct SourceFile {
     pub text: Arc<str>,
 }
 
+impl SourceFile {
+    /// Line and column of a byte.
+    pub fn position(&self, byte: usize) -> Position {
+        let before = &self.text[..self.text.floor_char_boundary(byte.min(self.text.len()))];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Position {
+            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+}
+
 /// All the source files of a run, so that a [`Span`] can be shown.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    files: Vec<SourceFile>,
+    files: Vec<Arc<SourceFile>>,
 }
 
 impl Sources {
@@ -71,12 +83,12 @@ impl Sources {
     /// Adds a file.
     pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile { path: path.into(), text: text.into() });
+        self.files.push(Arc::new(SourceFile { path: path.into(), text: text.into() }));
         id
     }
 
     /// The file of an id that these sources gave out.
-    pub fn get(&self, id: FileId) -> Option<&SourceFile> {
+    pub fn get(&self, id: FileId) -> Option<&Arc<SourceFile>> {
         self.files.get(id.0 as usize)
     }
 
@@ -92,17 +104,8 @@ impl Sources {
 
     /// Line and column of a span's first byte.
     pub fn position(&self, span: Span) -> Position {
-        let text = self.get(span.file).map_or("", |file| &*file.text);
-        let mut end = (span.start as usize).min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let before = &text[..end];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let nothing = Position { line: 1, column: 1 };
+        self.get(span.file).map_or(nothing, |file| file.position(span.range().start))
     }
 
     /// Masks what the spans cover, so that no later snippet shows it. Line breaks and byte offsets stay.
@@ -112,7 +115,7 @@ impl Sources {
             by_file.entry(span.file).or_default().push(span.range());
         }
         for (file, mut ranges) in by_file {
-            let Some(file) = self.files.get_mut(file.0 as usize) else { continue };
+            let Some(file) = self.files.get_mut(file.0 as usize).map(Arc::make_mut) else { continue };
             ranges.sort_unstable_by_key(|range| range.start);
             let mut masked = String::with_capacity(file.text.len());
             let mut done = 0;
@@ -135,7 +138,7 @@ impl Sources {
 
     /// All files, in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
-        (0u32..).map(FileId).zip(&self.files)
+        (0u32..).map(FileId).zip(self.files.iter().map(|file| &**file))
     }
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use crate::digest::hex;
 
 use super::param::Param;
-use super::view::View;
+use crate::template::View;
 
 /// The formats of access logs, by what follows `vsa_` in their names in `base/variables.conf`, with what each is.
 pub const LOG_FORMATS: &[(&str, &str)] = &[

@@ -2,8 +2,8 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `param`, `view` | values that templates may hold, and how each is written |
-//! | `template` | the templates and their one formatter |
+//! | `param` | values that templates may hold, and how each is written |
+//! | `template` | the templates |
 //! | `syntax` | the tokenizer and the tree of directives |
 //! | `snippet` | the allow list for an administrator's own directives |
 //! | `message` | what `nginx -t` says, and back to the configuration |
@@ -19,7 +19,6 @@ mod param;
 mod snippet;
 mod syntax;
 mod template;
-mod view;
 
 pub use foreign::{Foreign, ForeignServer, Listen, Read, foreign, includes};
 pub use marker::{MANIFEST, SITES, marker_file};
@@ -27,5 +26,4 @@ pub use message::{NginxMessage, origin, parse_error};
 pub use param::{InNginx, Param, Place, Trace};
 pub use snippet::{Context, Refusal, check_snippet};
 pub use syntax::{Directive, SyntaxError, parse};
-pub use template::{RenderError, Rendered, Template, render};
-pub use view::View;
+pub use template::{Rendered, Template, render};

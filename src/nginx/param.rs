@@ -13,6 +13,7 @@ use crate::names::{
     RedirectTarget, ResolverAddress, Size, Slug, Text, UpstreamAddress, UriPath,
 };
 use crate::resource::Path;
+use crate::template::Written;
 
 /// How a value stands in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,9 +155,12 @@ impl Param {
         self.place = place;
         self
     }
+}
 
-    /// Writes it by nginx's grammar, or says why that cannot be.
-    pub(super) fn write(&self, out: &mut String) -> Result<(), String> {
+impl Written for Param {
+    const LANGUAGE: &'static str = "nginx";
+
+    fn write(&self, out: &mut String) -> Result<(), String> {
         if self.place.0 > 0 {
             // Writing to a `String` cannot fail.
             let _ = write!(out, "{OPEN}{}{CLOSE}", self.place.0);
@@ -179,7 +183,9 @@ impl Param {
         }
         Ok(())
     }
+}
 
+impl Param {
     fn quote(&self, out: &mut String) {
         let parts = [self.before, &self.text, self.after];
         let fixed = |part: &str| part.bytes().all(|byte| is_plain(byte) || byte == b'$');

@@ -1,15 +1,11 @@
-//! The templates, and the one formatter that every value passes.
+//! The templates of nginx's files.
 
-use std::fmt;
 use std::sync::LazyLock;
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
-
 use crate::resource::Path;
+use crate::template::{RenderError, Templates, View};
 
 use super::param::{CLOSE, OPEN, Param, Trace};
-use super::view::View;
 
 macro_rules! templates {
     ($($(#[$meta:meta])* $variant:ident = $file:literal,)*) => {
@@ -61,23 +57,6 @@ templates! {
     Site = "site.conf.j2",
 }
 
-/// A template that could not be rendered: a value that nginx cannot take, or a defect of a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RenderError {
-    /// The template.
-    pub template: &'static str,
-    /// What went wrong.
-    pub reason: String,
-}
-
-impl fmt::Display for RenderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.template, self.reason)
-    }
-}
-
-impl std::error::Error for RenderError {}
-
 /// A rendered template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rendered {
@@ -87,50 +66,14 @@ pub struct Rendered {
     pub origins: Vec<(u32, Path)>,
 }
 
-fn format(out: &mut Output<'_>, _state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    let text = if let Some(param) = value.downcast_object_ref::<Param>() {
-        let mut text = String::new();
-        param.write(&mut text).map_err(|reason| Error::new(ErrorKind::BadEscape, reason))?;
-        text
-    } else if value.is_integer() {
-        value.to_string()
-    } else {
-        return Err(Error::new(
-            ErrorKind::BadEscape,
-            format!("a value of type {} is not one for nginx", value.kind()),
-        ));
-    };
-    out.write_str(&text).map_err(Error::from)
-}
-
-fn environment() -> Result<Environment<'static>, Error> {
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax =
-        SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
-    environment.set_syntax(syntax);
-    environment.set_formatter(format);
-    for template in Template::ALL {
-        environment.add_template(template.name(), template.source())?;
-    }
-    Ok(environment)
+fn templates() -> Templates {
+    Templates::new::<Param>(Template::ALL.iter().map(|template| (template.name(), template.source())))
 }
 
 /// Renders a template. With a trace, the origins of the lines are filled.
 pub fn render(template: Template, view: View, trace: &Trace) -> Result<Rendered, RenderError> {
-    static ENVIRONMENT: LazyLock<Result<Environment<'static>, Error>> = LazyLock::new(environment);
-    let failed = |error: &Error| RenderError {
-        template: template.name(),
-        reason: match (error.detail(), error.line()) {
-            (Some(detail), Some(line)) => format!("line {line}: {detail}"),
-            _ => error.to_string(),
-        },
-    };
-    let environment = ENVIRONMENT.as_ref().map_err(failed)?;
-    let text = environment
-        .get_template(template.name())
-        .and_then(|template| template.render(Value::from(view)))
-        .map_err(|error| failed(&error))?;
+    static TEMPLATES: LazyLock<Templates> = LazyLock::new(templates);
+    let text = TEMPLATES.render(template.name(), view)?;
     Ok(if trace.is_on() { strip(&text, trace) } else { Rendered { text, origins: Vec::new() } })
 }
 
@@ -158,14 +101,6 @@ mod tests {
 
     #[test]
     fn every_template_compiles() {
-        assert!(environment().is_ok());
-    }
-
-    #[test]
-    fn plain_strings_are_refused() {
-        let mut environment = Environment::empty();
-        environment.set_formatter(format);
-        assert!(environment.render_str("{{ x }}", minijinja::context!(x => "text")).is_err());
-        assert_eq!(environment.render_str("{{ x }}", minijinja::context!(x => 3)).ok().as_deref(), Some("3"));
+        assert!(templates().compile());
     }
 }

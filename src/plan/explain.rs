@@ -10,7 +10,7 @@ use crate::state::State;
 
 use super::build::NodeWork;
 use super::file::FileBody;
-use super::kind::{Kinds, Subject};
+use super::kind::{Kinds, Memo, Subject};
 
 /// What a message of nginx's is about: the files that were tested, and what they were made from.
 pub struct Explanation<'a> {
@@ -50,6 +50,7 @@ impl Explanation<'_> {
 
     /// The place in the owner that wrote a line, and the line.
     fn trace(&self, owner: &Address, path: &str, line: u32) -> (Path, Option<String>) {
+        let memo = Memo::default();
         let subject = Subject {
             address: owner,
             desired: self.resources.get(owner),
@@ -59,6 +60,7 @@ impl Explanation<'_> {
             endpoints: &self.work.endpoints,
             destroy_data: false,
             now: self.now,
+            memo: &memo,
         };
         let files =
             self.kinds.kind(owner.kind()).and_then(|kind| kind.files(subject, true).ok()).unwrap_or_default();

@@ -38,6 +38,21 @@ impl Content {
         Self { pieces: vec![Piece::Text(text.into())] }
     }
 
+    /// A text with these secrets in it, wherever they stand.
+    pub fn hiding(text: &str, secrets: &[Secret]) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        loop {
+            let found = secrets.iter().filter(|secret| !secret.expose().is_empty());
+            let found = found.filter_map(|secret| Some((rest.find(secret.expose())?, secret)));
+            let Some((at, secret)) = found.min_by_key(|(at, _)| *at) else { break };
+            pieces.extend([Piece::Text(rest[..at].into()), Piece::Secret(secret.clone())]);
+            rest = &rest[at + secret.expose().len()..];
+        }
+        pieces.push(Piece::Text(rest.into()));
+        Self { pieces }
+    }
+
     /// The text with `fingerprint` of each secret in its place: what the state keeps, plans show and changes are
     /// found by. A line of a password file is `user:(bcrypt, cost 10, fingerprint 3f2a91bc…)`, a given hash
     /// `(hash, fingerprint …)`, another secret `(secret, fingerprint …)`. Without secrets it is the text itself.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::build::{Ask, Inputs};
 use super::endpoint::{Endpoints, NO_ENDPOINTS};
-use super::kind::{Kind, Subject};
+use super::kind::{Kind, Memo, Subject};
 use super::node::{Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
 use super::{nodes, placed};
@@ -24,6 +24,7 @@ pub(super) struct Item<'a> {
     pub(super) node: Address,
     pub(super) kind: &'a dyn Kind,
     destroy_data: bool,
+    memo: Memo,
 }
 
 impl<'a> Item<'a> {
@@ -34,8 +35,8 @@ impl<'a> Item<'a> {
         endpoints: &'a Endpoints,
         now: i64,
     ) -> Subject<'a> {
-        let &Self { address, desired, prior, destroy_data, .. } = self;
-        Subject { address, desired, prior, node, observed, endpoints, destroy_data, now }
+        let &Self { address, desired, prior, destroy_data, ref memo, .. } = self;
+        Subject { address, desired, prior, node, observed, endpoints, destroy_data, now, memo }
     }
 }
 
@@ -74,7 +75,15 @@ pub(super) fn items<'a>(
             |resource| nodes::placement(resource, specs),
         );
         let Some(node) = node else { continue };
-        items.push(Item { address, desired, prior, node, kind, destroy_data: inputs.destroy_data });
+        items.push(Item {
+            address,
+            desired,
+            prior,
+            node,
+            kind,
+            destroy_data: inputs.destroy_data,
+            memo: Memo::default(),
+        });
     }
     items
 }

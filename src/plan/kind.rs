@@ -1,7 +1,8 @@
 //! What the engine asks of a kind.
 
+use std::any::Any;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,20 @@ pub struct Subject<'a> {
     pub destroy_data: bool,
     /// Seconds since 1970.
     pub now: i64,
+    /// For what the kind has worked out about what is wanted.
+    pub memo: &'a Memo,
+}
+
+/// What a kind has worked out about a resource, so that it does so once. It must follow from what the configuration
+/// wants and from the node's configuration alone: it is kept while observations come in.
+#[derive(Debug, Default)]
+pub struct Memo(OnceLock<Box<dyn Any + Send + Sync>>);
+
+impl Memo {
+    /// What was worked out before, or else what `make` works out now; `None` where it was of another type.
+    pub fn get_or<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.0.get_or_init(|| Box::new(make())).downcast_ref()
+    }
 }
 
 /// Where a claimed name must be unique.

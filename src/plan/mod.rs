@@ -32,7 +32,7 @@ pub use endpoint::{Endpoint, Endpoints, NO_ENDPOINTS, Serving};
 pub use explain::Explanation;
 pub use file::{Aside, Content, File, FileBody, Piece};
 pub use files::{NodeFiles, Rendered, text_digest, unified};
-pub use kind::{Base, Claim, ClaimScope, Drift, Held, Kind, Kinds, Refreshed, Step, Subject};
+pub use kind::{Base, Claim, ClaimScope, Drift, Held, Kind, Kinds, Memo, Refreshed, Step, Subject};
 pub use node::{Docker, Nginx, Node, NodeSpec, ProxyMode};
 pub use observation::{Answer, Observations, Query};
 pub use outputs::stored as stored_output;

@@ -2,6 +2,8 @@
 
 use insta::assert_snapshot;
 
+use vsa::compose::rules::{Allow, check};
+
 use super::{Purpose, stack};
 
 /// The file of cases: `=== code`, `--- path` and the file's text, `=== harmless` and the same again.
@@ -133,4 +135,45 @@ fn the_page_of_the_rules_is_up_to_date() {
     }
     let text = std::fs::read_to_string(path).unwrap_or_default();
     assert!(text == page, "docs/compose-rules.md is old: run `VSA_UPDATE_DOCS=1 make test`");
+}
+
+#[test]
+fn links_are_judged_by_where_they_lead() {
+    let files = [(
+        "compose.yml",
+        "services:
+  web:
+    image: x
+    volumes: [../data/own:/a, ../data/etc:/b, ../data/sock:/c, held:/d]
+    secrets: [key]
+volumes:
+  held:
+    driver_opts: {type: none, o: bind, device: /srv/acme/shop/data/held}
+secrets:
+  key: {file: ../data/key}
+",
+    )];
+    let project = stack(files).project();
+    let data = |name: &str| format!("/srv/acme/shop/data/{name}");
+    let paths: Vec<_> = project.paths().into_iter().collect();
+    assert_eq!(paths, ["etc", "held", "key", "own", "sock"].map(data));
+    assert!(check(&project, &[], Purpose::Safety).is_empty(), "as texts they are fine");
+    let leads =
+        [("own", "/srv/acme/shop/data/x"), ("etc", "/etc"), ("held", "/root"), ("key", "/etc/shadow")];
+    let leads = leads.into_iter().chain([("sock", "/run/docker.sock")]);
+    let project = project.with_links(leads.map(|(name, to)| (data(name), to.to_owned())).collect());
+    let found = check(&project, &[], Purpose::Safety);
+    let summaries: Vec<_> = found.iter().map(|told| told.summary.as_str()).collect();
+    assert_eq!(
+        summaries,
+        [
+            "`../data/etc` leads to `/etc` by a symbolic link, which is not below the tenant's directory",
+            "the mount holds the socket of the container engine",
+            "`/srv/acme/shop/data/held` leads to `/root` by a symbolic link, which is not below the tenant's directory",
+            "`../data/key` leads to `/etc/shadow` by a symbolic link, which is not below the stack's directory",
+        ]
+    );
+    let allowed = ["/etc", "/root", "/run/docker.sock", "foreign_file"];
+    let allowed: Vec<_> = allowed.iter().map(|text| Allow::parse(text, None).unwrap()).collect();
+    assert!(check(&project, &allowed, Purpose::Safety).is_empty(), "each can be allowed");
 }

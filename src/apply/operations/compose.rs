@@ -1,6 +1,6 @@
 //! Compose projects: made ready, brought up and waited for, stopped, taken down, and brought back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -8,7 +8,9 @@ use super::{Context, Facts, fact};
 use crate::apply::compose::{self, Readiness, Task};
 use crate::diag::Diagnostic;
 use crate::plan::docker::Container;
-use crate::plan::{ComposeProject, Piece, PlacedBody, PullPolicy};
+use crate::plan::{Answer, ComposeProject, Piece, PlacedBody, PullPolicy, Query};
+use crate::state::Stored;
+use crate::state::attributes::{self, Tree};
 
 /// How long a container without a health check must stay up.
 const STAYS_UP: Duration = Duration::from_secs(3);
@@ -19,22 +21,63 @@ const POLL: Duration = Duration::from_millis(200);
 /// How many lines of a container's log an error shows.
 const LOG_LINES: usize = 20;
 
-/// The secrets that a project's files hold: nothing that its containers or the tool say is shown with them.
-fn secrets(context: Context<'_>, project: &ComposeProject) -> Vec<String> {
+/// The shortest line of a longer secret that is masked by itself: what is shorter stands in anything.
+const TELLING: usize = 6;
+
+/// The secrets that a project's files hold, new and former: nothing that its containers or the tool say is shown with
+/// them.
+async fn secrets(context: Context<'_>, project: &ComposeProject) -> Vec<String> {
     let root = project.directory.parent().unwrap_or(&project.directory);
-    let files = context
-        .placed
-        .iter()
-        .filter(|((node, path), _)| *node == context.spec.address && path.starts_with(root));
+    let node = &context.spec.address;
+    let files = context.placed.iter().filter(|((at, path), _)| at == node && path.starts_with(root));
     let pieces = files.flat_map(|(_, file)| match &file.body {
         PlacedBody::Text(content) => content.pieces.as_slice(),
         PlacedBody::Bytes(_) => &[],
     });
-    let texts = pieces.filter_map(|piece| match piece {
-        Piece::Secret(secret) => Some(secret.expose()),
+    let new = pieces.filter_map(|piece| match piece {
+        Piece::Secret(secret) => Some(secret.expose().to_owned()),
         _ => None,
     });
-    texts.flat_map(|text| [text.to_owned(), unquoted(text)]).collect()
+    let mut secrets: Vec<String> = new.collect();
+    secrets.extend(on_the_node(context, project).await);
+    let masked = secrets.iter().flat_map(|text| {
+        let lines = text.lines().filter(|line| line.len() >= TELLING).map(str::to_owned);
+        [text.clone(), unquoted(text)].into_iter().chain(lines)
+    });
+    masked.collect()
+}
+
+/// Those that stand in the project's files on the node, as far as the state knows which are secret.
+async fn on_the_node(context: Context<'_>, project: &ComposeProject) -> Vec<String> {
+    let mut resources = context.state.resources.values();
+    let is_it = |stored: &&Stored| {
+        stored.node == context.spec.address && stored.placed.contains_key(&project.env_file)
+    };
+    let Some(stored) = resources.find(is_it) else { return Vec::new() };
+    let known = attributes::decode(&stored.attributes).ok();
+    let names: BTreeSet<&str> = match known.as_ref().and_then(|known| known.get("env")) {
+        Some(Tree::Object(variables)) => {
+            let secret = variables.iter().filter(|(_, value)| matches!(value, Tree::Sensitive(_)));
+            secret.map(|(name, _)| &**name).collect()
+        }
+        _ => BTreeSet::new(),
+    };
+    let sealed = stored.placed.iter().filter(|(_, file)| file.sealed.is_some());
+    let paths: Vec<_> = sealed.flat_map(|(path, _)| [path.clone(), super::former(path)]).collect();
+    let queries: Vec<Query> = paths.iter().cloned().map(Query::Read).collect();
+    let answers = context.host.observe(&queries).await;
+    let mut found = Vec::new();
+    for (path, answer) in paths.iter().zip(answers) {
+        let Answer::Bytes(bytes) = answer else { continue };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if *path == project.env_file || *path == super::former(&project.env_file) {
+            let values = text.lines().filter_map(|line| line.split_once('='));
+            found.extend(values.filter(|(name, _)| names.contains(name)).map(|(_, value)| value.to_owned()));
+        } else {
+            found.push(text);
+        }
+    }
+    found
 }
 
 /// A value of an environment file as a container has it.
@@ -60,7 +103,7 @@ pub(super) async fn prepare(
     project: &ComposeProject,
     ports: &[u16],
 ) -> Result<Facts, Diagnostic> {
-    compose::tool(context.host).await?;
+    context.tool.find(context.host).await?;
     compose::containers(context.host, project).await?;
     for port in ports {
         if context.host.accepts(SocketAddr::from((Ipv4Addr::LOCALHOST, *port))).await {
@@ -79,11 +122,11 @@ pub(super) async fn up(
     pull: PullPolicy,
     wait: u32,
 ) -> Result<Facts, Diagnostic> {
-    let secrets = secrets(context, project);
+    let secrets = secrets(context, project).await;
     if pull == PullPolicy::Always {
-        compose::run(context.host, project, &Task::Pull, &secrets).await?;
+        compose::run(context, project, &Task::Pull, &secrets).await?;
     }
-    compose::run(context.host, project, &Task::Up, &secrets).await?;
+    compose::run(context, project, &Task::Up, &secrets).await?;
     let containers = settled(context, project, wait, &secrets).await?;
     Ok(fact("services", services(&containers)))
 }
@@ -134,7 +177,7 @@ async fn unhealthy(
 ) -> Diagnostic {
     let service = container.compose.as_ref().map_or(container.name.as_str(), |labels| &labels.service);
     let task = Task::Logs { service: service.to_owned(), lines: LOG_LINES };
-    let log = match compose::run(context.host, project, &task, secrets).await {
+    let log = match compose::run(context, project, &task, secrets).await {
         Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
         Err(error) => error.summary,
     };
@@ -170,7 +213,7 @@ fn services(containers: &[Container]) -> serde_json::Value {
 
 /// Stops a project.
 pub(super) async fn stop(context: Context<'_>, project: &ComposeProject) -> Result<Facts, Diagnostic> {
-    compose::run(context.host, project, &Task::Stop, &secrets(context, project)).await?;
+    compose::run(context, project, &Task::Stop, &secrets(context, project).await).await?;
     Ok(Facts::new())
 }
 
@@ -180,7 +223,7 @@ pub(super) async fn down(
     project: &ComposeProject,
     volumes: bool,
 ) -> Result<Facts, Diagnostic> {
-    compose::run(context.host, project, &Task::Down { volumes }, &secrets(context, project)).await?;
+    compose::run(context, project, &Task::Down { volumes }, &secrets(context, project).await).await?;
     Ok(Facts::new())
 }
 
@@ -191,7 +234,7 @@ pub(super) async fn restore(
     was_up: bool,
 ) -> Result<(), Diagnostic> {
     if was_up {
-        compose::run(context.host, project, &Task::Up, &secrets(context, project)).await?;
+        compose::run(context, project, &Task::Up, &secrets(context, project).await).await?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use certificates::Issue;
 pub(super) use files::former;
 
+use super::compose::Tool;
 use super::journal::{Before, Facts};
 use crate::address::Address;
 use crate::diag::Diagnostic;
@@ -30,6 +31,8 @@ pub(super) struct Context<'a> {
     pub(super) state: &'a State,
     /// Files at places of their own, by node and path.
     pub(super) placed: &'a BTreeMap<(Address, PathBuf), PlacedFile>,
+    /// The Compose tool of the run.
+    pub(super) tool: &'a Tool,
 }
 
 /// What an operation makes.

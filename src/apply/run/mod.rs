@@ -17,13 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ready::Ready;
 
+use super::compose::Tool;
 use super::events::{Event, Events};
 use super::journal::{self, Before, Header, Journal, NodeFacts, Record, VERSION};
-use super::{Interrupt, Interrupted, Outcome, Report, Run, States, operations};
+use super::{Interrupt, Interrupted, Outcome, Report, Run, States};
 use crate::address::Address;
 use crate::diag::Diagnostic;
-use crate::host::{FileOperation, Host, pause};
-use crate::plan::{Action, NodeSpec, Operation, Phase};
+use crate::host::{Host, pause};
+use crate::plan::{Action, NodeSpec, Phase};
 use crate::state::State;
 
 /// Makes a plan real.
@@ -96,6 +97,7 @@ async fn begin(
         serial: AtomicU64::new(prior.serial),
         not_put_back: AtomicBool::new(false),
         kept: Mutex::default(),
+        tool: Arc::default(),
     };
     Ok((work, interrupted))
 }
@@ -144,6 +146,7 @@ struct Work {
     not_put_back: AtomicBool,
     /// What a deletion left, because it is not vsa's to delete.
     kept: Mutex<Vec<std::path::PathBuf>>,
+    tool: Arc<Tool>,
 }
 
 impl Work {
@@ -176,15 +179,9 @@ impl Work {
         action(&self.run.actions, id)
     }
 
-    /// Removes the former files that an undo would have needed. One that stays is removed by the next write.
+    /// Removes the former files that an undo would have needed: there will be none. One that stays is removed by the next write.
     async fn forget_former_files(&self) {
-        let written = self.run.actions.iter().filter_map(|action| match &action.operation {
-            Operation::WriteFile { path, .. } => {
-                Some(FileOperation::Remove { path: operations::former(path) })
-            }
-            _ => None,
-        });
-        let removals: Vec<FileOperation> = written.collect();
+        let removals = ready::former_files(self.run.actions.iter());
         if !removals.is_empty() {
             let _ = self.host.files(removals).await;
         }

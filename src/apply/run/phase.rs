@@ -108,6 +108,7 @@ impl Work {
         state: &Arc<State>,
     ) {
         let (host, run, state) = (Arc::clone(&self.host), Arc::clone(&self.run), Arc::clone(state));
+        let tool = Arc::clone(&self.tool);
         if let Some(action) = self.action(id) {
             self.events.event(Event::Begun(action));
         }
@@ -116,7 +117,8 @@ impl Work {
             let action = action(&run.actions, id);
             let result = match action.and_then(|action| Some((action, spec(&run, &action.node)?))) {
                 Some((action, spec)) => {
-                    let context = Context { host: &*host, spec, state: &state, placed: &run.placed };
+                    let placed = &run.placed;
+                    let context = Context { host: &*host, spec, state: &state, placed, tool: &tool };
                     operations::perform(context, &action.operation, &before).await
                 }
                 None => Err(Diagnostic::error("an action is of a node that is not known")),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::spec;
 use crate::address::Address;
+use crate::apply::compose::Tool;
 use crate::apply::events::{Event, Events};
 use crate::apply::generation::{Candidate, Place};
 use crate::apply::journal::Before;
@@ -14,7 +15,7 @@ use crate::apply::{Interrupted, Run, Tested, preflight};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
 use crate::plan::observation::FileType;
-use crate::plan::{Answer, NodeSpec, Operation, Query};
+use crate::plan::{Action, Answer, NodeSpec, Operation, Query};
 
 /// What preflight made ready.
 pub(super) struct Ready {
@@ -67,9 +68,13 @@ impl Ready {
             tidy(host, spec, live).await?;
             let header = interrupted.map(|interrupted| &interrupted.header);
             let left = header.into_iter().flat_map(|header| &header.actions);
-            for action in left.filter(|action| action.node == *node && live > 0) {
+            let left = left.filter(|action| action.node == *node);
+            // A killed run is finished forwards: nobody takes its files back, and some of the former ones hold secrets.
+            host.files(former_files(left.clone())).await?;
+            for action in left.filter(|_| live > 0) {
                 if let Operation::PruneGenerations { keep, .. } = action.operation {
-                    let context = Context { host, spec, state: &run.prior, placed: &run.placed };
+                    let (state, placed) = (&run.prior, &run.placed);
+                    let context = Context { host, spec, state, placed, tool: &Tool::default() };
                     let prune = Operation::PruneGenerations { live, keep };
                     operations::perform(context, &prune, &Before::default()).await?;
                 }
@@ -111,6 +116,15 @@ impl Ready {
         }
         left
     }
+}
+
+/// Removals of the files that were kept for an undo.
+pub(super) fn former_files<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec<FileOperation> {
+    let former = |action: &Action| match &action.operation {
+        Operation::WriteFile { path, .. } => Some(FileOperation::Remove { path: operations::former(path) }),
+        _ => None,
+    };
+    actions.filter_map(former).collect()
 }
 
 /// Removes what a killed run left that nobody will ask for: its candidate, and generations above the live one that

@@ -20,6 +20,7 @@ impl Work {
     pub(super) async fn give_way(&self, switched: Vec<(Address, Switched)>, report: &mut Report) {
         if self.run.options.on_failure == OnFailure::Keep && switched.is_empty() {
             report.outcome = Outcome::Left;
+            self.forget_former_files().await;
             return;
         }
         let mut whole = !self.not_put_back.load(Ordering::SeqCst);
@@ -72,7 +73,8 @@ impl Work {
                 }
             }
             _ => {
-                let context = Context { host, spec, state: &self.run.prior, placed: &self.run.placed };
+                let (state, placed) = (&self.run.prior, &self.run.placed);
+                let context = Context { host, spec, state, placed, tool: &self.tool };
                 operations::undo(context, action, before).await
             }
         }

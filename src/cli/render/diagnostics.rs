@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::diag::{Diagnostic, Diagnostics, Label, Severity, Sources, Span};
+use crate::diag::{Diagnostic, Diagnostics, Label, Quote, Severity, Sources, Span};
 
 /// How many addresses a summed-up remark names.
 const NAMED: usize = 4;
@@ -53,6 +53,15 @@ fn range(span: Span, sources: &Sources) -> Value {
     })
 }
 
+fn quoted(quote: &Quote) -> Value {
+    let position = |at: usize| {
+        let position = quote.file.position(at);
+        json!({ "line": position.line, "column": position.column, "byte": at })
+    };
+    let (start, end) = (position(quote.range.start), position(quote.range.end));
+    json!({ "range": { "filename": quote.file.path, "start": start, "end": end }, "label": quote.text })
+}
+
 /// All diagnostics of a run: `{ "valid": …, "diagnostics": [ … ] }`.
 pub fn diagnostics_json(diagnostics: &Diagnostics, sources: &Sources) -> Value {
     let place = |label: &Label| json!({ "range": range(label.span, sources), "label": label.text });
@@ -64,6 +73,8 @@ pub fn diagnostics_json(diagnostics: &Diagnostics, sources: &Sources) -> Value {
                 let text = sources.get(label.span.file).and_then(|file| file.text.lines().nth(line - 1));
                 json!({ "code": text, "start_line": line })
             });
+            let related = diagnostic.quotes.iter().map(quoted);
+            let related = related.chain(diagnostic.secondary.iter().map(place));
             json!({
                 "severity": diagnostic.severity,
                 "code": diagnostic.code,
@@ -73,7 +84,7 @@ pub fn diagnostics_json(diagnostics: &Diagnostics, sources: &Sources) -> Value {
                 "range": diagnostic.primary.as_ref().map(|label| range(label.span, sources)),
                 "snippet": snippet,
                 "label": diagnostic.primary.as_ref().map(|label| &label.text),
-                "related": diagnostic.secondary.iter().map(place).collect::<Vec<_>>(),
+                "related": related.collect::<Vec<_>>(),
                 "help": diagnostic.help,
             })
         })

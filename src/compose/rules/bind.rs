@@ -25,18 +25,28 @@ pub(in crate::compose) fn bound<'a>(
     binds.then(|| (device, Place::of(device, directories)))
 }
 
+/// What is wrong with a path that is mounted: as it is written, or by where a link leads.
+fn wrong(project: &Project, report: &mut Report<'_>, text: &Text, place: &Place) -> Option<String> {
+    let mut foreign = |place: &Place| {
+        !place.is_below(&project.directories.tenant) && !reaches_engine(place) && !report.allows_path(place)
+    };
+    let shown = text.shown();
+    if foreign(place) {
+        return Some(format!("`{shown}` is not below the tenant's directory"));
+    }
+    let real = project.leads(place).filter(|real| foreign(real))?;
+    Some(format!("`{shown}` leads to {real} by a symbolic link, which is not below the tenant's directory"))
+}
+
 fn check(project: &Project, report: &mut Report<'_>) {
     let directories = &project.directories;
-    let foreign = |place: &Place| !place.is_below(&directories.tenant) && !reaches_engine(place);
     for service in project.services.values() {
         for mount in &service.mounts {
             let source = mount.source.as_ref().filter(|_| mount.kind == MountKind::Bind);
-            if let Some((source, place)) = source.map(|source| (source, Place::of(source, directories)))
-                && foreign(&place)
-                && !report.allows_path(&place)
+            if let Some(source) = source
+                && let Some(wrong) = wrong(project, report, source, &Place::of(source, directories))
             {
-                let what = source.shown();
-                report.service(service, source.span, format!("`{what}` is not below the tenant's directory"));
+                report.service(service, source.span, wrong);
             }
             if mount.kind == MountKind::Other {
                 report.service(service, mount.span, "the mount is of a kind that reaches beyond the stack");
@@ -49,16 +59,9 @@ fn check(project: &Project, report: &mut Report<'_>) {
     }
     for (name, volume) in &project.volumes {
         if let Some((device, place)) = bound(volume, directories)
-            && foreign(&place)
-            && !report.allows_path(&place)
+            && let Some(wrong) = wrong(project, report, device, &place)
         {
-            let what = device.shown();
-            report.resource(
-                name,
-                volume,
-                device.span,
-                format!("`{what}` is not below the tenant's directory"),
-            );
+            report.resource(name, volume, device.span, wrong);
         }
     }
 }

@@ -47,17 +47,22 @@ fn check(project: &Project, report: &mut Report<'_>) {
         for mount in service.mounts.iter().filter(|mount| mount.kind == MountKind::Bind) {
             let Some(source) = &mount.source else { continue };
             let place = Place::of(source, &project.directories);
-            if reaches_engine(&place) && !report.allows_path(&place) {
+            if holds(project, report, &place) {
                 report.service(service, source.span, "the mount holds the socket of the container engine");
             }
         }
     }
     for (name, volume) in &project.volumes {
         if let Some((device, place)) = super::bind::bound(volume, &project.directories)
-            && reaches_engine(&place)
-            && !report.allows_path(&place)
+            && holds(project, report, &place)
         {
             report.resource(name, volume, device.span, "the volume holds the socket of the container engine");
         }
     }
+}
+
+/// Whether a path that is mounted, or where a link there leads, is an engine's, and that is not allowed.
+fn holds(project: &Project, report: &mut Report<'_>, place: &Place) -> bool {
+    let mut engines = |place: &Place| reaches_engine(place) && !report.allows_path(place);
+    engines(place) || project.leads(place).is_some_and(|real| engines(&real))
 }

@@ -14,26 +14,43 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(project: &Project, report: &mut Report<'_>) {
-    let foreign = |text: &Text| !Place::of(text, &project.directories).is_below(&project.directories.stack);
-    let said = |text: &Text| format!("`{}` is not below the stack's directory", text.shown());
+    let wrong = |text: &Text| {
+        let place = Place::of(text, &project.directories);
+        let foreign = |place: &Place| !place.is_below(&project.directories.stack);
+        if foreign(&place) {
+            return Some(format!("`{}` is not below the stack's directory", text.shown()));
+        }
+        let real = project.leads(&place).filter(foreign)?;
+        Some(format!(
+            "`{}` leads to {real} by a symbolic link, which is not below the stack's directory",
+            text.shown()
+        ))
+    };
     for service in project.services.values() {
-        for text in files(service) {
-            if foreign(&text) {
-                report.service(service, text.span, said(&text));
+        for text in read_by(service) {
+            if let Some(wrong) = wrong(&text) {
+                report.service(service, text.span, wrong);
             }
         }
     }
     for (name, resource) in project.configs.iter().chain(&project.secrets) {
         if let Some(file) = resource.node.text_of("file")
-            && foreign(file)
+            && let Some(wrong) = wrong(file)
         {
-            report.resource(name, resource, file.span, said(file));
+            report.resource(name, resource, file.span, wrong);
         }
     }
 }
 
+/// All files that a project has Compose read.
+pub(in crate::compose) fn files(project: &Project) -> Vec<Text> {
+    let resources = project.configs.values().chain(project.secrets.values());
+    let named = resources.filter_map(|resource| resource.node.text_of("file").cloned());
+    project.services.values().flat_map(read_by).chain(named).collect()
+}
+
 /// The files that a service has Compose read. What is fetched is a matter of another rule.
-fn files(service: &Service) -> Vec<Text> {
+fn read_by(service: &Service) -> Vec<Text> {
     let mut files: Vec<Text> = Vec::new();
     for key in ["env_file", "label_file"] {
         let texts = service.list(key).iter().filter_map(|node| node.text().or_else(|| node.text_of("path")));

@@ -38,6 +38,8 @@ mod sysctl;
 mod unknown_key;
 mod volume_driver;
 
+pub(super) use bind::bound;
+pub(super) use foreign_file::files;
 pub use page::page;
 
 use std::sync::Arc;
@@ -117,6 +119,9 @@ pub const RULES: [&Rule; 34] = [
     &unknown_key::RULE,
     &volume_driver::RULE,
 ];
+
+/// The code of the remark that nothing does what is allowed.
+pub const UNUSED_ALLOW: &str = "compose_unused_allow";
 
 /// A rule that need not hold: everywhere, or for one service, network or volume; or a path of the node that may be
 /// mounted.
@@ -241,7 +246,7 @@ pub fn check(project: &Project, allowed: &[Allow], purpose: Purpose) -> Diagnost
         if RULES.iter().any(|rule| rule.name == allow.rule && rule.purpose == purpose) {
             let written = allow.written();
             let told = Diagnostic::warning(format!("`{}` allows what nothing does", diag::visible(&written)));
-            found.push(told.code("compose_unused_allow").at(allow.span).help("remove it"));
+            found.push(told.code(UNUSED_ALLOW).at(allow.span).help("remove it"));
         }
     }
     found

@@ -5,9 +5,10 @@ use super::headers::{Line, Site};
 use super::place::{Resolved, Said, path};
 use crate::names::{HostName, Text as _};
 use crate::nginx::base::listens;
-use crate::nginx::{Param, RenderError, SITES, Template, Trace, View, render};
+use crate::nginx::{Param, SITES, Template, Trace, render};
 use crate::plan::{Endpoints, File, Node, ProxyMode};
 use crate::resource::Path;
+use crate::template::{RenderError, View};
 
 /// The largest body of a request by default.
 const BODY_SIZE: &str = "10m";

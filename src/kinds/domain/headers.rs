@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::attributes::{Csp, Hsts, SecurityHeaders};
 use super::place::Resolved;
 use crate::nginx::base::{HSTS, SECURITY_HEADERS, SecurityHeader, short_hash};
-use crate::nginx::{Param, Place, Trace, View};
+use crate::nginx::{Param, Place, Trace};
 use crate::resource::Path;
+use crate::template::View;
 
 /// A header with the variable that holds it.
 #[derive(Clone, Debug)]

@@ -6,9 +6,10 @@ use super::headers::{Headers, Line};
 use super::place::{Answer, Resolved, Said};
 use super::roots;
 use crate::names::{AddressRange, FilePath, Text as _, UpstreamScheme};
+use crate::nginx::Param;
 use crate::nginx::base::{BY_CLIENT, BY_SITE, CLIENT_ZONE, PASSWORD_ZONE, Zone, short_hash};
-use crate::nginx::{Param, View};
 use crate::resource::Path;
+use crate::template::View;
 
 /// Certificates of the authorities that the system trusts, as Debian keeps them.
 const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";

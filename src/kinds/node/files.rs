@@ -6,9 +6,10 @@ use super::attributes::Attributes;
 use crate::nginx::base::{
     CLIENT_ZONE, HSTS, PASSWORD_ZONE, PROXY_HEADERS, SECURITY_HEADERS, SecurityHeader, listens,
 };
-use crate::nginx::{Param, RenderError, Template, Trace, View, render};
+use crate::nginx::{Param, Template, Trace, render};
 use crate::plan::{Aside, File, Node, ProxyMode};
 use crate::resource::Path;
+use crate::template::{RenderError, View};
 
 const MIME_TYPES: &str = include_str!("../../nginx/assets/mime.types");
 const PAGE_502: &str = include_str!("../../nginx/assets/502.html");

@@ -1,11 +1,13 @@
 //! What a `stack` block says, and where its things lie.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::wanted::Wanted;
 use crate::names::{Duration, ImageReference, ServiceName, Size};
 use crate::plan::observation::Stat;
 use crate::plan::{ComposeProject, NodeSpec, PullPolicy, Subject};
@@ -75,7 +77,7 @@ impl Directory {
 }
 
 /// Where a stack's things lie on its node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layout {
     /// `<srv_root>/<tenant>/<stack>`.
     pub(super) root: PathBuf,
@@ -134,45 +136,41 @@ pub(super) const OVERRIDE: &str = "vsa.override.yml";
 pub(super) const COMPOSE_FILES: [&str; 4] =
     ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
-/// A stack by what is wanted of it, or else by what the state knows.
-#[derive(Debug)]
+/// Where a stack's things are.
+#[derive(Clone, Debug)]
 pub(super) struct Stack {
     pub(super) layout: Layout,
     pub(super) project: ComposeProject,
 }
 
 impl Stack {
-    pub(super) fn of(subject: Subject<'_>) -> Option<Self> {
-        let spec = &subject.node.spec;
-        let (tenant, name, entry, profiles) = match (subject.desired, subject.prior) {
-            (Some(resource), _) => {
-                let attributes = Attributes::of(resource).ok()?;
-                let entry = entry(resource)?;
-                (attributes.tenant.name, Arc::clone(&resource.name), entry, attributes.profiles)
-            }
-            (None, Some(prior)) => {
-                let known = attributes::decode(&prior.attributes).ok()?;
-                let attributes::Tree::Reference(tenant) = known.get("tenant")? else { return None };
-                let tenant = tenant.name().to_owned();
-                let name = Arc::clone(&prior.name);
-                let layout = Layout::new(spec, &tenant, &name);
-                let placed = |file: &&&str| prior.placed.contains_key(&layout.compose().join(file));
-                let entry = (*COMPOSE_FILES.iter().find(placed).unwrap_or(&"compose.yml")).to_owned();
-                (tenant.into(), name, entry, Vec::new())
-            }
-            (None, None) => return None,
-        };
-        let layout = Layout::new(spec, &tenant, &name);
+    /// By what is wanted of it, or else by what the state knows.
+    pub(super) fn of(subject: Subject<'_>) -> Option<Cow<'_, Self>> {
+        if subject.desired.is_some() {
+            return Wanted::of(subject).map(|wanted| Cow::Borrowed(&wanted.stack));
+        }
+        let prior = subject.prior?;
+        let known = attributes::decode(&prior.attributes).ok()?;
+        let attributes::Tree::Reference(tenant) = known.get("tenant")? else { return None };
+        let (spec, tenant) = (&subject.node.spec, tenant.name());
+        let layout = Layout::new(spec, tenant, &prior.name);
+        let placed = |file: &&&str| prior.placed.contains_key(&layout.compose().join(file));
+        let entry = COMPOSE_FILES.iter().find(placed).unwrap_or(&"compose.yml");
+        Some(Cow::Owned(Self::new(spec, tenant, &prior.name, entry, Vec::new())))
+    }
+
+    pub(super) fn new(spec: &NodeSpec, tenant: &str, name: &str, entry: &str, profiles: Vec<String>) -> Self {
+        let layout = Layout::new(spec, tenant, name);
         let compose = layout.compose();
         let project = ComposeProject {
             socket: spec.docker.socket.clone(),
-            name: project(&tenant, &name),
+            name: project(tenant, name),
             files: vec![compose.join(entry), compose.join(OVERRIDE)],
             directory: compose,
             env_file: layout.env_file(),
             profiles,
         };
-        Some(Self { layout, project })
+        Self { layout, project }
     }
 }
 

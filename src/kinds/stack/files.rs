@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::attributes::{Attributes, OVERRIDE, Stack, stays};
-use super::rules;
+use super::attributes::{OVERRIDE, stays};
+use super::wanted::Wanted;
+use crate::compose::{Override, override_file};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::digest::sha256;
+use crate::names::Text as _;
 use crate::plan::action::Access;
 use crate::plan::{Content, Endpoint, Piece, PlacedBody, PlacedFile, Subject};
 use crate::resource::Resource;
+use crate::template::RenderError;
 use crate::value::{Secret, Value};
 
 fn access(mode: u32) -> Access {
@@ -19,10 +24,8 @@ fn access(mode: u32) -> Access {
 /// All files of a stack.
 pub(super) fn placed(subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostics> {
     let Some(resource) = subject.desired else { return Ok(Vec::new()) };
-    let attributes = Attributes::of(resource)
-        .map_err(|error| Diagnostics::from(Diagnostic::error(error.to_string()).on(subject.address)))?;
-    let Some(stack) = Stack::of(subject) else { return Ok(Vec::new()) };
-    rules::errors(subject, resource, &attributes, &stack).into_result(())?;
+    let Some(wanted) = Wanted::of(subject) else { return Ok(Vec::new()) };
+    let Wanted { attributes, stack, .. } = wanted;
     let compose = stack.layout.compose();
     let mut files: BTreeMap<_, PlacedFile> = BTreeMap::new();
     let mut add = |file: PlacedFile| files.insert(file.path.clone(), file);
@@ -47,8 +50,15 @@ pub(super) fn placed(subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostic
     }
     let body = PlacedBody::Text(environment(resource));
     add(PlacedFile { path: stack.layout.env_file(), access: access(0o640), body });
-    let body = PlacedBody::Text(Content::text(overriding(&attributes, subject)));
-    add(PlacedFile { path: compose.join(OVERRIDE), access: access(0o644), body });
+    let content = overriding(subject, wanted, &files).map_err(|error| {
+        let error = Diagnostic::error(format!("`{OVERRIDE}` cannot be written"))
+            .detail(error.to_string())
+            .on(subject.address);
+        Diagnostics::from(error)
+    })?;
+    let mode = if content.as_text().is_some() { 0o644 } else { 0o640 };
+    let path = compose.join(OVERRIDE);
+    files.insert(path.clone(), PlacedFile { path, access: access(mode), body: PlacedBody::Text(content) });
     Ok(files.into_values().collect())
 }
 
@@ -105,60 +115,55 @@ pub(super) fn endpoints(subject: Subject<'_>) -> impl Iterator<Item = (&Endpoint
     own.map(|(endpoint, ports)| (endpoint, ports.as_slice()))
 }
 
-/// What vsa says over the stack's own Compose file. JSON's strings are YAML's.
-fn overriding(attributes: &Attributes, subject: Subject<'_>) -> String {
-    let mut services: BTreeSet<&str> = endpoints(subject).map(|(endpoint, _)| &*endpoint.service).collect();
-    services.extend(attributes.limits.keys().map(crate::names::Text::as_str));
-    services.extend(attributes.images.iter().flatten().map(|(name, _)| crate::names::Text::as_str(name)));
-    let mut text =
-        "# Written by vsa over the stack's Compose file. A change made here is drift.\n".to_owned();
-    if services.is_empty() {
-        text.push_str("services: {}\n");
-        return text;
+/// What vsa says over the stack's own Compose file.
+fn overriding(
+    subject: Subject<'_>,
+    wanted: &Wanted,
+    files: &BTreeMap<PathBuf, PlacedFile>,
+) -> Result<Content, RenderError> {
+    let Wanted { attributes, project, .. } = wanted;
+    let mut services: BTreeMap<Arc<str>, Override> = BTreeMap::new();
+    for (name, image) in attributes.images.iter().flatten() {
+        services.entry(name.as_str().into()).or_default().image = Some(image.clone());
     }
-    text.push_str("services:\n");
-    for service in services {
-        let _ = writeln!(text, "  {}:", string(service));
-        let named = |name: &&crate::names::ServiceName| crate::names::Text::as_str(*name) == service;
-        let image = attributes.images.iter().flatten().find(|(name, _)| named(name));
-        if let Some((_, image)) = image {
-            let _ = writeln!(text, "    image: {}", string(crate::names::Text::as_str(image)));
-        }
-        if let Some((_, limits)) = attributes.limits.iter().find(|(name, _)| named(name)) {
-            let memory = limits.memory.as_ref().map(crate::names::Text::as_str);
-            if let Some(memory) = memory {
-                let _ = writeln!(text, "    mem_limit: {}", string(memory));
-            }
-            if let Some(cpus) = limits.cpus {
-                let _ = writeln!(text, "    cpus: {}.{:03}", cpus / 1000, cpus % 1000);
-            }
-        }
-        let published: Vec<_> =
-            endpoints(subject).filter(|(endpoint, _)| &*endpoint.service == service).collect();
-        if !published.is_empty() {
-            text.push_str("    ports:\n");
-            for (endpoint, ports) in published {
-                for range in ranges(ports) {
-                    let mapping = format!("127.0.0.1:{range}:{}", endpoint.port);
-                    let _ = writeln!(text, "      - {}", string(&mapping));
-                }
-            }
-        }
+    for (name, limits) in &attributes.limits {
+        let service = services.entry(name.as_str().into()).or_default();
+        (service.memory, service.cpus) = (limits.memory.clone(), limits.cpus);
     }
-    text
+    for (endpoint, ports) in endpoints(subject) {
+        services
+            .entry(Arc::clone(&endpoint.service))
+            .or_default()
+            .ports
+            .push((endpoint.port, ports.to_vec()));
+    }
+    let mut secrets = Vec::new();
+    for (project, service) in
+        project.iter().flat_map(|project| project.active().map(move |one| (project, one)))
+    {
+        let Some((digest, sensitive)) = mounted(files, &project.mounted(service)) else { continue };
+        secrets.extend(sensitive.then(|| Secret::new(digest.as_str())));
+        services.entry(Arc::clone(&service.name)).or_default().files = Some(digest);
+    }
+    Ok(Content::hiding(&override_file(&services)?, &secrets))
 }
 
-/// Ports as one range: containers of one service get one each.
-fn ranges(ports: &[u16]) -> Vec<String> {
-    match ports {
-        [] => Vec::new(),
-        [port] => vec![port.to_string()],
-        [first, .., last] => vec![format!("{first}-{last}")],
+/// The digest of those files that are, or are below, what a service mounts, and whether one of them is sensitive: then
+/// the digest is too, for short texts can be guessed by it.
+fn mounted(files: &BTreeMap<PathBuf, PlacedFile>, paths: &BTreeSet<String>) -> Option<(String, bool)> {
+    let mut all = String::new();
+    let mut sensitive = false;
+    for (path, file) in files.iter().filter(|(path, _)| paths.iter().any(|mount| path.starts_with(mount))) {
+        let digest = match &file.body {
+            PlacedBody::Bytes(bytes) => sha256(bytes),
+            PlacedBody::Text(content) => {
+                sensitive |= content.as_text().is_none();
+                sha256(content.exposed()?.expose().as_bytes())
+            }
+        };
+        let _ = writeln!(all, "{digest} {}", path.display());
     }
-}
-
-fn string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    (!all.is_empty()).then(|| (sha256(all.as_bytes()), sensitive))
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 mod attributes;
 mod files;
+mod links;
 mod observe;
 mod rules;
 mod schema;
 mod steps;
+mod wanted;
 
-use attributes::{Attributes, Stack, entry, project};
+use attributes::{Attributes, entry, project};
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -112,8 +114,7 @@ impl Kind for StackKind {
         observe::refresh(subject)
     }
 
-    fn serving(&self, subject: Subject<'_>, _service: &str) -> Result<Serving, Diagnostic> {
-        let _ = Stack::of(subject);
+    fn serving(&self, _subject: Subject<'_>, _service: &str) -> Result<Serving, Diagnostic> {
         Ok(Serving { replicas: 1, fresh: false })
     }
 

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::attributes::{Attributes, Directory, Stack, Status};
+use super::attributes::{Directory, Stack, Status};
+use super::wanted::Wanted;
+use super::{links, rules};
 use crate::diag::Diagnostic;
 use crate::plan::docker::{Container, ContainerState, Health};
 use crate::plan::{Answer, Drift, Query, Refreshed, Subject};
@@ -31,7 +33,8 @@ pub(super) fn queries(subject: Subject<'_>) -> Vec<Query> {
     let socket = subject.node.spec.docker.socket.clone();
     let directories = Stack::of(subject).map(|stack| known_directories(subject, &stack)).unwrap_or_default();
     let stats = directories.into_iter().map(|directory| Query::Stat(directory.path));
-    std::iter::once(Query::Containers { socket }).chain(stats).collect()
+    let links = Wanted::of(subject).map(|wanted| links::queries(subject, wanted)).unwrap_or_default();
+    std::iter::once(Query::Containers { socket }).chain(stats).chain(links).collect()
 }
 
 /// The directories that the state knows.
@@ -44,25 +47,23 @@ fn known_directories(subject: Subject<'_>, stack: &Stack) -> Vec<Directory> {
 pub(super) fn containers<'a>(subject: Subject<'a>, project: &str) -> Option<Vec<&'a Container>> {
     let query = Query::Containers { socket: subject.node.spec.docker.socket.clone() };
     let Some(Answer::Containers(all)) = subject.observed.get(&query) else { return None };
-    let of_it = |container: &&Container| {
-        container.compose.as_ref().is_some_and(|labels| labels.project == project && !labels.oneoff)
-    };
-    Some(all.iter().filter(of_it).collect())
+    Some(all.iter().filter(|container| container.belongs_to(project)).collect())
 }
 
 pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     let mut refreshed = Refreshed::default();
-    let (Some(resource), Some(stack)) = (subject.desired, Stack::of(subject)) else { return refreshed };
-    let Ok(attributes) = Attributes::of(resource) else { return refreshed };
+    let (Some(resource), Some(wanted)) = (subject.desired, Wanted::of(subject)) else { return refreshed };
+    let Wanted { attributes, stack, .. } = wanted;
+    refreshed.findings.extend(rules::findings(subject, resource, wanted));
     if subject.prior.is_some() {
-        refreshed.drift.extend(directory_drift(subject, &stack));
+        refreshed.drift.extend(directory_drift(subject, stack));
     }
     let Some(containers) = containers(subject, &stack.project.name) else {
         refreshed.findings.extend(unseen(subject, resource));
         return refreshed;
     };
     let Some(prior) = subject.prior else {
-        refreshed.findings.extend(foreign(subject, resource, &stack, &containers));
+        refreshed.findings.extend(foreign(subject, resource, stack, &containers));
         return refreshed;
     };
     let was_running = state::attributes::decode(&prior.attributes)
@@ -75,10 +76,8 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
         return refreshed;
     }
     for (service, known) in known(subject) {
-        let here: Vec<&&Container> = containers
-            .iter()
-            .filter(|container| container.compose.as_ref().is_some_and(|labels| labels.service == service))
-            .collect();
+        let here: Vec<&&Container> =
+            containers.iter().filter(|container| container.service() == Some(&service)).collect();
         if let Some(what) = differs(&known, &here) {
             refreshed.drift.push(Drift {
                 address: subject.address.clone(),

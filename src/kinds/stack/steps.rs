@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::attributes::{Attributes, Directory, Stack, Status as Wanted};
+use super::attributes::{Directory, Stack, Status as Run};
+use super::wanted::Wanted;
 use super::{files, observe};
 use crate::plan::action::Access;
 use crate::plan::{Operation, Phase, Step, Subject, Undo};
@@ -12,14 +13,12 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
     let Some(stack) = Stack::of(subject) else { return Vec::new() };
     match subject.desired {
         None => removal(subject, &stack),
-        Some(resource) => match Attributes::of(resource) {
-            Ok(attributes) => change(subject, stack, &attributes),
-            Err(_) => Vec::new(),
-        },
+        Some(_) => Wanted::of(subject).map(|wanted| change(subject, wanted)).unwrap_or_default(),
     }
 }
 
-fn change(subject: Subject<'_>, stack: Stack, attributes: &Attributes) -> Vec<Step> {
+fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
+    let Wanted { attributes, stack, .. } = wanted;
     let files = files::placed(subject).unwrap_or_default();
     let mut steps: Vec<Step> = stack
         .layout
@@ -28,9 +27,9 @@ fn change(subject: Subject<'_>, stack: Stack, attributes: &Attributes) -> Vec<St
         .filter(|directory| is_due(subject, directory))
         .map(|directory| make(subject, directory))
         .collect();
-    let project = stack.project;
+    let project = stack.project.clone();
     let was_up = !observe::known(subject).is_empty();
-    if attributes.status == Wanted::Stopped {
+    if attributes.status == Run::Stopped {
         steps.push(Step {
             phase: Phase::CleanUp,
             operation: Operation::ComposeStop { project },

@@ -43,11 +43,19 @@ pub struct Container {
 }
 
 impl Container {
+    /// Whether it is one of the containers that a Compose project runs (one-off runs are not).
+    pub fn belongs_to(&self, project: &str) -> bool {
+        self.compose.as_ref().is_some_and(|labels| labels.project == project && !labels.oneoff)
+    }
+
+    /// The service of its Compose project that it runs.
+    pub fn service(&self) -> Option<&str> {
+        self.compose.as_ref().map(|labels| labels.service.as_str())
+    }
+
     /// Whether it is one of the containers that a service of a Compose project runs (one-off runs are not).
     pub fn serves(&self, project: &str, service: &str) -> bool {
-        self.compose
-            .as_ref()
-            .is_some_and(|labels| labels.project == project && labels.service == service && !labels.oneoff)
+        self.belongs_to(project) && self.service() == Some(service)
     }
 
     /// Whether it does its work: it runs, and no health check says otherwise.

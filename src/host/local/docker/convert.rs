@@ -19,7 +19,7 @@ pub(super) fn container(summary: models::ContainerSummary) -> Container {
     let labels = summary.labels.unwrap_or_default();
     let status = summary.status.unwrap_or_default();
     let names = summary.names.unwrap_or_default();
-    let state = state(summary.state);
+    let state = state(summary.state.map(|word| word.to_string()).as_deref());
     let mut published = BTreeSet::new();
     let mut exposed = BTreeSet::new();
     for port in summary.ports.unwrap_or_default() {
@@ -78,18 +78,18 @@ pub(super) fn own(labels: &Labels) -> BTreeMap<String, String> {
     own.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-fn state(state: Option<models::ContainerSummaryStateEnum>) -> ContainerState {
-    use models::ContainerSummaryStateEnum as Word;
-    match state {
-        Some(Word::CREATED) => ContainerState::Created,
+/// What a container does, by the engine's word for it: a listing and an inspection have the same.
+pub(super) fn state(word: Option<&str>) -> ContainerState {
+    match word {
+        Some("created") => ContainerState::Created,
         // It still runs; a stop is under way.
-        Some(Word::RUNNING | Word::STOPPING) => ContainerState::Running,
-        Some(Word::PAUSED) => ContainerState::Paused,
-        Some(Word::RESTARTING) => ContainerState::Restarting,
-        Some(Word::EXITED) => ContainerState::Exited,
-        Some(Word::REMOVING) => ContainerState::Removing,
-        Some(Word::DEAD) => ContainerState::Dead,
-        Some(Word::EMPTY) | None => ContainerState::Unknown,
+        Some("running" | "stopping") => ContainerState::Running,
+        Some("paused") => ContainerState::Paused,
+        Some("restarting") => ContainerState::Restarting,
+        Some("exited") => ContainerState::Exited,
+        Some("removing") => ContainerState::Removing,
+        Some("dead") => ContainerState::Dead,
+        _ => ContainerState::Unknown,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bollard::models;
 
-use super::convert::{STACK, attachment, compose, mount, own, word_of_health};
+use super::convert::{STACK, attachment, compose, mount, own, state, word_of_health};
 use crate::plan::docker::{Container, ContainerState, Protocol, PublishedPort};
 
 pub(super) fn container(found: models::ContainerInspectResponse) -> Container {
@@ -12,7 +12,7 @@ pub(super) fn container(found: models::ContainerInspectResponse) -> Container {
     let labels = config.labels.unwrap_or_default();
     let settings = found.network_settings.unwrap_or_default();
     let now = found.state.unwrap_or_default();
-    let state = state(now.status);
+    let state = state(now.status.map(|word| word.to_string()).as_deref());
     let health = now.health.and_then(|health| health.status).map(|status| status.to_string());
     let mut published = BTreeSet::new();
     let mut exposed = BTreeSet::new();
@@ -60,20 +60,6 @@ pub(super) fn container(found: models::ContainerInspectResponse) -> Container {
         published,
         exposed,
         mounts: found.mounts.unwrap_or_default().into_iter().map(mount).collect(),
-    }
-}
-
-fn state(state: Option<models::ContainerStateStatusEnum>) -> ContainerState {
-    use models::ContainerStateStatusEnum as Word;
-    match state {
-        Some(Word::CREATED) => ContainerState::Created,
-        Some(Word::RUNNING | Word::STOPPING) => ContainerState::Running,
-        Some(Word::PAUSED) => ContainerState::Paused,
-        Some(Word::RESTARTING) => ContainerState::Restarting,
-        Some(Word::EXITED) => ContainerState::Exited,
-        Some(Word::REMOVING) => ContainerState::Removing,
-        Some(Word::DEAD) => ContainerState::Dead,
-        Some(Word::EMPTY) | None => ContainerState::Unknown,
     }
 }
 

@@ -1,0 +1,96 @@
+//! A stack as its block wants it, worked out once for all that is asked of it.
+
+use std::collections::BTreeMap;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use super::attributes::{Attributes, Stack, entry, stays};
+use super::files;
+use crate::compose::{Directories, EnvValue, Input, Project};
+use crate::diag::{Diagnostics, Sources};
+use crate::plan::{NodeSpec, Subject};
+use crate::resource::Resource;
+use crate::value::Value;
+
+/// What follows from a stack's block.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) attributes: Attributes,
+    pub(super) stack: Stack,
+    /// What its Compose files come to; `None` where they cannot be read.
+    pub(super) project: Option<Project>,
+    /// What reading them said.
+    pub(super) said: Diagnostics,
+    /// The Compose files as diagnostics may show them.
+    pub(super) sources: Sources,
+}
+
+impl Wanted {
+    pub(super) fn of(subject: Subject<'_>) -> Option<&Self> {
+        let resource = subject.desired?;
+        subject.memo.get_or(|| Self::new(resource, &subject.node.spec))?.as_ref()
+    }
+
+    fn new(resource: &Resource, spec: &NodeSpec) -> Option<Self> {
+        let attributes = Attributes::of(resource).ok()?;
+        let entry = entry(resource)?;
+        let profiles = attributes.profiles.clone();
+        let stack = Stack::new(spec, &attributes.tenant.name, &resource.name, &entry, profiles);
+        let input = input(resource, spec, &attributes, &stack, entry);
+        let mut sources = Sources::new();
+        let (project, said) = match Project::load(&input, &mut sources) {
+            Ok((project, said)) => (Some(project), said),
+            Err(said) => (None, said),
+        };
+        Some(Self { attributes, stack, project, said, sources })
+    }
+}
+
+fn input(
+    resource: &Resource,
+    spec: &NodeSpec,
+    attributes: &Attributes,
+    stack: &Stack,
+    entry: String,
+) -> Input {
+    let mut texts: BTreeMap<String, Arc<str>> = BTreeMap::new();
+    for (path, leaf) in resource.trees.get("source").into_iter().flat_map(|tree| tree.iter()) {
+        if let (false, Ok(text)) = (stays(path), std::str::from_utf8(&leaf.bytes)) {
+            texts.insert(path.to_string(), text.into());
+        }
+    }
+    if let Some(text) = &attributes.compose {
+        texts.insert(entry.clone(), text.as_str().into());
+    }
+    for (path, value) in resource.get("files").as_object().into_iter().flatten() {
+        texts.insert(path.to_string(), value.as_str().unwrap_or_default().into());
+    }
+    if let Some(text) = files::environment(resource).exposed() {
+        texts.insert("../env/.env".to_owned(), text.expose().into());
+    }
+    let variable = |(name, value): (&Arc<str>, &Value)| {
+        let text = value.as_str().unwrap_or_default();
+        let value = if value.is_sensitive() { EnvValue::sensitive(text) } else { EnvValue::plain(text) };
+        (Arc::clone(name), value)
+    };
+    Input {
+        files: texts,
+        entries: vec![entry],
+        environment: resource.get("env").as_object().into_iter().flatten().map(variable).collect(),
+        profiles: attributes.profiles.iter().map(|profile| profile.as_str().into()).collect(),
+        directories: directories(spec, &attributes.tenant.name, stack),
+        name: stack.project.name.as_str().into(),
+        owned: Vec::new(),
+        shown: attributes.source.as_deref().unwrap_or_default().into(),
+    }
+}
+
+/// Where a stack's Compose files, and what they name, may lie.
+pub(super) fn directories(spec: &NodeSpec, tenant: &str, stack: &Stack) -> Directories {
+    let text = |path: &FilePath| path.to_string_lossy().into_owned();
+    Directories {
+        project: text(&stack.layout.compose()),
+        stack: text(&stack.layout.root),
+        tenant: text(&spec.tenant(tenant)),
+    }
+}
