@@ -12,6 +12,8 @@ use vsa::address::Address;
 use vsa::audit::{Actor, Audit, Entry, Error, Event, Filter, Run, Verification, verify};
 use vsa::state::AuditHead;
 
+use super::support::Workspace;
+
 struct Log {
     _directory: tempfile::TempDir,
     jsonl: PathBuf,
@@ -358,6 +360,26 @@ fn what_is_not_an_audit_database_is_left_alone() {
     assert!(!error.diagnostic().help.is_empty());
     fs::write(&log.database, "not a database at all, but long enough to look at; ".repeat(40)).unwrap();
     assert!(matches!(log.open().unwrap_err(), Error::Database { .. }));
+}
+
+/// An nginx that somebody uses the time of to write into the audit log.
+const MEDDLER: &str = r#"#!/bin/sh
+case " $* " in *" -t "*) echo "not a record" >> "$(dirname "$0")/.vsa/audit/audit.jsonl" ;; esac
+exec /usr/sbin/nginx "$@"
+"#;
+
+#[test]
+fn an_apply_whose_end_cannot_be_recorded_says_so() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write("nginx", MEDDLER);
+    let program = workspace.configuration().join("nginx");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    workspace.write_node(&format!("nginx = \"{}\"", program.display()));
+    workspace.write("main.hcl", "tenant \"acme\" {}\n");
+    let run = workspace.vsa(["apply", "-auto-approve"]).code(6);
+    assert!(run.stdout.contains("Apply complete!"), "{run}");
+    let run = run.says("warning: the audit log was changed").says("error: the audit log was changed");
+    drop(run.says("records of this run are not in it"));
 }
 
 proptest! {

@@ -43,6 +43,8 @@ pub enum Error {
         /// Its version.
         version: u32,
     },
+    /// The records are in the file, and the database could not be reached: the next append brings it up to date.
+    Behind(Box<Self>),
     /// A record that cannot be written as JSON.
     Encode(serde_json::Error),
     /// The end of the log is not as any vsa leaves it.
@@ -69,6 +71,9 @@ impl Error {
 
     /// As a diagnostic, with what to do.
     pub fn diagnostic(&self) -> Diagnostic {
+        if let Self::Behind(why) = self {
+            return why.diagnostic();
+        }
         let diagnostic = Diagnostic::error(self.to_string());
         match self {
             Self::Io(refused) => match refused.source.kind() {
@@ -89,7 +94,7 @@ impl Error {
                 .help("to go on, move both copies away and keep them as evidence: a new log begins"),
             Self::Later { .. } => diagnostic
                 .help("list the log with the vsa that wrote it, or a newer one; `vsa audit export` prints it as it is"),
-            Self::Encode(_) => diagnostic,
+            Self::Behind(_) | Self::Encode(_) => diagnostic,
         }
     }
 }
@@ -118,6 +123,7 @@ impl fmt::Display for Error {
                 path.display(),
                 super::VERSION
             ),
+            Self::Behind(why) => why.fmt(f),
             Self::Encode(source) => write!(f, "a record of the audit log cannot be written: {source}"),
             Self::Tampered { jsonl, database, seq } => write!(
                 f,
@@ -134,6 +140,7 @@ impl std::error::Error for Error {
         match self {
             Self::Io(refused) => Some(&refused.source),
             Self::Database { source, .. } => Some(source),
+            Self::Behind(why) => why.source(),
             Self::Malformed { source, .. } | Self::Encode(source) => Some(source),
             _ => None,
         }

@@ -54,7 +54,7 @@ impl Audit {
     /// Appends records, all of them or none, durably when it returns. Gives the new head of the chain.
     ///
     /// # Errors
-    /// Where nothing was appended, or where only the database could not be reached (the next open catches up).
+    /// Where nothing was appended; [`Error::Behind`] where only the database could not be reached.
     pub fn append(&mut self, now: jiff::Timestamp, entries: &[Entry]) -> Result<&AuditHead, Error> {
         let guard = self.journal.lock()?;
         let repairs = self.catch_up()?;
@@ -69,7 +69,7 @@ impl Audit {
         if !lines.is_empty() {
             self.journal.append(&lines)?;
             self.head = head;
-            self.database.insert(&lines)?;
+            self.database.insert(&lines).map_err(|error| Error::Behind(Box::new(error)))?;
         }
         drop(guard);
         Ok(&self.head)

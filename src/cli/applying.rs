@@ -143,10 +143,9 @@ pub(crate) fn apply(
         auditing: &invocation.auditing,
     };
     let auditing = Arc::clone(&invocation.auditing);
-    let progress = Progress::new(terminal, run.actions.len(), move |entries: &[Entry]| {
+    let progress = Progress::new(terminal, run.actions.len(), move |entries: Vec<Entry>| {
         let mut auditing = auditing.lock().unwrap_or_else(PoisonError::into_inner);
-        // What cannot be recorded in the middle of a run is said; the run goes on to a defined end.
-        let _ = auditing.append(clock(), entries, terminal);
+        auditing.record(clock(), entries, terminal);
     });
     let host = Arc::clone(&invocation.host);
     let run = Arc::new(run);

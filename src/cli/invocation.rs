@@ -114,15 +114,19 @@ impl Invocation {
         self.audit().begin(&self.layout, settings, clock(), self.terminal)
     }
 
-    /// Ends the audit of the command.
-    pub fn finish(&self, result: &Result<Exit, Failure>) {
+    /// Ends the audit of the command; gives how the command ends.
+    pub fn finish(&self, mut result: Result<Exit, Failure>) -> Result<Exit, Failure> {
         if !self.audit().begun() {
             // It was refused before the settings were known: the log is where it is by default.
-            let _ = self.begin_audit(&Settings::default());
+            if let (Err(unaudited), Err(failure)) = (self.begin_audit(&Settings::default()), &mut result) {
+                failure.diagnostics.extend(unaudited.diagnostics);
+            }
         }
-        if let Some(line) = self.audit().finish(result, clock(), self.terminal) {
+        let (result, line) = self.audit().finish(result, clock(), self.terminal);
+        if let Some(line) = line {
             self.terminal.note(&self.terminal.error.dim(&line));
         }
+        result
     }
 
     /// Runs what is asynchronous to its end.

@@ -60,8 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(failure) => return ended(Err(failure), terminal, None),
     };
     let result = invocation.begin(&command).and_then(|()| command.run(&invocation));
-    let result = written(result, terminal);
-    invocation.finish(&result);
+    let result = invocation.finish(written(result, terminal));
     ended(result, terminal, Some(&invocation))
 }
 

@@ -16,7 +16,7 @@ use super::render::describe;
 const BATCH: usize = 256;
 
 /// Takes records for the audit log.
-type Writer = dyn Fn(&[Entry]) + Send + Sync;
+type Writer = dyn Fn(Vec<Entry>) + Send + Sync;
 
 /// Draws progress, and hands on what the audit log shall hold.
 pub(crate) struct Progress {
@@ -33,7 +33,7 @@ impl Progress {
     pub(crate) fn new(
         terminal: Terminal,
         actions: usize,
-        write: impl Fn(&[Entry]) + Send + Sync + 'static,
+        write: impl Fn(Vec<Entry>) + Send + Sync + 'static,
     ) -> Self {
         let target =
             if terminal.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -62,8 +62,7 @@ impl Progress {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.push(entry);
         if now || entries.len() >= BATCH {
-            let batch = std::mem::take(&mut *entries);
-            (self.write)(&batch);
+            (self.write)(std::mem::take(&mut *entries));
         }
     }
 }
@@ -155,7 +154,7 @@ impl Events for Progress {
                 self.bar.finish_and_clear();
                 let batch = std::mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner));
                 if !batch.is_empty() {
-                    (self.write)(&batch);
+                    (self.write)(batch);
                 }
                 if *outcome == Outcome::RolledBack {
                     self.record(Entry::new(audit::Event::RolledBack), true);
