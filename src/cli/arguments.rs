@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser};
 
 use super::commands::Command;
 
@@ -49,6 +49,8 @@ pub struct VersionFlag {
 pub enum VariableFlag {
     /// `-var name=value`.
     Value(String, String),
+    /// `-var` with something else, which may be a secret: nobody is told what.
+    Malformed,
     /// `-var-file path`.
     File(PathBuf),
 }
@@ -65,8 +67,7 @@ impl std::fmt::Debug for VariableFlags {
 
 impl clap::FromArgMatches for VariableFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let values = matches.get_many::<(String, String)>("var").into_iter().flatten();
-        let values = values.map(|(name, value)| VariableFlag::Value(name.clone(), value.clone()));
+        let values = matches.get_many::<VariableFlag>("var").into_iter().flatten().cloned();
         let files =
             matches.get_many::<PathBuf>("var-file").into_iter().flatten().cloned().map(VariableFlag::File);
         let at = |name: &str| matches.indices_of(name).into_iter().flatten().collect::<Vec<_>>();
@@ -108,9 +109,12 @@ impl Args for VariableFlags {
     }
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write it as `name=value`")?;
-    Ok((name.to_owned(), value.to_owned()))
+/// A parser that refused would have the refused text printed.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a parser")]
+fn assignment(text: &str) -> Result<VariableFlag, std::convert::Infallible> {
+    Ok(text.split_once('=').map_or(VariableFlag::Malformed, |(name, value)| {
+        VariableFlag::Value(name.to_owned(), value.to_owned())
+    }))
 }
 
 /// How long to wait for the state.
@@ -141,6 +145,32 @@ pub(crate) fn normalise(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
             });
             if long && !plain { format!("-{text}").into() } else { argument }
         })
+        .collect()
+}
+
+/// What can be understood of a command line that is wrong: the flags of every command, and which audited command it is.
+pub(crate) fn understood(words: &[OsString]) -> Option<(Global, String)> {
+    let command = Arguments::command().ignore_errors(true);
+    let matches = command.try_get_matches_from(words).ok()?;
+    let name = matches.subcommand_name().filter(|name| Command::is_audited(name))?.to_owned();
+    Some((Global::from_arg_matches(&matches).ok()?, name))
+}
+
+/// The words of a command line that was not understood, as the audit log keeps them: the command, and which options.
+pub(crate) fn options_alone(words: &[OsString], command: &str) -> Vec<String> {
+    let shown = |word: &OsString| {
+        let text = word.to_string_lossy();
+        match text.split_once('=') {
+            Some((option, _)) if option.starts_with('-') => format!("{option}=(masked)"),
+            None if text.starts_with('-') || text == command => text.into_owned(),
+            _ => "(masked)".to_owned(),
+        }
+    };
+    words
+        .iter()
+        .take(1)
+        .map(|program| program.to_string_lossy().into_owned())
+        .chain(words.iter().skip(1).map(shown))
         .collect()
 }
 

@@ -18,7 +18,7 @@ use super::arguments::{Global, LockFlags, VariableFlag, VariableFlags};
 use super::auditing::{Auditing, actor};
 use super::render::PlanText;
 use super::saved::{Saved, Source};
-use super::{Command, Environment, Exit, Failure, Terminal};
+use super::{Audited, Environment, Exit, Failure, Terminal};
 
 /// One run of a command.
 pub struct Invocation {
@@ -51,7 +51,7 @@ impl Invocation {
         global: &Global,
         environment: Environment,
         terminal: Terminal,
-        command: &Command,
+        (command, audited): (&str, Audited),
         arguments: &[String],
     ) -> Result<Self, Failure> {
         let unknown = || Diagnostic::error("the current directory is not known").help("use `-chdir=DIR`");
@@ -78,7 +78,7 @@ impl Invocation {
         let run = Run {
             id: uuid::Uuid::new_v4().to_string(),
             actor: actor(&environment),
-            command: command.name().to_owned(),
+            command: command.to_owned(),
             arguments: arguments.get(1..).unwrap_or_default().to_vec(),
         };
         Ok(Self {
@@ -91,17 +91,14 @@ impl Invocation {
             run: run.id.clone(),
             command_line: format!("vsa {}", run.arguments.join(" ")),
             sources: RefCell::default(),
-            auditing: Arc::new(Mutex::new(Auditing::new(command.audited(), run))),
+            auditing: Arc::new(Mutex::new(Auditing::new(audited, run))),
             runtime,
         })
     }
 
     /// Begins the audit of a command that does not load the configuration; of one that does, [`Invocation::load`]
     /// begins it as soon as the settings are known.
-    pub fn begin(&self, command: &Command) -> Result<(), Failure> {
-        if command.loads() || command.verifies() {
-            return Ok(());
-        }
+    pub fn begin(&self) -> Result<(), Failure> {
         let settings = config::settings(self.source_files()?, self.kinds);
         self.begin_audit(&settings)
     }
@@ -117,8 +114,10 @@ impl Invocation {
     /// Ends the audit of the command; gives how the command ends.
     pub fn finish(&self, mut result: Result<Exit, Failure>) -> Result<Exit, Failure> {
         if !self.audit().begun() {
-            // It was refused before the settings were known: the log is where it is by default.
-            if let (Err(unaudited), Err(failure)) = (self.begin_audit(&Settings::default()), &mut result) {
+            // It was refused early. Where not even the files can be listed, the log is where it is by default.
+            let files = self.source_files();
+            let settings = files.map(|files| config::settings(files, self.kinds)).unwrap_or_default();
+            if let (Err(unaudited), Err(failure)) = (self.begin_audit(&settings), &mut result) {
                 failure.diagnostics.extend(unaudited.diagnostics);
             }
         }
@@ -211,6 +210,10 @@ impl Invocation {
                 VariableFlag::Value(name, value) => {
                     Ok(config::Argument::Variable { name: name.clone(), value: value.clone() })
                 }
+                VariableFlag::Malformed => Err(Diagnostic::error("`-var` takes `name=value`")
+                    .detail("what was given has no `=`; it is not repeated here, because it may be a secret")
+                    .help("write it as `-var name=value`, or set `VSA_VAR_name`")
+                    .into()),
                 VariableFlag::File(path) => read(&self.base.configuration, path).map(config::Argument::File),
             })
             .collect()

@@ -19,7 +19,9 @@ mod tree;
 use std::ffi::OsString;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
+use crate::diag::Diagnostic;
 use crate::host::private_mounts;
 
 pub use arguments::Arguments;
@@ -45,7 +47,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) => {
             // Help goes to standard output and is no error; what clap cannot print any more, nobody reads.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Error as u8 } else { Exit::Done as u8 };
+            if !error.use_stderr() {
+                return Exit::Done as u8;
+            }
+            record_misuse(&words, error.kind(), environment);
+            return Exit::Error as u8;
         }
     };
     let terminal = Terminal::new(parsed.global.no_color || environment.no_color);
@@ -55,13 +61,31 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         return ended(written(Ok(command.run_anywhere(terminal)), terminal), terminal, None);
     }
     let masked = arguments::masked(&words);
-    let invocation = match Invocation::new(&global, environment, terminal, &command, &masked) {
+    let named = (command.name(), command.audited());
+    let invocation = match Invocation::new(&global, environment, terminal, named, &masked) {
         Ok(invocation) => invocation,
         Err(failure) => return ended(Err(failure), terminal, None),
     };
-    let result = invocation.begin(&command).and_then(|()| command.run(&invocation));
+    let begun = if command.begins_by_itself() { Ok(()) } else { invocation.begin() };
+    let result = begun.and_then(|()| command.run(&invocation));
     let result = invocation.finish(written(result, terminal));
     ended(result, terminal, Some(&invocation))
+}
+
+/// Records that a command was refused for how it was written.
+fn record_misuse(words: &[OsString], kind: ErrorKind, environment: Environment) {
+    let Some((global, name)) = arguments::understood(words) else { return };
+    let terminal = Terminal::new(global.no_color || environment.no_color);
+    let shown = arguments::options_alone(words, &name);
+    // Where there is no such directory there is no log either.
+    let Ok(invocation) = Invocation::new(&global, environment, terminal, (&name, Audited::Reading), &shown)
+    else {
+        return;
+    };
+    let why = kind.as_str().unwrap_or("the arguments cannot be understood");
+    let refused: Failure = Diagnostic::error(format!("wrong usage: {why}")).into();
+    // It is an error already; one more that says so is not needed.
+    let _ = invocation.begin().and_then(|()| invocation.finish(Err(refused)));
 }
 
 /// The result of a command, an error where what it had to say could not be written.

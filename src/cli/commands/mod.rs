@@ -94,14 +94,19 @@ impl Command {
         }
     }
 
-    /// Whether it looks at the audit log as it is before anything is appended.
-    pub fn verifies(&self) -> bool {
-        matches!(self, Self::Audit(command) if command.verifies())
+    /// Whether it begins its audit by itself: when it has loaded the configuration, which says where the log is, or when
+    /// it has looked at the log as it is before anything is appended.
+    pub fn begins_by_itself(&self) -> bool {
+        match self {
+            Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Destroy(_) => true,
+            Self::Audit(command) => command.verifies(),
+            _ => false,
+        }
     }
 
-    /// Whether it loads the configuration, which says where the audit log is.
-    pub fn loads(&self) -> bool {
-        matches!(self, Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Destroy(_))
+    /// Whether there is an audited command of this name.
+    pub fn is_audited(name: &str) -> bool {
+        Self::has_subcommand(name) && !["schema", "completion", "version", "help"].contains(&name)
     }
 
     /// Runs a command that has to do with a configuration.
