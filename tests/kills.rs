@@ -82,6 +82,23 @@ pub fn stopped_at(workspace: &Workspace, instant: &str) -> Option<Child> {
     Some(child)
 }
 
+/// Beside an apply that is under way nothing can be planned; of one that was killed, the rest is.
+#[test]
+fn a_plan_beside_a_running_apply_does_not_call_it_interrupted() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write_node("");
+    write(&workspace, 1, 0);
+    drop(workspace.apply());
+    write(&workspace, 1, 1);
+    let mut child = stopped_at(&workspace, "phase:switch:1").unwrap();
+    let plan = workspace.vsa(["plan", "-detailed-exitcode"]).code(3).says("an apply is under way");
+    assert!(!plan.stderr.contains("interrupted") && plan.stdout.is_empty(), "{plan}");
+    drop(plan.says("vsa apply"));
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+    child.wait().unwrap();
+    drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says("interrupted"));
+}
+
 /// Kills an apply of the next version at this instant, looks at what is left, and finishes it. Says whether the
 /// instant exists.
 fn survives(workspace: &mut Workspace, sites: u32, version: &mut u32, instant: &str) -> bool {

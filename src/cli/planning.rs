@@ -11,6 +11,7 @@ use crate::diag::Diagnostic;
 use crate::host::clock;
 use crate::plan::{self, Answer, Inputs, Mode, NodeSpec, Planned, Query};
 use crate::state::{AuditHead, Key, State, StoredOutput, VERSION};
+use crate::store::{self, Lock};
 
 use super::{Failure, Invocation};
 
@@ -39,6 +40,8 @@ pub(crate) struct Options {
     pub lineage: Option<String>,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
+    /// Whether this run holds the state's lock. One that does not looks for an apply that is under way.
+    pub locked: bool,
 }
 
 /// A plan with the state that it starts from.
@@ -91,7 +94,13 @@ pub(crate) fn plan_from(
             State { lineage: options.lineage.unwrap_or(new.lineage), ..new }
         }
     };
+    // Before and after: a run may begin or end meanwhile.
+    let beside = || Ok::<_, Failure>(!options.locked && Lock::is_held(&invocation.layout.lock())?);
+    let was_held = beside()?;
     let interrupted = apply::journal::read(&invocation.layout.journal())?;
+    if interrupted.is_some() && (was_held || beside()?) {
+        return Err(under_way(invocation)?);
+    }
     let mut reserved: BTreeMap<Address, u64> = BTreeMap::new();
     if let Some(interrupted) = &interrupted {
         // Before the first state is written, the journal alone knows which history it belongs to.
@@ -134,6 +143,16 @@ pub(crate) fn plan_from(
         When::Never => {}
     }
     Ok(Prepared { planned, state, outputs, key })
+}
+
+/// Says that another run is in the middle of an apply: what is planned beside it would be neither as it was nor as it
+/// will be.
+fn under_way(invocation: &Invocation) -> Result<Failure, Failure> {
+    let path = invocation.layout.lock();
+    let holder = Lock::holder(&path)?.map(Box::new);
+    let mut failure = Failure::from(store::Error::Locked { path, holder });
+    failure.diagnostics.push(Diagnostic::info("an apply is under way: plan again when it has ended"));
+    Ok(failure)
 }
 
 /// Draws what was remarked on the way to a plan.

@@ -53,7 +53,8 @@ impl Lock {
             .mode(PRIVATE)
             .open(path)
             .map_err(Error::io("open", path))?;
-        let mut left = timeout;
+        // Somebody who looks whether it is held has it for an instant.
+        let mut left = timeout.max(RETRY);
         loop {
             match file.try_lock() {
                 Ok(()) => break,
@@ -82,6 +83,20 @@ impl Lock {
             Ok(_) => Ok(serde_json::from_str(&text).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", path)(error)),
+        }
+    }
+
+    /// Whether a run holds the lock now.
+    pub fn is_held(path: &Path) -> Result<bool, Error> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io("open", path)(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(Error::io("lock", path)(source)),
         }
     }
 

@@ -48,6 +48,7 @@ impl Apply {
             preflight: planning::When::AtApply,
             lineage: Some(saved.plan.lineage.clone()),
             destroy_data: saved.destroy_data,
+            locked: true,
         };
         let prepared = planning::plan(invocation, &declared, options)?;
         if saved::digest(&prepared.planned.plan) != saved.digest {

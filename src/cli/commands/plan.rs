@@ -49,12 +49,19 @@ impl PlanFlags {
     /// What planning has to know of them.
     pub(crate) fn options(self, mode: Mode) -> Options {
         let preflight = if self.preflight { When::Now } else { When::Never };
-        Options { mode, refresh: self.refresh, preflight, lineage: None, destroy_data: self.destroy_data }
+        Options {
+            mode,
+            refresh: self.refresh,
+            preflight,
+            lineage: None,
+            destroy_data: self.destroy_data,
+            locked: false,
+        }
     }
 
-    /// As [`PlanFlags::options`], for a plan that is applied at once where nobody has to approve it.
+    /// As [`PlanFlags::options`], for a plan that is applied at once where nobody has to approve it, under the lock.
     pub(crate) fn options_for_apply(self, mode: Mode, auto_approve: bool) -> Options {
-        let options = self.options(mode);
+        let options = Options { locked: true, ..self.options(mode) };
         if auto_approve { Options { preflight: When::AtApply, ..options } } else { options }
     }
 }
