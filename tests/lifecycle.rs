@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use crate::support::{Backend, Request, Workspace, fetch, in_both_modes};
@@ -230,6 +230,19 @@ fn a_file_edited_by_hand_is_drift_and_is_repaired(workspace: &mut Workspace) {
     assert_eq!(fs::read_to_string(live.join(&name)).unwrap(), text);
     assert_eq!(location(workspace, "one.example.com"), "https://first.example.net/");
     drop(workspace.assert_nothing_to_do());
+    // Its permission bits, too: nginx's workers could not read a password file of root's alone.
+    fs::set_permissions(live.join(&name), fs::Permissions::from_mode(0o600)).unwrap();
+    let plan = workspace.plan();
+    let drift = &plan["resource_drift"][0];
+    assert_eq!(drift["address"], "domain[\"one.example.com\"]", "{plan:#}");
+    assert_eq!(drift["change"]["actions"], serde_json::json!(["update"]));
+    assert_eq!(drift["vsa"]["drift"][0]["what"], "mode is 0600, not 0640");
+    assert_eq!(plan["resource_drift"].as_array().unwrap().len(), 1);
+    drop(workspace.apply());
+    let live = workspace.generation(workspace.live_generation());
+    assert_eq!(fs::metadata(live.join(&name)).unwrap().permissions().mode() & 0o777, 0o640);
+    drop(workspace.assert_nothing_to_do());
+    assert_eq!(workspace.plan()["resource_drift"], serde_json::json!([]));
     // A file that is gone, too.
     fs::remove_file(live.join(&name)).unwrap();
     drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says("deleted"));

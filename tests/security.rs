@@ -353,6 +353,10 @@ fn an_ordinary_user_needs_no_root() {
         command.current_dir(workspace.configuration()).env("HOME", workspace.path());
         crate::support::Run::of(command)
     };
+    let node = workspace.read("node.hcl");
+    workspace.write("node.hcl", node.replacen('{', "{\n  srv_root = \"/usr/srv\"", 1));
+    drop(vsa(&["plan"]).code(1).says("nothing can be made in /usr"));
+    workspace.write("node.hcl", node);
     drop(vsa(&["apply", "-auto-approve"]).code(0));
     let request = Request::http(workspace.http_port(), "one.example.com", "/");
     assert_eq!(workspace.fetch(&request).status, 401);
@@ -373,9 +377,79 @@ fn an_ordinary_user_needs_no_root() {
     }
     workspace.write("main.hcl", format!("{tenants}tenant \"gamma\" {{\n  owner = \"nobody\"\n}}\n"));
     drop(vsa(&["plan"]).code(0));
-    let node = workspace.read("node.hcl").replacen('{', "{\n  srv_root = \"/usr/srv\"", 1);
+}
+
+/// What a plan may not look at, it says nothing about.
+#[test]
+fn what_may_not_be_read_is_said_and_is_no_drift() {
+    let Some(workspace) = Workspace::on_host() else { return };
+    workspace.write_node("");
+    workspace.write("main.hcl", "tenant \"acme\" {}\n");
+    let redirect = "redirect {\n    to = \"https://example.net/\"\n  }";
+    workspace.write("site.hcl", site("one.example.com", redirect));
+    workspace.system().unwrap().start_nginx();
+    drop(workspace.apply());
+    let program = workspace.path().join("vsa");
+    fs::copy(env!("CARGO_BIN_EXE_vsa"), &program).unwrap();
+    let owned =
+        std::process::Command::new("chown").arg("-R").arg("65534").arg(workspace.configuration()).status();
+    assert!(owned.unwrap().success());
+    let mut command = workspace.system().unwrap().command("setpriv", &workspace.configuration());
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+    command.args(["plan", "-detailed-exitcode"]);
+    let plan = crate::support::Run::of(command).code(0);
+    let plan = plan.says("the live generation of `node.local` cannot be read").says("Permission denied");
+    assert!(!plan.stdout.contains("deleted"), "{plan}");
+}
+
+/// An owner or a group that is named no more gives way to vsa itself, and what somebody else did to them is drift.
+#[test]
+fn a_directory_goes_back_to_vsa_when_nobody_is_named() {
+    use std::os::unix::fs::MetadataExt as _;
+    let Some(workspace) = Workspace::managed().filter(|_| root()) else { return };
+    workspace.write_node("");
+    let tenant = |lines: &str| {
+        workspace.write("main.hcl", format!("tenant \"acme\" {{\n  {lines}\n}}\n"));
+    };
+    let directory = workspace.node_root().join("srv/acme");
+    let owners = || {
+        let metadata = fs::metadata(&directory).unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    tenant("owner = \"games\"\n  group = \"games\"");
+    drop(workspace.apply());
+    assert_eq!(owners(), (TENANT, 60));
+    drop(workspace.assert_nothing_to_do());
+    chown(&directory, None, Some(0)).unwrap();
+    drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says("group is 0, not `games` 60"));
+    drop(workspace.apply());
+    assert_eq!(owners(), (TENANT, 60));
+    tenant("");
+    let plan = workspace.vsa(["plan", "-detailed-exitcode"]).code(2);
+    assert!(!plan.stdout.contains("owner is"), "{plan}");
+    drop(workspace.apply());
+    assert_eq!(owners(), (0, 0));
+    drop(workspace.assert_nothing_to_do());
+    chown(&directory, Some(TENANT), None).unwrap();
+    drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says("owner is 5, not 0"));
+    drop(workspace.apply());
+    assert_eq!(owners(), (0, 0));
+}
+
+/// Where tenants' directories are cannot change: the old ones would stay with their data, and those of others at the new
+/// place would be taken for vsa's.
+#[test]
+fn tenants_directories_do_not_move() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write_node("");
+    workspace.write("main.hcl", "tenant \"acme\" {}\n");
+    drop(workspace.apply());
+    let node = workspace.read("node.hcl").replacen('{', "{\n  srv_root = \"elsewhere\"", 1);
     workspace.write("node.hcl", node);
-    drop(vsa(&["plan"]).code(1).says("nothing can be made in /usr"));
+    let run = workspace.vsa(["apply", "-auto-approve"]).code(1);
+    let run = run.says("`srv_root` of `node.local` cannot change while it serves sites").says("node.hcl:1");
+    drop(run.says(&workspace.node_root().join("srv").display().to_string()));
+    assert!(!workspace.configuration().join("elsewhere").exists());
 }
 
 /// The one file of vsa's in nginx's own directory: not written over another's, repaired, and read by nginx.

@@ -37,13 +37,83 @@ struct Attributes {
     mode: DirectoryMode,
 }
 
-impl Attributes {
-    fn access(&self) -> Access {
-        Access {
-            owner: self.owner.as_ref().map(ToString::to_string),
-            group: self.group.as_ref().map(ToString::to_string),
-            mode: self.mode.bits(),
+/// One of the two whom a directory belongs to.
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    Owner,
+    Group,
+}
+
+impl Role {
+    fn attribute(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Group => "group",
         }
+    }
+
+    /// What asks for the id: of who is named, or of vsa itself.
+    fn query(self, name: Option<String>) -> Query {
+        match (name, self) {
+            (None, _) => Query::Myself,
+            (Some(name), Self::Owner) => Query::User(name),
+            (Some(name), Self::Group) => Query::Group(name),
+        }
+    }
+
+    /// The id that the last apply recorded.
+    fn recorded(self, prior: &Stored) -> Option<u32> {
+        let name = match self {
+            Self::Owner => "uid",
+            Self::Group => "gid",
+        };
+        prior.facts.get(name)?.as_u64()?.try_into().ok()
+    }
+
+    fn of(self, stat: &Stat) -> u32 {
+        match self {
+            Self::Owner => stat.uid,
+            Self::Group => stat.gid,
+        }
+    }
+
+    /// The id that the directory shall have: of who is named, else what the last apply recorded. Nothing where the node
+    /// was not asked, or the state is of before ids were recorded.
+    fn wanted(self, attributes: &Attributes, subject: Subject<'_>) -> Option<u32> {
+        match attributes.named(self) {
+            Some(name) => self.id(subject.observed.get(&self.query(Some(name)))?),
+            None => self.recorded(subject.prior?),
+        }
+    }
+
+    fn id(self, answer: &Answer) -> Option<u32> {
+        match answer {
+            Answer::User { uid, .. } if self == Self::Owner => Some(*uid),
+            Answer::Group(gid) | Answer::User { gid, .. } => Some(*gid),
+            _ => None,
+        }
+    }
+}
+
+impl Attributes {
+    fn named(&self, role: Role) -> Option<String> {
+        let name = match role {
+            Role::Owner => &self.owner,
+            Role::Group => &self.group,
+        };
+        name.as_ref().map(ToString::to_string)
+    }
+
+    /// The access that the directory shall have. Of a new one, what is not named is vsa's own by itself; who was named
+    /// and is no more gives way to vsa.
+    fn access(&self, subject: Subject<'_>) -> Access {
+        let id = |role: Role| {
+            let (prior, desired) = (subject.prior?, subject.desired?);
+            let was_named = changes(prior, desired, &[role.attribute()]);
+            if was_named { role.id(subject.observed.get(&Query::Myself)?) } else { role.recorded(prior) }
+        };
+        let party = |role: Role| self.named(role).or_else(|| id(role).map(|id| id.to_string()));
+        Access { owner: party(Role::Owner), group: party(Role::Group), mode: self.mode.bits() }
     }
 }
 
@@ -57,27 +127,27 @@ fn is_owned(prior: Option<&Stored>) -> bool {
     prior.and_then(|prior| prior.facts.get("owned")?.as_bool()).unwrap_or(false)
 }
 
-/// Whether the access that the state knows is another one than what is wanted.
-fn access_changes(prior: &Stored, desired: &Resource) -> bool {
+/// Whether what the state knows of some attributes is something else than what is wanted.
+fn changes(prior: &Stored, desired: &Resource, names: &[&str]) -> bool {
     let Ok(before) = attributes::decode(&prior.attributes) else { return true };
     let after = attributes::encode(desired, None);
     let Ok(after) = attributes::decode(&after) else { return true };
-    ["owner", "group", "mode"].into_iter().any(|name| before.get(name) != after.get(name))
+    names.iter().any(|name| before.get(name) != after.get(name))
 }
 
-/// How an owned directory differs from what is wanted.
+/// How an owned directory differs from what is wanted. What the configuration has just changed is no drift.
 fn differs(stat: &Stat, attributes: &Attributes, subject: Subject<'_>) -> Option<String> {
+    let (prior, desired) = (subject.prior?, subject.desired?);
     let wanted = attributes.mode.bits();
-    if stat.mode != wanted {
+    if stat.mode != wanted && !changes(prior, desired, &["mode"]) {
         return Some(format!("mode is {:04o}, not {wanted:04o}", stat.mode));
     }
-    let owner = attributes.owner.as_ref()?;
-    match subject.observed.get(&Query::User(owner.to_string())) {
-        Some(Answer::User { uid, .. }) if *uid != stat.uid => {
-            Some(format!("owner is user {}, not `{owner}` ({uid})", stat.uid))
-        }
-        _ => None,
-    }
+    [Role::Owner, Role::Group].into_iter().find_map(|role| {
+        let (what, found) = (role.attribute(), role.of(stat));
+        let wanted = role.wanted(attributes, subject).filter(|wanted| *wanted != found)?;
+        let name = attributes.named(role).map_or(String::new(), |name| format!("`{name}` "));
+        (!changes(prior, desired, &[what])).then(|| format!("{what} is {found}, not {name}{wanted}"))
+    })
 }
 
 /// What vsa has to be allowed, each with the attribute that asks for it.
@@ -181,8 +251,10 @@ impl Kind for Tenant {
 
     fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
         let mut queries: Vec<_> = directory(subject).map(Query::Stat).into_iter().collect();
-        let owner = subject.desired.and_then(|resource| resource.get("owner").as_str());
-        queries.extend(owner.map(|owner| Query::User(owner.to_owned())));
+        queries.extend(subject.desired.into_iter().flat_map(|resource| {
+            [Role::Owner, Role::Group]
+                .map(|role| role.query(resource.get(role.attribute()).as_str().map(str::to_owned)))
+        }));
         queries.extend(permissions(subject).map(|(query, _)| query));
         queries
     }
@@ -243,7 +315,7 @@ impl Kind for Tenant {
         let Ok(attributes) = resource.decode::<Attributes>() else { return Vec::new() };
         let needed = subject.prior.is_none_or(|prior| {
             prior.status != Status::Live
-                || access_changes(prior, resource)
+                || changes(prior, resource, &["owner", "group", "mode"])
                 || !self.refresh(subject).drift.is_empty()
         });
         if !needed {
@@ -251,7 +323,7 @@ impl Kind for Tenant {
         }
         vec![Step {
             phase: Phase::Prepare,
-            operation: Operation::EnsureDirectory { path, access: attributes.access(), owned },
+            operation: Operation::EnsureDirectory { path, access: attributes.access(subject), owned },
             undo: Undo::RemoveMade,
         }]
     }

@@ -167,6 +167,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         nodes::obstacle(node, inputs.state.nodes.get(address), observed, &mut findings);
         findings.extend(nodes::stopped(node, observed).filter(|_| wanted.contains(address)));
         if let Some(stored) = inputs.state.nodes.get(address) {
+            findings.extend(nodes::unseen(stored, observed));
             drift.extend(nodes::drift(stored, observed));
         }
     }
@@ -197,7 +198,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
                 continue;
             }
         };
-        made.compare(stored);
+        made.compare(stored, inputs.key.is_some());
         let live = stored.map_or(0, |stored| stored.generation);
         made.number = live.max(inputs.reserved.get(address).copied().unwrap_or(0)).saturating_add(1);
         made.switch =

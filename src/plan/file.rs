@@ -125,6 +125,9 @@ pub enum FileBody {
     },
 }
 
+/// The permission bits of a generation's files.
+pub const FILE_MODE: u32 = 0o640;
+
 /// A file of a generation.
 #[derive(Clone, Debug)]
 pub struct File {

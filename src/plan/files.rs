@@ -72,7 +72,7 @@ pub(super) fn sealed(content: &Content, resource: &Address, path: &str, key: Opt
 }
 
 /// Stands in a sealed text where there is no key to make a fingerprint with.
-pub(super) const UNCOMPARED: &str = "not compared";
+const UNCOMPARED: &str = "not compared";
 
 /// A sealed text without its fingerprints.
 pub(super) fn unsealed(text: &str) -> String {
@@ -127,13 +127,13 @@ pub(super) fn render(
 }
 
 impl NodeFiles {
-    /// Fills `changed`.
-    pub(super) fn compare(&mut self, stored: Option<&StoredNode>) {
+    /// Fills `changed`; without a key secrets are not compared.
+    pub(super) fn compare(&mut self, stored: Option<&StoredNode>, has_key: bool) {
         let none = BTreeMap::new();
         let before = stored.map_or(&none, |stored| &stored.files);
         let new = self.files.iter().filter_map(|(path, rendered)| match before.get(path) {
             None => Some((path, FileChangeKind::Create)),
-            Some(stored) if same(stored, rendered) => None,
+            Some(stored) if same(stored, rendered, has_key) => None,
             Some(_) => Some((path, FileChangeKind::Update)),
         });
         let gone = before.keys().filter(|path| !self.files.contains_key(*path));
@@ -144,9 +144,9 @@ impl NodeFiles {
     }
 }
 
-fn same(stored: &StoredFile, rendered: &Rendered) -> bool {
+fn same(stored: &StoredFile, rendered: &Rendered, has_key: bool) -> bool {
     match (&stored.sealed, &rendered.sealed) {
-        (Some(before), Some(after)) if after.contains(UNCOMPARED) => unsealed(before) == unsealed(after),
+        (Some(before), Some(after)) if !has_key => unsealed(before) == unsealed(after),
         (Some(before), Some(after)) => before == after,
         (None, None) => Some(&stored.digest) == rendered.digest.as_ref(),
         _ => false,

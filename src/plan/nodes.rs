@@ -12,6 +12,7 @@ use crate::resource::Resource;
 use crate::state::StoredNode;
 
 use super::build::Inputs;
+use super::file::FILE_MODE;
 use super::kind::Drift;
 use super::node::{Nginx, Node, NodeSpec, ProxyMode};
 use super::observation::{Answer, FileType, Leaf, Observations, Query};
@@ -30,22 +31,40 @@ pub(super) fn specs(
             continue;
         };
         if let Some(stored) = inputs.state.nodes.get(address)
-            && (stored.spec.root != spec.root
-                || stored.spec.mode != spec.mode
-                || (spec.mode == ProxyMode::Host && stored.spec.include_file != spec.include_file))
+            && let Some((what, now)) = moved(&stored.spec, &spec)
         {
             findings.push(
-                Diagnostic::error(format!(
-                    "mode, `root` and `include_file` of `{address}` cannot change while it serves sites"
-                ))
-                .at(resource.span(&crate::resource::Path::root()))
-                .detail(format!("it is in {} now", stored.spec.root.display()))
-                .help("declare a node of another name beside it, move the sites there, then remove this one"),
+                Diagnostic::error(format!("`{what}` of `{address}` cannot change while it serves sites"))
+                    .at(resource.span(&crate::resource::Path::root()))
+                    .detail(format!("it is {now} now"))
+                    .help("declare a node of another name beside it, move the sites there, then remove this one")
+                    .on(address),
             );
         }
         specs.insert(address.clone(), spec);
     }
     specs
+}
+
+/// What of a node is another one than the state knows, and cannot be: what is there would be left behind, and what is
+/// at the other place taken for vsa's.
+fn moved(stored: &NodeSpec, spec: &NodeSpec) -> Option<(&'static str, String)> {
+    let place = |path: &std::path::Path| path.display().to_string();
+    if stored.mode != spec.mode {
+        let mode = match stored.mode {
+            ProxyMode::Managed => "managed",
+            ProxyMode::Host => "host",
+        };
+        return Some(("mode", format!("`{mode}`")));
+    }
+    if stored.root != spec.root {
+        return Some(("root", place(&stored.root)));
+    }
+    if stored.srv_root != spec.srv_root {
+        return Some(("srv_root", place(&stored.srv_root)));
+    }
+    let has_moved = spec.mode == ProxyMode::Host && stored.include_file != spec.include_file;
+    has_moved.then(|| ("include_file", place(&stored.include_file)))
 }
 
 /// The node that a resource lives on.
@@ -147,6 +166,40 @@ fn include_drift(spec: &NodeSpec, observed: &Observations) -> Option<&'static st
     }
 }
 
+/// Says that a node's live generation cannot be looked at: what differs there is not seen.
+pub(super) fn unseen(stored: &StoredNode, observed: &Observations) -> Option<Diagnostic> {
+    let spec = &stored.spec;
+    let (tree, link) = (spec.generation(stored.generation), spec.current());
+    let looked_at = [(Query::Stat(link.clone()), link), (Query::Tree(tree.clone()), tree)];
+    let (path, why) = looked_at.into_iter().find_map(|(query, path)| match observed.get(&query)? {
+        Answer::Failed(why) => Some((path, why)),
+        _ => None,
+    })?;
+    Some(
+        Diagnostic::warning(format!("the live generation of `{}` cannot be read", spec.address))
+            .code("unreadable_generation")
+            .detail(format!("{}: {why}; what differs there from the state is not seen", path.display()))
+            .help("plan as the user that applies, or as root")
+            .on(&spec.address),
+    )
+}
+
+/// How a file of a generation differs from what the state knows of it.
+fn leaf_drift(found: Option<&Leaf>, expected: &str) -> Option<String> {
+    match found {
+        None => Some("was deleted".to_owned()),
+        Some(Leaf::File { digest, mode }) if digest == expected => {
+            (*mode != FILE_MODE).then(|| format!("mode is {mode:04o}, not {FILE_MODE:04o}"))
+        }
+        Some(Leaf::Link(target))
+            if expected.strip_prefix("link:").is_some_and(|link| target.as_os_str() == link) =>
+        {
+            None
+        }
+        Some(_) => Some("was edited".to_owned()),
+    }
+}
+
 /// Where a node's live generation differs from the state.
 pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> {
     let spec = &stored.spec;
@@ -154,22 +207,17 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
     let mut report = |address: &Address, subject: String, what: String| {
         drift.push(Drift { address: address.clone(), subject, what, repaired: true, diff: None });
     };
-    if let Some(Answer::Tree(tree)) = observed.get(&Query::Tree(spec.generation(stored.generation))) {
+    let tree = observed.get(&Query::Tree(spec.generation(stored.generation)));
+    if let Some(Answer::Tree(tree)) = tree {
         for (path, file) in &stored.files {
-            match (tree.get(&**path), &*file.digest) {
-                (None, _) => report(&file.resource, path.to_string(), "was deleted".to_owned()),
-                (Some(Leaf::File { digest, .. }), expected) if digest == expected => {}
-                (Some(Leaf::Link(target)), expected)
-                    if expected.strip_prefix("link:").is_some_and(|link| target.as_os_str() == link) => {}
-                (Some(_), _) => report(&file.resource, path.to_string(), "was edited".to_owned()),
+            if let Some(what) = leaf_drift(tree.get(&**path), &file.digest) {
+                report(&file.resource, path.to_string(), what);
             }
         }
         let marker = nginx::marker_file(spec, stored.generation, &stored.marker);
-        match tree.get(&*marker.path) {
-            Some(Leaf::File { digest, .. })
-                if Some(digest) == super::files::text_digest(&marker).as_ref() => {}
-            Some(_) => report(&spec.address, marker.path.to_string(), "was edited".to_owned()),
-            None => report(&spec.address, marker.path.to_string(), "was deleted".to_owned()),
+        let digest = super::files::text_digest(&marker).unwrap_or_default();
+        if let Some(what) = leaf_drift(tree.get(&*marker.path), &digest) {
+            report(&spec.address, marker.path.to_string(), what);
         }
         let own = [&*marker.path, nginx::MANIFEST];
         for path in tree.keys() {
@@ -179,7 +227,7 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
                 report(&spec.address, path.clone(), "was added by somebody else".to_owned());
             }
         }
-    } else if observed.get(&Query::Tree(spec.generation(stored.generation))).is_some() {
+    } else if tree == Some(&Answer::Absent) {
         let subject = format!("generation {}", stored.generation);
         report(&spec.address, subject, "was deleted".to_owned());
     }
@@ -200,8 +248,10 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
             };
             report(&spec.address, "the `current` link".to_owned(), what);
         }
-        Some(_) => report(&spec.address, "the `current` link".to_owned(), "was deleted".to_owned()),
-        None => {}
+        Some(Answer::Absent) => {
+            report(&spec.address, "the `current` link".to_owned(), "was deleted".to_owned());
+        }
+        _ => {}
     }
     match observed.get(&Query::Master(spec.pid_file.clone())) {
         Some(Answer::Absent) => report(&spec.address, "nginx".to_owned(), "is not running".to_owned()),

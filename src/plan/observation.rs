@@ -56,6 +56,10 @@ pub enum Query {
     NginxVersion(PathBuf),
     /// Whether a user exists, and its group.
     User(String),
+    /// Whether a group exists: answered with [`Answer::Group`].
+    Group(String),
+    /// Who vsa itself is on the node: answered with [`Answer::User`].
+    Myself,
     /// Whether vsa may make a directory, unless it is there: answered with [`Answer::Permission`].
     MayMake(PathBuf),
     /// Whether vsa may give what it makes to a user: absent where there is none, else [`Answer::Permission`].
@@ -203,13 +207,15 @@ pub enum Answer {
     Process(u32),
     /// To [`Query::Children`]: process ids with what each shows as its command line.
     Processes(BTreeMap<u32, String>),
-    /// To [`Query::User`]: ids.
+    /// To [`Query::User`] and [`Query::Myself`]: ids.
     User {
         /// The user's id.
         uid: u32,
         /// The id of its first group.
         gid: u32,
     },
+    /// To [`Query::Group`]: its id.
+    Group(u32),
     /// To [`Query::MayMake`], [`Query::MayOwn`], [`Query::MayGroup`].
     Permission {
         /// Why not, where it may not.
@@ -257,6 +263,7 @@ impl fmt::Debug for Answer {
             Self::Process(id) => f.debug_tuple("Process").field(id).finish(),
             Self::Processes(processes) => f.debug_tuple("Processes").field(processes).finish(),
             Self::User { uid, gid } => f.debug_struct("User").field("uid", uid).field("gid", gid).finish(),
+            Self::Group(gid) => f.debug_tuple("Group").field(gid).finish(),
             Self::Permission { refused } => f.debug_struct("Permission").field("refused", refused).finish(),
             Self::Readable { barrier } => f.debug_struct("Readable").field("barrier", barrier).finish(),
             Self::Containers(containers) => f.debug_tuple("Containers").field(containers).finish(),

@@ -17,7 +17,7 @@ use crate::state::{Key, Stored};
 use super::action::{Access, Operation, Phase, Undo};
 use super::change::{FileChange, FileChangeKind};
 use super::file::Content;
-use super::files::{self, UNCOMPARED};
+use super::files;
 use super::kind::{Drift, Step, Subject};
 use super::observation::{Answer, FileType, Observations, Query};
 
@@ -75,12 +75,10 @@ pub(super) fn stored(file: &PlacedFile, resource: &Address, key: Option<&Key>) -
     StoredPlaced { digest, sealed: Some(sealed), access }
 }
 
-fn same(before: &StoredPlaced, after: &StoredPlaced) -> bool {
+fn same(before: &StoredPlaced, after: &StoredPlaced, has_key: bool) -> bool {
     before.access == after.access
         && match (&before.sealed, &after.sealed) {
-            (Some(before), Some(after)) if after.contains(UNCOMPARED) => {
-                files::unsealed(before) == files::unsealed(after)
-            }
+            (Some(before), Some(after)) if !has_key => files::unsealed(before) == files::unsealed(after),
             (before_sealed, after_sealed) => before.digest == after.digest && before_sealed == after_sealed,
         }
 }
@@ -166,7 +164,7 @@ impl Placement {
             files.iter().map(|(path, file)| (path.clone(), stored(file, address, key))).collect();
         let new = stored.iter().filter_map(|(path, after)| match before.get(path) {
             None => Some((path.clone(), FileChangeKind::Create)),
-            Some(before) if same(before, after) => None,
+            Some(before) if same(before, after, key.is_some()) => None,
             Some(_) => Some((path.clone(), FileChangeKind::Update)),
         });
         let gone = before.keys().filter(|path| !files.contains_key(*path));
@@ -247,4 +245,31 @@ impl Placement {
 /// Bytes as a plan shows them.
 fn shown(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| format!("({} bytes, not text)\n", bytes.len()), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Piece;
+    use crate::value::Secret;
+
+    fn placed(secret: &str) -> PlacedFile {
+        let text = Piece::Text("# not compared with fingerprint anything\nPASSWORD=".into());
+        let body = Content { pieces: vec![text, Piece::Secret(Secret::new(secret.to_owned()))] };
+        let access = Access { owner: None, group: None, mode: 0o640 };
+        PlacedFile { path: PathBuf::from("/srv/acme/.env"), access, body: PlacedBody::Text(body) }
+    }
+
+    #[test]
+    fn without_a_key_alone_secrets_are_not_compared() {
+        let address = Address::new("stack", "shop");
+        let key = Key::new(&[1; 32]);
+        let known = stored(&placed("one"), &address, Some(&key));
+        let differs = |secret: &str, key: Option<&Key>| {
+            !same(&known, &stored(&placed(secret), &address, key), key.is_some())
+        };
+        assert!(!differs("one", Some(&key)));
+        assert!(differs("two", Some(&key)), "whatever the file says of itself");
+        assert!(!differs("two", None));
+    }
 }

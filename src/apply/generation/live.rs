@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::readers::FILE_MODE;
+use crate::plan::file::FILE_MODE;
 use crate::plan::observation::Leaf;
 use crate::plan::{Answer, FileBody, NodeWork, Query, Rendered};
 use crate::state::StoredNode;

@@ -3,10 +3,8 @@
 use crate::diag::Diagnostic;
 use crate::host::Host;
 use crate::plan::action::Access;
+use crate::plan::file::FILE_MODE;
 use crate::plan::{Answer, NodeSpec, Query};
-
-/// The mode of a generation's files.
-pub(super) const FILE_MODE: u32 = 0o640;
 
 /// Access of a generation's directories and files: for nginx's workers, where they run as another user.
 #[derive(Clone, Debug)]

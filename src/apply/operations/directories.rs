@@ -6,7 +6,7 @@ use super::{Context, Facts, fact, missing};
 use crate::apply::journal::Before;
 use crate::apply::lock;
 use crate::diag::Diagnostic;
-use crate::host::FileOperation;
+use crate::host::{FileOperation, Host};
 use crate::plan::action::Access;
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, Query};
@@ -43,7 +43,7 @@ pub(super) async fn ensure(
             let operation = FileOperation::SetAccess { path: path.to_owned(), access: access.clone() };
             host.files(vec![operation]).await?;
         }
-        return Ok(fact("owned", owned));
+        return Ok(facts(host, path, owned).await);
     }
     let parents = missing(host, path).await;
     let make = parents.into_iter().map(|parent| FileOperation::MakeDirectory {
@@ -57,7 +57,17 @@ pub(super) async fn ensure(
     let mut operations: Vec<_> = make.collect();
     operations.extend(path.parent().map(|parent| FileOperation::Sync { path: parent.to_owned() }));
     host.files(operations).await?;
-    Ok(fact("owned", true))
+    Ok(facts(host, path, true).await)
+}
+
+/// Whose the directory is: vsa's or somebody else's, and of vsa's the ids that its owner and group came to.
+async fn facts(host: &dyn Host, path: &Path, owned: bool) -> Facts {
+    let mut facts = fact("owned", owned);
+    if owned && let Some(Answer::Stat(stat)) = host.observe(&[Query::Stat(path.to_owned())]).await.pop() {
+        facts.extend(fact("uid", stat.uid));
+        facts.extend(fact("gid", stat.gid));
+    }
+    facts
 }
 
 /// Takes back what [`ensure`] did: what it made goes (a tenant's, or one outside the

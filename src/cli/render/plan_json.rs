@@ -1,12 +1,13 @@
 //! Plans as JSON, in the shape of `terraform show -json` with vsa's own parts under `vsa`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::address::{Address, Key};
-use crate::plan::{Change, ChangeKind, OutputChange, Plan, change::FORMAT_VERSION};
+use crate::plan::{Change, ChangeKind, Drift, OutputChange, Plan, change::FORMAT_VERSION};
 use crate::state::attributes::{self, Tree};
 
 /// A value, and in the same shape which of it is sensitive. A sensitive value itself is `null`.
@@ -68,37 +69,67 @@ fn index(key: Option<&Key>) -> Value {
     }
 }
 
+/// Which resource an entry is about.
+fn resource(address: &Address) -> Value {
+    let mut object = json!({
+        "address": address,
+        "mode": "managed",
+        "type": address.kind(),
+        "name": address.name(),
+        "provider_name": "vsa",
+    });
+    if let Some(module) = module(address) {
+        object["module_address"] = module.into();
+    }
+    if address.key().is_some() {
+        object["index"] = index(address.key());
+    }
+    object
+}
+
 fn resource_change(change: &Change) -> Value {
     let (before, before_sensitive) = side(change.before.as_deref());
     let (after, after_sensitive) = side(change.after.as_deref());
-    let mut object = json!({
-        "address": change.address,
-        "mode": "managed",
-        "type": change.address.kind(),
-        "name": change.address.name(),
-        "provider_name": "vsa",
-        "change": {
-            "actions": actions(change.kind),
-            "before": before,
-            "after": after,
-            "after_unknown": {},
-            "before_sensitive": before_sensitive,
-            "after_sensitive": after_sensitive,
-        },
-        "vsa": { "node": change.node, "reasons": change.reasons, "implied_by": change.implied_by },
+    let mut object = resource(&change.address);
+    object["change"] = json!({
+        "actions": actions(change.kind),
+        "before": before,
+        "after": after,
+        "after_unknown": {},
+        "before_sensitive": before_sensitive,
+        "after_sensitive": after_sensitive,
     });
-    if let Some(module) = module(&change.address) {
-        object["module_address"] = module.into();
-    }
-    if change.address.key().is_some() {
-        object["index"] = index(change.address.key());
-    }
+    object["vsa"] =
+        json!({ "node": change.node, "reasons": change.reasons, "implied_by": change.implied_by });
     if !change.forced_by.is_empty() {
         let paths: Vec<Value> = change.forced_by.iter().map(|name| json!([name])).collect();
         object["change"]["replace_paths"] = paths.into();
         object["action_reason"] = "replace_because_cannot_update".into();
     }
     object
+}
+
+/// What drifted, by resource. Which files and processes of it differ, and how, stands under vsa's own key: what a node
+/// shows is no value of an attribute.
+fn resource_drift(drift: &[Drift]) -> Vec<Value> {
+    let mut by_resource: BTreeMap<&Address, Vec<&Drift>> = BTreeMap::new();
+    for drift in drift {
+        by_resource.entry(&drift.address).or_default().push(drift);
+    }
+    let object = |(address, drift): (&Address, Vec<&Drift>)| {
+        let mut object = resource(address);
+        object["change"] = json!({
+            "actions": ["update"],
+            "before": null,
+            "after": null,
+            "after_unknown": {},
+            "before_sensitive": false,
+            "after_sensitive": false,
+        });
+        object["vsa"] = json!({ "drift": drift });
+        object
+    };
+    by_resource.into_iter().map(object).collect()
 }
 
 fn output_change(change: &OutputChange) -> Value {
@@ -121,7 +152,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         "complete": true,
         "errored": false,
         "resource_changes": plan.changes.iter().map(resource_change).collect::<Vec<_>>(),
-        "resource_drift": [],
+        "resource_drift": resource_drift(&plan.drift),
         "output_changes": plan.outputs.iter().map(|(name, change)| (name.clone(), output_change(change)))
             .collect::<Map<_, _>>(),
         "vsa": {

@@ -58,6 +58,20 @@ pub(super) fn user(name: &str) -> Answer {
     }
 }
 
+/// A group's id.
+pub(super) fn group(name: &str) -> Answer {
+    match Group::from_name(name) {
+        Ok(Some(group)) => Answer::Group(group.gid.as_raw()),
+        Ok(None) => Answer::Absent,
+        Err(error) => Answer::Failed(error.desc().to_owned()),
+    }
+}
+
+/// The ids that what vsa makes has.
+pub(super) fn myself() -> Answer {
+    Answer::User { uid: Uid::effective().as_raw(), gid: Gid::effective().as_raw() }
+}
+
 fn permission(refused: Option<String>) -> Answer {
     Answer::Permission { refused }
 }

@@ -50,6 +50,8 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::Children(process) => process::children(*process),
         Query::NginxVersion(program) => process::version(program),
         Query::User(name) => access::user(name),
+        Query::Group(name) => access::group(name),
+        Query::Myself => access::myself(),
         Query::MayMake(path) => access::may_make(path),
         Query::MayOwn(user) => access::may_own(user),
         Query::MayGroup(group) => access::may_group(group),
