@@ -1,5 +1,6 @@
 //! Stacks on a real Docker engine: brought up, changed, repaired, rolled back, stopped and taken away.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -471,5 +472,66 @@ fn an_engine_that_ends_in_the_middle_is_named_as_what_it_is() {
     ground.engine.start();
     drop(ground.workspace.apply());
     assert_eq!(ground.get(), "2 hush-1");
+    drop(ground.workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn a_site_names_a_service_that_its_stack_runs() {
+    let Some(ground) = Ground::new() else { return };
+    let one = images::app(&ground.engine, "1");
+    ground.stack("");
+    let others = format!("image: {one}\n  db: {{image: {one}}}\n");
+    let cases = [
+        format!("  webb:\n    {others}"),
+        format!("  app:\n    {others}"),
+        format!("  web:\n    profiles: [extra]\n    {others}"),
+        format!("  web:\n    scale: 0\n    {others}"),
+        format!("  web:\n    deploy: {{replicas: 1000}}\n    {others}"),
+    ];
+    let mut told = String::new();
+    for services in cases {
+        ground.workspace.write("shop/compose.yml", format!("services:\n{services}"));
+        let refused = ground.workspace.vsa(["plan"]).code(1).says("main.hcl:26:15");
+        let lines = refused.stderr.lines().filter(|line| line.contains("error") || line.contains("help"));
+        told.extend(lines.map(|line| format!("{}\n", line.trim())));
+    }
+    assert_snapshot!(told, @r"
+    error: `stack.shop` has no service `web`
+    = help: did you mean `webb`?
+    error: `stack.shop` has no service `web`
+    = help: it has `app`, `db`
+    error: `stack.shop` does not run the service `web`
+    = help: it runs with the profile `extra`: name that in `profiles`
+    error: `stack.shop` has no containers of the service `web`
+    = help: its Compose file says `replicas: 0` or `scale: 0`: let it have one, or more
+    error: `stack.shop` has too many containers of the service `web`
+    = help: `replicas` or `scale` is a number up to 100
+    ");
+}
+
+#[test]
+fn the_containers_of_a_service_share_its_requests() {
+    let Some(ground) = Ground::new() else { return };
+    let one = images::app(&ground.engine, "1");
+    ground.stack("");
+    let scaled = |deploy: &str| {
+        let text = format!("services:\n  web:\n    image: {one}\n    environment: [GREETING]\n{deploy}");
+        ground.workspace.write("shop/compose.yml", text);
+    };
+    scaled("    deploy:\n      replicas: 3\n");
+    drop(ground.workspace.apply());
+    let containers = ground.container("web");
+    assert_eq!(containers.lines().count(), 3, "{containers}");
+    for container in containers.lines() {
+        let told = format!("hostname >/www/index.html; echo told {container}");
+        ground.engine.ask(&["exec", container, "sh", "-c", &told]);
+    }
+    let answers: BTreeSet<String> = (0..30).map(|_| ground.get()).collect();
+    assert_eq!(answers.len(), 3, "{answers:?}");
+    drop(ground.workspace.assert_nothing_to_do());
+    scaled("    scale: 1\n");
+    drop(ground.workspace.apply());
+    assert_eq!(ground.container("web").lines().count(), 1);
+    assert_eq!(ground.get_status(), 200);
     drop(ground.workspace.assert_nothing_to_do());
 }

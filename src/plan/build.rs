@@ -185,6 +185,9 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         let Some((node, observed)) = known.remove(address) else { continue };
         let here = items.iter().filter(|item| item.node == *address);
         let endpoints = endpoints(here, inputs, &node, &observed, &mut findings);
+        if findings.has_errors() {
+            continue;
+        }
         let subjects: Vec<_> = items
             .iter()
             .filter(|item| item.node == *address && item.desired.is_some())

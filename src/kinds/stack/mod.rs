@@ -6,6 +6,7 @@ mod links;
 mod observe;
 mod rules;
 mod schema;
+mod serving;
 mod steps;
 mod wanted;
 
@@ -114,8 +115,8 @@ impl Kind for StackKind {
         observe::refresh(subject)
     }
 
-    fn serving(&self, _subject: Subject<'_>, _service: &str) -> Result<Serving, Diagnostic> {
-        Ok(Serving { replicas: 1, fresh: false })
+    fn serving(&self, subject: Subject<'_>, service: &str) -> Result<Serving, Diagnostic> {
+        serving::serving(subject, service)
     }
 
     fn placed(&self, subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostics> {
