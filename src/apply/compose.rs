@@ -1,86 +1,14 @@
-//! The Compose tool's command lines, and what a project looks like while it comes up.
-
-use std::ffi::OsString;
-use std::time::Duration;
+//! The Compose tool at work, and what a project looks like while it comes up.
 
 use tokio::sync::OnceCell;
 
 use super::operations::Context;
 use crate::diag::Diagnostic;
-use crate::host::{Command, Host, Output, Status};
+pub(super) use crate::host::compose::Task;
+use crate::host::compose::command;
+use crate::host::{Host, Output, Status};
 use crate::plan::docker::{ComposeTool, Container, ContainerState, Health};
 use crate::plan::{Answer, ComposeProject, Query};
-
-/// How long the tool may take beside pulling and waiting.
-const TOOL_TIMEOUT: Duration = Duration::from_mins(30);
-
-/// What the tool is asked to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// Makes all containers as the files say, and removes those of services that are gone.
-    Up,
-    /// Pulls all images.
-    Pull,
-    /// Stops all containers.
-    Stop,
-    /// Removes containers and networks, and with `volumes` the named volumes.
-    Down {
-        /// Whether named volumes go too.
-        volumes: bool,
-    },
-    /// The last lines of a service's log.
-    Logs {
-        /// The service.
-        service: String,
-        /// How many.
-        lines: usize,
-    },
-}
-
-impl Task {
-    fn arguments(&self) -> Vec<String> {
-        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        match self {
-            Self::Up => words(&["up", "--detach", "--remove-orphans"]),
-            Self::Pull => words(&["pull"]),
-            Self::Stop => words(&["stop"]),
-            Self::Down { volumes: false } => words(&["down", "--remove-orphans"]),
-            Self::Down { volumes: true } => words(&["down", "--remove-orphans", "--volumes"]),
-            Self::Logs { service, lines } => {
-                let mut arguments = words(&["logs", "--no-color", "--tail"]);
-                arguments.extend([lines.to_string(), service.clone()]);
-                arguments
-            }
-        }
-    }
-}
-
-/// The command line for a task. The engine is named by an option, for the environment is empty.
-pub fn command(tool: &ComposeTool, project: &ComposeProject, task: &Task) -> Command {
-    let mut command = Command::new(&tool.program)
-        .timeout(TOOL_TIMEOUT)
-        .arg("--host")
-        .arg(format!("unix://{}", project.socket.display()));
-    for word in &tool.prefix {
-        command = command.arg(word);
-    }
-    let mut arguments: Vec<OsString> = vec![
-        "--project-name".into(),
-        project.name.clone().into(),
-        "--project-directory".into(),
-        project.directory.clone().into(),
-        "--env-file".into(),
-        project.env_file.clone().into(),
-    ];
-    for file in &project.files {
-        arguments.extend(["--file".into(), file.clone().into()]);
-    }
-    for profile in &project.profiles {
-        arguments.extend(["--profile".into(), profile.clone().into()]);
-    }
-    arguments.extend(task.arguments().into_iter().map(OsString::from));
-    arguments.into_iter().fold(command, Command::arg)
-}
 
 /// The tool at hand, looked for once.
 #[derive(Debug, Default)]
@@ -114,11 +42,11 @@ pub(super) async fn run(
         return Ok(output);
     }
     let verb = match task {
-        Task::Up => "brought up",
+        Task::Up { .. } => "brought up",
         Task::Pull => "pulled",
         Task::Stop => "stopped",
         Task::Down { .. } => "taken down",
-        Task::Logs { .. } => "read",
+        Task::Logs { .. } | Task::Hashes => "read",
     };
     let how = match output.status {
         Status::Exited(code) => format!("the Compose tool ended with exit code {code}"),

@@ -37,7 +37,7 @@ pub type Environment = BTreeMap<Arc<str>, EnvValue>;
 
 /// Reads an `.env` file as Compose does: `NAME=value`, comments, quotes, interpolation outside of single quotes.
 /// All its values count as sensitive. `Err` is the line, from 1, and what is wrong there.
-pub(super) fn read(text: &str, known: &Environment) -> Result<Environment, (usize, &'static str)> {
+pub fn read(text: &str, known: &Environment) -> Result<Environment, (usize, &'static str)> {
     let mut found = Environment::new();
     let mut rest = text.trim_start_matches('\u{feff}');
     let line_of = |rest: &str| text[..text.len() - rest.len()].matches('\n').count() + 1;

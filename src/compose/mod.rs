@@ -20,7 +20,7 @@ pub mod swarm;
 mod volume;
 mod yaml;
 
-pub use environment::{EnvValue, Environment};
+pub use environment::{EnvValue, Environment, read as read_variables};
 pub use node::{Entry, Map, Node, Text, Value};
 pub use overriding::{FILES_LABEL, Override, override_file};
 pub use path::Place;

@@ -1,8 +1,10 @@
 //! Programs to run, as data.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A file or directory that stands over another one, for one program's eyes only.
@@ -12,6 +14,21 @@ pub struct Bind {
     pub from: PathBuf,
     /// Where; what is there need not exist.
     pub to: PathBuf,
+}
+
+/// A directory that a program sees with these files in it and nothing else. They are in memory alone: no disk has them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Overlay {
+    /// The directory; it need not exist.
+    pub directory: PathBuf,
+    /// Files by their paths inside it.
+    pub files: BTreeMap<PathBuf, Arc<[u8]>>,
+}
+
+impl fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} files)", self.directory.display(), self.files.len())
+    }
 }
 
 /// A program to run: an argument vector, never a shell line. Its environment is empty but for `PATH` and
@@ -26,6 +43,8 @@ pub struct Command {
     pub timeout: Duration,
     /// Mounts of its own (root only).
     pub binds: Vec<Bind>,
+    /// Directories with other files in them than everybody else sees (root only).
+    pub overlays: Vec<Overlay>,
 }
 
 impl Command {
@@ -36,6 +55,7 @@ impl Command {
             arguments: Vec::new(),
             timeout: Duration::from_mins(1),
             binds: Vec::new(),
+            overlays: Vec::new(),
         }
     }
 
@@ -57,6 +77,13 @@ impl Command {
     #[must_use]
     pub fn bind(mut self, from: impl Into<PathBuf>, to: impl Into<PathBuf>) -> Self {
         self.binds.push(Bind { from: from.into(), to: to.into() });
+        self
+    }
+
+    /// Shows these files to the program, and nothing else, where it looks into a directory.
+    #[must_use]
+    pub fn overlay(mut self, overlay: Overlay) -> Self {
+        self.overlays.push(overlay);
         self
     }
 }

@@ -7,6 +7,7 @@
 
 mod certificate;
 mod command;
+pub mod compose;
 pub mod docker_operation;
 mod durable;
 mod error;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use certificate::{first_certificate, private_key};
-pub use command::{Bind, Command, Output, Status};
+pub use command::{Bind, Command, Output, Overlay, Status};
 pub use docker_operation::{DockerAnswer, DockerOperation};
 pub use durable::{FileError, beside, read_file, require_file, sync_parent};
 pub use error::HostError;

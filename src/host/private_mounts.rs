@@ -4,10 +4,13 @@
 //! becomes the program. The rest of the system never sees them, and they end with the program. Where a mount's place
 //! does not exist, the nearest directory above it that does is shown as a copy of itself (a tmpfs with every entry
 //! bound into it), and the place is made in the copy: the real directory is not touched.
+//!
+//! Files that are to be seen and must not be on any disk come in through standard input, into a tmpfs.
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
 use std::fs;
+use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,24 +19,73 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::execv;
+use zeroize::Zeroizing;
 
-use super::{Bind, HostError};
+use super::{Bind, Command, HostError, Overlay};
 
 /// The hidden first argument that makes vsa call [`enter`] with the arguments behind it.
 pub const ARGUMENT: &str = "__in-private-mounts";
 
-/// The exit code that says that the mounts could not be put in place; no nginx ends with it.
+/// The exit code that says that the mounts could not be put in place; no program that is run so ends with it.
 pub const FAILED: u8 = 125;
 
-/// The arguments for [`enter`]: pairs of `from` and `to`, `--`, and the program with its arguments.
-pub(super) fn arguments(binds: &[Bind], program: &Path, arguments: &[OsString]) -> Vec<OsString> {
+/// The arguments for [`enter`]: pairs of `from` and `to`, `--`, directories of overlays, `--`, and the program with its
+/// arguments.
+pub(super) fn arguments(command: &Command, program: &Path) -> Vec<OsString> {
     let mut all = vec![OsString::from(ARGUMENT)];
-    for bind in binds {
+    for bind in &command.binds {
         all.extend([bind.from.clone().into_os_string(), bind.to.clone().into_os_string()]);
     }
+    all.push("--".into());
+    all.extend(command.overlays.iter().map(|overlay| overlay.directory.clone().into_os_string()));
     all.extend(["--".into(), program.as_os_str().to_owned()]);
-    all.extend(arguments.iter().cloned());
+    all.extend(command.arguments.iter().cloned());
     all
+}
+
+/// What [`enter`] reads from standard input: of each file the number of its overlay, its path and what it holds, the
+/// latter two after their length.
+pub(super) fn input(overlays: &[Overlay]) -> Zeroizing<Vec<u8>> {
+    let mut all = Vec::new();
+    for (number, overlay) in (0u64..).zip(overlays) {
+        for (path, bytes) in &overlay.files {
+            all.extend(number.to_be_bytes());
+            for part in [path.as_os_str().as_bytes(), bytes] {
+                all.extend((part.len() as u64).to_be_bytes());
+                all.extend(part);
+            }
+        }
+    }
+    Zeroizing::new(all)
+}
+
+/// Writes the files that come in through standard input into the directories of their overlays.
+fn fill(directories: &[PathBuf], mut input: impl Read) -> std::io::Result<()> {
+    let mut all = Zeroizing::new(Vec::new());
+    input.read_to_end(&mut all)?;
+    let mut rest: &[u8] = &all;
+    let broken = || std::io::Error::other("what is to be shown came in broken");
+    while !rest.is_empty() {
+        let mut number = || -> Option<usize> {
+            let (bytes, after) = rest.split_first_chunk()?;
+            rest = after;
+            usize::try_from(u64::from_be_bytes(*bytes)).ok()
+        };
+        let directory = number().and_then(|number| directories.get(number)).ok_or_else(broken)?;
+        let mut part = || -> Option<&[u8]> {
+            let (bytes, after) = rest.split_first_chunk()?;
+            let (part, after) = after.split_at_checked(usize::try_from(u64::from_be_bytes(*bytes)).ok()?)?;
+            rest = after;
+            Some(part)
+        };
+        let (path, bytes) = part().zip(part()).ok_or_else(broken)?;
+        let path = directory.join(Path::new(std::ffi::OsStr::from_bytes(path)));
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, bytes)?;
+    }
+    Ok(())
 }
 
 /// Puts the mounts in place and becomes the program. Returns only where that failed.
@@ -44,10 +96,12 @@ pub fn enter(arguments: impl IntoIterator<Item = OsString>) -> Result<Infallible
         let to = arguments.next().unwrap_or_default();
         binds.push(Bind { from: from.into(), to: to.into() });
     }
+    let overlays: Vec<PathBuf> =
+        arguments.by_ref().take_while(|argument| argument != "--").map(PathBuf::from).collect();
     let command: Vec<CString> = arguments
         .map(|argument| CString::new(argument.as_bytes()))
         .collect::<Result<_, _>>()
-        .map_err(|_| HostError::because("start", "nginx", "an argument contains a NUL byte"))?;
+        .map_err(|_| HostError::because("start", "a program", "an argument contains a NUL byte"))?;
     let program = command.first().ok_or_else(|| HostError::because("start", "", "no program is named"))?;
     let shown = PathBuf::from(std::ffi::OsStr::from_bytes(program.as_bytes()));
 
@@ -58,6 +112,17 @@ pub fn enter(arguments: impl IntoIterator<Item = OsString>) -> Result<Infallible
         .map_err(|error| HostError::new("make private the mounts below", "/", error))?;
     for bind in &binds {
         place(bind)?;
+    }
+    for directory in &overlays {
+        if fs::symlink_metadata(directory).is_err() {
+            make_in_copy(directory, true)?;
+        }
+        mount(Some("tmpfs"), directory, Some("tmpfs"), MsFlags::empty(), Some("mode=700,size=256m"))
+            .map_err(|error| HostError::new("mount a tmpfs over", directory, error))?;
+    }
+    if !overlays.is_empty() {
+        fill(&overlays, std::io::stdin())
+            .map_err(|error| HostError::new("write files for", &shown, error))?;
     }
     let Err(error) = execv(program, &command);
     Err(HostError::new("start", &shown, error))

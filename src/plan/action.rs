@@ -30,7 +30,7 @@ pub struct Access {
 }
 
 /// A Compose project on a node: what the Compose tool is told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ComposeProject {
     /// The engine's socket.
     pub socket: PathBuf,
@@ -54,6 +54,8 @@ pub enum PullPolicy {
     Missing,
     /// All of them, with each change.
     Always,
+    /// None: they must be there.
+    Never,
 }
 
 /// One operation on a node; doing it twice is doing it once.

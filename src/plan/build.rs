@@ -17,9 +17,10 @@ use crate::state::{Key, State, Stored};
 use super::change::{ChangeKind, Mode, NodePlan, Plan, Preflight};
 use super::claims::Claims;
 use super::compare::{Compared, compare, unwanted};
+use super::details::Details;
 use super::endpoint::{Endpoints, NO_ENDPOINTS, endpoints};
 use super::files::{self, NodeFiles};
-use super::items::{answers, items, observe};
+use super::items::{Item, answers, items, observe};
 use super::kind::{Base, Kinds, Refreshed, Subject};
 use super::node::{Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
@@ -220,14 +221,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         return Err(findings);
     }
 
-    let subjects: Vec<Option<Subject<'_>>> = items
-        .iter()
-        .map(|item| {
-            let (node, observed) = known.get(&item.node)?;
-            let endpoints = work.get(&item.node).map_or(none, |work| &work.endpoints);
-            Some(item.subject(node, observed, endpoints, inputs.now))
-        })
-        .collect();
+    let subjects = subjects(&items, &known, &work, inputs.now);
     // Of the thousands that stay as they are nothing is kept.
     let compared: Vec<Compared> = items
         .par_iter()
@@ -235,6 +229,15 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         .zip(&refreshed)
         .map(|((item, subject), refreshed)| compare(item, *subject, refreshed, inputs.key))
         .collect();
+    let inquiries = inquiries(&items, &subjects, &compared);
+    drop(subjects);
+    if inputs.refresh {
+        for (address, questions) in inquiries {
+            let Some((node, observed)) = known.get_mut(&address) else { continue };
+            observed.extend(answers(&node.spec, questions, ask));
+        }
+    }
+    let subjects = self::subjects(&items, &known, &work, inputs.now);
     let uncompared = compared.iter().any(|compared| compared.uncompared);
     let mut changes = Vec::new();
     let mut placed = BTreeMap::new();
@@ -258,6 +261,10 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
                 if inputs.refresh { ask(spec, queries) } else { vec![Answer::Absent; queries.len()] }
             };
             file_changes.extend(placement.diffs(subject, &mut read));
+            change.details = item.kind.details(subject, &placement.files).map(|details| Details {
+                felt_by: felt_by(&items, item.address, &details.interrupted),
+                ..details
+            });
             steps.push(actions::Work::of(item.kind, subject, change.kind, placement, &refreshed.drift));
         }
         let files = compared.placement.files.into_iter();
@@ -302,4 +309,49 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         },
     };
     Ok(Planned { plan, findings, nodes: work, stored, placed, uncompared })
+}
+
+fn subjects<'a>(
+    items: &'a [Item<'a>],
+    known: &'a BTreeMap<Address, (Node, Observations)>,
+    work: &'a BTreeMap<Address, NodeWork>,
+    now: i64,
+) -> Vec<Option<Subject<'a>>> {
+    let subject = |item: &'a Item<'a>| {
+        let (node, observed) = known.get(&item.node)?;
+        let endpoints = work.get(&item.node).map_or(&NO_ENDPOINTS, |work| &work.endpoints);
+        Some(item.subject(node, observed, endpoints, now))
+    };
+    items.iter().map(subject).collect()
+}
+
+/// What kinds have to know besides of what changes, by node.
+fn inquiries(
+    items: &[Item<'_>],
+    subjects: &[Option<Subject<'_>>],
+    compared: &[Compared],
+) -> BTreeMap<Address, Vec<Query>> {
+    let mut inquiries: BTreeMap<Address, Vec<Query>> = BTreeMap::new();
+    let changing = items.iter().zip(subjects).zip(compared).filter(|(_, compared)| compared.change.is_some());
+    for ((item, subject), compared) in changing {
+        let Some(subject) = *subject else { continue };
+        let questions = item.kind.inquiries(subject, &compared.placement.files);
+        let new = questions.into_iter().filter(|query| subject.observed.get(query).is_none());
+        inquiries.entry(item.node.clone()).or_default().extend(new);
+    }
+    inquiries.retain(|_, questions| !questions.is_empty());
+    inquiries
+}
+
+/// The resources that pass requests on to services of a resource.
+fn felt_by(items: &[Item<'_>], target: &Address, services: &[String]) -> Vec<Address> {
+    if services.is_empty() {
+        return Vec::new();
+    }
+    let names = |item: &&Item<'_>| {
+        let endpoints = item.desired.map(|resource| item.kind.endpoints(resource)).unwrap_or_default();
+        let names = |service: &str| services.iter().any(|name| *name == *service);
+        endpoints.iter().any(|(_, endpoint)| endpoint.target == *target && names(&endpoint.service))
+    };
+    items.iter().filter(names).map(|item| item.address.clone()).collect()
 }

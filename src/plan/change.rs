@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::address::Address;
 
 use super::action::Action;
+use super::details::Details;
 use super::kind::Drift;
 
 /// The version of the plan's JSON format.
@@ -49,6 +50,9 @@ pub struct Change {
     pub forced_by: Vec<String>,
     /// The resource that brought it along.
     pub implied_by: Option<Address>,
+    /// What it does beyond the attributes, where there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
 }
 
 /// What happens to a file of a node's generation.

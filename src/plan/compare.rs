@@ -99,6 +99,7 @@ fn change(
         reasons,
         forced_by,
         implied_by: item.desired.and_then(|resource| resource.implied_by.clone()),
+        details: None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What the engine asks of a kind.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +15,7 @@ use crate::state::Stored;
 use crate::value::Object;
 
 use super::action::{Operation, Phase, Undo};
+use super::details::Details;
 use super::endpoint::{Endpoint, Endpoints, Serving};
 use super::file::File;
 use super::node::{Node, NodeSpec};
@@ -188,6 +190,17 @@ pub trait Kind: Send + Sync {
     /// Its files in the node's next generation. With `trace`, [`File::origins`] are filled.
     fn files(&self, _subject: Subject<'_>, _trace: bool) -> Result<Vec<File>, Diagnostics> {
         Ok(Vec::new())
+    }
+
+    /// What it has to know besides of a resource that changes, for its steps and [`Kind::details`]; `files` are the
+    /// placed files that it shall have.
+    fn inquiries(&self, _subject: Subject<'_>, _files: &BTreeMap<PathBuf, PlacedFile>) -> Vec<Query> {
+        Vec::new()
+    }
+
+    /// What a change does beyond the resource's attributes and files.
+    fn details(&self, _subject: Subject<'_>, _files: &BTreeMap<PathBuf, PlacedFile>) -> Option<Details> {
+        None
     }
 
     /// The operations, beside the switch to the next generation and the writing of placed files, that make, change or

@@ -8,6 +8,7 @@ mod build;
 pub mod change;
 mod claims;
 mod compare;
+pub mod details;
 pub mod docker;
 pub mod endpoint;
 mod explain;
@@ -28,13 +29,14 @@ pub use build::{Ask, Inputs, NodeWork, Planned, build};
 pub use change::{
     Change, ChangeKind, Counts, FileChange, FileChangeKind, Mode, NodePlan, OutputChange, Plan, Preflight,
 };
+pub use details::{Details, Effect, PartAttribute, PartChange, Shown};
 pub use endpoint::{Endpoint, Endpoints, NO_ENDPOINTS, Serving};
 pub use explain::Explanation;
 pub use file::{Aside, Content, File, FileBody, Piece};
 pub use files::{NodeFiles, Rendered, text_digest, unified};
 pub use kind::{Base, Claim, ClaimScope, Drift, Held, Kind, Kinds, Memo, Refreshed, Step, Subject};
 pub use node::{Docker, Nginx, Node, NodeSpec, ProxyMode};
-pub use observation::{Answer, Observations, Query};
+pub use observation::{Answer, ComposeCandidate, FileBytes, Observations, Query};
 pub use outputs::stored as stored_output;
 pub use owner::Owner;
 pub use placed::{PlacedBody, PlacedFile, StoredPlaced};

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::action::ComposeProject;
 use super::docker::{ComposeTool, Container, Engine, Image, Network, Service};
 
 /// A question to a node.
@@ -106,6 +108,28 @@ pub enum Query {
     /// Which Compose tool there is: answered with [`Answer::ComposeTool`]. It starts a program: a plan that needs no
     /// tool does not ask.
     ComposeTool,
+    /// The hashes that the Compose tool gives to the services of a project whose files are not in their places yet:
+    /// answered with [`Answer::ComposeHashes`]. It starts the tool: a plan asks for what changes alone.
+    ComposeHashes(ComposeCandidate),
+}
+
+/// A Compose project as it will be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComposeCandidate {
+    /// The project.
+    pub project: ComposeProject,
+    /// Its files by path, all that there will be in its directory and beside its file of variables.
+    pub files: BTreeMap<PathBuf, FileBytes>,
+}
+
+/// What a file holds. `Debug` shows its length alone: it may hold secrets.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileBytes(pub Arc<[u8]>);
+
+impl fmt::Debug for FileBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 /// What stands at a path.
@@ -238,6 +262,8 @@ pub enum Answer {
     Services(Vec<Service>),
     /// To [`Query::ComposeTool`].
     ComposeTool(ComposeTool),
+    /// To [`Query::ComposeHashes`]: each service's hash.
+    ComposeHashes(BTreeMap<String, String>),
 }
 
 impl fmt::Debug for Answer {
@@ -271,6 +297,7 @@ impl fmt::Debug for Answer {
             Self::Engine(engine) => f.debug_tuple("Engine").field(engine).finish(),
             Self::Images(images) => f.debug_tuple("Images").field(images).finish(),
             Self::Services(services) => f.debug_tuple("Services").field(services).finish(),
+            Self::ComposeHashes(hashes) => f.debug_tuple("ComposeHashes").field(hashes).finish(),
             Self::ComposeTool(tool) => f.debug_tuple("ComposeTool").field(tool).finish(),
         }
     }

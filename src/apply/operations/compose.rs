@@ -126,7 +126,8 @@ pub(super) async fn up(
     if pull == PullPolicy::Always {
         compose::run(context, project, &Task::Pull, &secrets).await?;
     }
-    compose::run(context, project, &Task::Up, &secrets).await?;
+    let never_pull = pull == PullPolicy::Never;
+    compose::run(context, project, &Task::Up { never_pull }, &secrets).await?;
     let containers = settled(context, project, wait, &secrets).await?;
     Ok(fact("services", services(&containers)))
 }
@@ -234,7 +235,9 @@ pub(super) async fn restore(
     was_up: bool,
 ) -> Result<(), Diagnostic> {
     if was_up {
-        compose::run(context, project, &Task::Up, &secrets(context, project).await).await?;
+        // What was up has its images.
+        let up = Task::Up { never_pull: true };
+        compose::run(context, project, &up, &secrets(context, project).await).await?;
     }
     Ok(())
 }

@@ -55,7 +55,11 @@ pub fn describe(operation: &Operation) -> String {
             format!("prove that project {} can come up: Docker and Compose are there{free}", project.name)
         }
         Operation::ComposeUp { project, pull, wait } => {
-            let pull = if *pull == PullPolicy::Always { "pull images, " } else { "" };
+            let pull = match pull {
+                PullPolicy::Always => "pull images, ",
+                PullPolicy::Missing => "",
+                PullPolicy::Never => "pull no image, ",
+            };
             format!("bring project {} up: {pull}wait up to {wait}s until it is healthy", project.name)
         }
         Operation::ComposeStop { project } => format!("stop project {}", project.name),

@@ -2,6 +2,7 @@
 
 mod actions;
 mod attributes;
+mod details;
 mod diagnostics;
 mod outputs;
 mod paint;

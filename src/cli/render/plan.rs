@@ -10,9 +10,9 @@ use crate::schema::Vocabulary;
 use crate::state::attributes::Tree;
 use crate::state::{Stored, attributes};
 
-use super::actions;
 use super::attributes::AttributeDiff;
 use super::paint::Paint;
+use super::{actions, details};
 
 /// How many changes of one shape are shown before the rest is summed up.
 const SHOWN_OF_A_SHAPE: usize = 2;
@@ -180,6 +180,9 @@ impl PlanText<'_> {
             out.push_str(&diff.body(&schema.body, before.as_ref(), after.as_ref()));
         }
         out.push_str("    }\n\n");
+        if let Some(details) = &change.details {
+            details::render(out, details, self.paint);
+        }
     }
 
     fn files(&self, out: &mut String, files: &[&FileChange]) {

@@ -99,8 +99,12 @@ fn resource_change(change: &Change) -> Value {
         "before_sensitive": before_sensitive,
         "after_sensitive": after_sensitive,
     });
-    object["vsa"] =
-        json!({ "node": change.node, "reasons": change.reasons, "implied_by": change.implied_by });
+    object["vsa"] = json!({
+        "node": change.node,
+        "reasons": change.reasons,
+        "implied_by": change.implied_by,
+        "details": change.details,
+    });
     if !change.forced_by.is_empty() {
         let paths: Vec<Value> = change.forced_by.iter().map(|name| json!([name])).collect();
         object["change"]["replace_paths"] = paths.into();

@@ -66,9 +66,10 @@ impl Host for LocalHost {
             Ok(answers) => answers,
             Err(error) => return vec![Answer::Failed(error.to_string()); queries.len()],
         };
+        let tools = docker::Tools::new();
         let answers = queries.iter().zip(answers).map(async |(query, answer)| match answer {
             Some(answer) => answer,
-            None => docker::answer(&self.program, query).await,
+            None => docker::answer(&self.program, query, &tools).await,
         });
         futures_util::future::join_all(answers).await
     }

@@ -61,7 +61,8 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         | Query::Engine { .. }
         | Query::Images { .. }
         | Query::Services { .. }
-        | Query::ComposeTool => return None,
+        | Query::ComposeTool
+        | Query::ComposeHashes(_) => return None,
     })
 }
 

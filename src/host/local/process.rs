@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 use super::observe::answer;
@@ -43,15 +43,15 @@ async fn supervise(
     command: Command,
     spawn: impl FnOnce(&mut tokio::process::Command) -> io::Result<tokio::process::Child>,
 ) -> Result<Output, HostError> {
-    let Command { program, arguments, timeout, binds } = command;
-    let failed = |error: io::Error| HostError::new("run", &program, error);
-    let mut process = if binds.is_empty() {
-        let mut process = tokio::process::Command::new(&program);
-        process.args(&arguments);
+    let Command { program, arguments, timeout, binds, overlays } = &command;
+    let failed = |error: io::Error| HostError::new("run", program, error);
+    let mut process = if binds.is_empty() && overlays.is_empty() {
+        let mut process = tokio::process::Command::new(program);
+        process.args(arguments);
         process
     } else {
         let mut process = tokio::process::Command::new(vsa);
-        process.args(private_mounts::arguments(&binds, &resolve(&program), &arguments));
+        process.args(private_mounts::arguments(&command, &resolve(program)));
         process
     };
     process
@@ -62,14 +62,19 @@ async fn supervise(
         // A Ctrl-C is vsa's to handle: it lets the program end and takes back what was done.
         .process_group(0)
         .kill_on_drop(true)
-        .stdin(Stdio::null())
+        .stdin(if overlays.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = spawn(&mut process).map_err(failed)?;
+    if let Some(mut pipe) = child.stdin.take() {
+        let input = private_mounts::input(overlays);
+        // One that ends before it has read all says itself why.
+        tokio::spawn(async move { pipe.write_all(&input).await });
+    }
     let (ended, end) = watch::channel(false);
     let stdout = tokio::spawn(read(child.stdout.take(), end.clone()));
     let stderr = tokio::spawn(read(child.stderr.take(), end));
-    let status = if let Ok(status) = tokio::time::timeout(timeout, child.wait()).await {
+    let status = if let Ok(status) = tokio::time::timeout(*timeout, child.wait()).await {
         status.map_err(failed)?.code().map_or(Status::Killed, Status::Exited)
     } else {
         child.kill().await.map_err(failed)?;

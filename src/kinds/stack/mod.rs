@@ -1,8 +1,11 @@
 //! `stack`: a Docker Compose project of a tenant.
 
 mod attributes;
+mod containers;
+mod details;
 mod files;
 mod links;
+mod models;
 mod observe;
 mod rules;
 mod schema;
@@ -10,12 +13,15 @@ mod serving;
 mod steps;
 mod wanted;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use attributes::{Attributes, entry, project};
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::{Slug, Text as _};
-use crate::plan::{Claim, ClaimScope, Kind, PlacedFile, Query, Refreshed, Serving, Step, Subject};
+use crate::plan::{Claim, ClaimScope, Details, Kind, PlacedFile, Query, Refreshed, Serving, Step, Subject};
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
 use crate::value::{Object, Value};
@@ -121,6 +127,14 @@ impl Kind for StackKind {
 
     fn placed(&self, subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostics> {
         files::placed(subject)
+    }
+
+    fn inquiries(&self, subject: Subject<'_>, files: &BTreeMap<PathBuf, PlacedFile>) -> Vec<Query> {
+        details::inquiries(subject, files)
+    }
+
+    fn details(&self, subject: Subject<'_>, files: &BTreeMap<PathBuf, PlacedFile>) -> Option<Details> {
+        details::details(subject, files)
     }
 
     fn steps(&self, subject: Subject<'_>) -> Vec<Step> {

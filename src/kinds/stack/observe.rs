@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use super::attributes::{Directory, Stack, Status};
 use super::wanted::Wanted;
-use super::{links, rules};
+use super::{containers, links, rules};
 use crate::diag::Diagnostic;
 use crate::plan::docker::{Container, ContainerState, Health};
-use crate::plan::{Answer, Drift, Query, Refreshed, Subject};
+use crate::plan::{Answer, Drift, PullPolicy, Query, Refreshed, Subject};
 use crate::resource::{Path, Resource};
 use crate::state;
 
@@ -33,8 +33,12 @@ pub(super) fn queries(subject: Subject<'_>) -> Vec<Query> {
     let socket = subject.node.spec.docker.socket.clone();
     let directories = Stack::of(subject).map(|stack| known_directories(subject, &stack)).unwrap_or_default();
     let stats = directories.into_iter().map(|directory| Query::Stat(directory.path));
-    let links = Wanted::of(subject).map(|wanted| links::queries(subject, wanted)).unwrap_or_default();
-    std::iter::once(Query::Containers { socket }).chain(stats).chain(links).collect()
+    let wanted = Wanted::of(subject);
+    // Which image a name means matters to containers that are there, and where none is pulled.
+    let asks = |wanted: &&Wanted| subject.prior.is_some() || wanted.attributes.pull == PullPolicy::Never;
+    let images = wanted.filter(asks).map(|wanted| containers::images(subject, wanted.images().into_values()));
+    let links = wanted.map(|wanted| links::queries(subject, wanted)).unwrap_or_default();
+    std::iter::once(Query::Containers { socket }).chain(stats).chain(links).chain(images).collect()
 }
 
 /// The directories that the state knows.
@@ -55,6 +59,7 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     let (Some(resource), Some(wanted)) = (subject.desired, Wanted::of(subject)) else { return refreshed };
     let Wanted { attributes, stack, .. } = wanted;
     refreshed.findings.extend(rules::findings(subject, resource, wanted));
+    refreshed.findings.extend(missing_images(subject, resource, wanted));
     if subject.prior.is_some() {
         refreshed.drift.extend(directory_drift(subject, stack));
     }
@@ -75,10 +80,14 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     {
         return refreshed;
     }
+    let names = wanted.images();
+    let ids = containers::image_ids(subject, names.values().copied()).unwrap_or_default();
     for (service, known) in known(subject) {
         let here: Vec<&&Container> =
             containers.iter().filter(|container| container.service() == Some(&service)).collect();
-        if let Some(what) = differs(&known, &here) {
+        let name = names.get(service.as_str()).copied();
+        let image = name.and_then(|name| Some((name, *ids.get(name)?)));
+        if let Some(what) = differs(&known, &here).or_else(|| moved(&here, image)) {
             refreshed.drift.push(Drift {
                 address: subject.address.clone(),
                 subject: format!("service {service}"),
@@ -139,6 +148,33 @@ fn differs(known: &Known, here: &[&&Container]) -> Option<String> {
         here.iter().filter_map(|container| container.compose.as_ref()?.config_hash.as_deref()).collect();
     (hashes.into_iter().any(|hash| known.hash.as_deref().is_some_and(|known| known != hash)))
         .then(|| "was made anew by somebody else, from another configuration".to_owned())
+}
+
+/// The services whose image is not there, where none is pulled.
+fn missing_images(subject: Subject<'_>, resource: &Resource, wanted: &Wanted) -> Vec<Diagnostic> {
+    let images = wanted.images();
+    let ids = containers::image_ids(subject, images.values().copied());
+    let (PullPolicy::Never, Some(ids)) = (wanted.attributes.pull, ids) else { return Vec::new() };
+    let missing = images.into_iter().filter(|(_, name)| !ids.contains_key(name));
+    let told = missing.map(|(service, name)| {
+        Diagnostic::error(format!("the image `{name}` of the service `{service}` is not on the node"))
+            .code("no_image")
+            .detail("`pull = \"never\"` asks no registry for it")
+            .at(resource.span(&Path::root().name("pull")))
+            .help("load it with `docker load`, or let `pull` be `missing`")
+            .on(subject.address)
+    });
+    told.collect()
+}
+
+/// How containers differ from what their image's name means by now. A listing shows the id of an image that has lost
+/// its name; one that has another name was asked for by that.
+fn moved(here: &[&&Container], image: Option<(&str, &str)>) -> Option<String> {
+    let (name, id) = image?;
+    let nameless = |one: &Container| !one.image.is_empty() && one.image_id.ends_with(one.image.as_str());
+    let other = here.iter().find(|one| one.image_id != id && nameless(one))?;
+    let short = |id: &str| id.trim_start_matches("sha256:").chars().take(12).collect::<String>();
+    Some(format!("runs the image {}, and `{name}` is {} by now", short(&other.image_id), short(id)))
 }
 
 /// Whether a container runs, or has ended as one that does its work once does.

@@ -10,8 +10,11 @@ use crate::value::Value;
 const STATUSES: &[(&str, &str)] =
     &[("running", "its containers run"), ("stopped", "its containers are stopped; they and their data stay")];
 
-const PULLS: &[(&str, &str)] =
-    &[("missing", "an image that is not there"), ("always", "all images, with each change")];
+const PULLS: &[(&str, &str)] = &[
+    ("missing", "an image that is not there"),
+    ("always", "all images, with each change"),
+    ("never", "none: they must be on the node"),
+];
 
 fn limits() -> Block {
     Block {

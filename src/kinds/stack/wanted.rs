@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::attributes::{Attributes, Stack, entry, stays};
 use super::files;
-use crate::compose::{Directories, EnvValue, Input, Project};
+use crate::compose::{Directories, EnvValue, Environment, Input, Project};
 use crate::diag::{Diagnostics, Sources};
+use crate::names::Text as _;
 use crate::plan::{NodeSpec, Subject};
 use crate::resource::Resource;
 use crate::value::Value;
@@ -29,6 +30,22 @@ impl Wanted {
     pub(super) fn of(subject: Subject<'_>) -> Option<&Self> {
         let resource = subject.desired?;
         subject.memo.get_or(|| Self::new(resource, &subject.node.spec))?.as_ref()
+    }
+
+    /// The image of each service that runs: the block's, or else the Compose file's.
+    pub(super) fn images(&self) -> BTreeMap<&str, &str> {
+        let services = self.project.iter().flat_map(Project::active);
+        let written = services.filter_map(|service| {
+            let image = service.image().filter(|image| !image.sensitive)?;
+            Some((&*service.name, &*image.text))
+        });
+        let mut images: BTreeMap<&str, &str> = written.collect();
+        for (service, image) in self.attributes.images.iter().flatten() {
+            if let Some(name) = images.get_mut(service.as_str()) {
+                *name = image.as_str();
+            }
+        }
+        images
     }
 
     fn new(resource: &Resource, spec: &NodeSpec) -> Option<Self> {
@@ -68,21 +85,26 @@ fn input(
     if let Some(text) = files::environment(resource).exposed() {
         texts.insert("../env/.env".to_owned(), text.expose().into());
     }
-    let variable = |(name, value): (&Arc<str>, &Value)| {
-        let text = value.as_str().unwrap_or_default();
-        let value = if value.is_sensitive() { EnvValue::sensitive(text) } else { EnvValue::plain(text) };
-        (Arc::clone(name), value)
-    };
     Input {
         files: texts,
         entries: vec![entry],
-        environment: resource.get("env").as_object().into_iter().flatten().map(variable).collect(),
+        environment: environment(resource),
         profiles: attributes.profiles.iter().map(|profile| profile.as_str().into()).collect(),
         directories: directories(spec, &attributes.tenant.name, stack),
         name: stack.project.name.as_str().into(),
         owned: Vec::new(),
         shown: attributes.source.as_deref().unwrap_or_default().into(),
     }
+}
+
+/// The variables of a stack.
+pub(super) fn environment(resource: &Resource) -> Environment {
+    let variable = |(name, value): (&Arc<str>, &Value)| {
+        let text = value.as_str().unwrap_or_default();
+        let value = if value.is_sensitive() { EnvValue::sensitive(text) } else { EnvValue::plain(text) };
+        (Arc::clone(name), value)
+    };
+    resource.get("env").as_object().into_iter().flatten().map(variable).collect()
 }
 
 /// Where a stack's Compose files, and what they name, may lie.

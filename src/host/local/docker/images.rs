@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use bollard::Docker;
+use bollard::models::ImageSummary;
 use bollard::query_parameters::{CreateImageOptions, ListImagesOptions};
 use futures_util::StreamExt;
 use zeroize::Zeroizing;
@@ -19,16 +20,25 @@ const STALLED: Duration = Duration::from_mins(5);
 
 /// Those of some images that are there: one listing.
 pub(super) async fn find(docker: &Docker, references: &[String]) -> Result<Vec<Image>, Failure> {
+    Ok(named(&all(docker).await?, references))
+}
+
+/// All images.
+pub(super) async fn all(docker: &Docker) -> Result<Vec<ImageSummary>, Failure> {
     let options = ListImagesOptions { digests: true, ..Default::default() };
-    let found = within(PATIENCE, docker.list_images(Some(options))).await?;
+    within(PATIENCE, docker.list_images(Some(options))).await
+}
+
+/// Those of these names.
+pub(super) fn named(all: &[ImageSummary], references: &[String]) -> Vec<Image> {
     let named = |reference: &String| {
-        let image = found.iter().find(|image| {
+        let image = all.iter().find(|image| {
             let mut names = image.repo_tags.iter().chain(&image.repo_digests);
             names.any(|name| same_reference(name, reference)) || image.id == *reference
         });
         image.map(|image| convert::image(reference, image))
     };
-    Ok(references.iter().filter_map(named).collect())
+    references.iter().filter_map(named).collect()
 }
 
 pub(super) async fn pull(

@@ -14,6 +14,7 @@ mod networks;
 mod observe;
 mod operate;
 mod ready;
+mod tools;
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use self::failure::Failure;
 pub(super) use self::observe::one as answer;
 pub(super) use self::operate::operate;
+pub(super) use self::tools::Tools;
 
 /// How long the engine may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -1,27 +1,23 @@
 //! Answers of the engine.
 
 use std::path::Path;
-use std::time::Duration;
 
 use bollard::query_parameters::{ListContainersOptions, ListServicesOptions};
 
+use super::tools::Tools;
 use super::{PATIENCE, connect, convert, failure::Failure, images, within};
-use crate::host::{Command, local::process};
-use crate::plan::docker::ComposeTool;
 use crate::plan::{Answer, Query};
 
-/// How long a Compose tool may take to say its version.
-const TOOL: Duration = Duration::from_secs(20);
-
 /// Answers a question about Docker; each costs one listing of the engine (two for what has two parts).
-pub(in crate::host::local) async fn one(vsa: &Path, query: &Query) -> Answer {
+pub(in crate::host::local) async fn one(vsa: &Path, query: &Query, tools: &Tools) -> Answer {
     let (socket, found) = match query {
         Query::Containers { socket } => (socket, containers(socket).await),
         Query::Networks { socket } => (socket, networks(socket).await),
         Query::Engine { socket } => (socket, engine(socket).await),
-        Query::Images { socket, references } => (socket, images(socket, references).await),
+        Query::Images { socket, references } => (socket, images(socket, references, tools).await),
         Query::Services { socket } => (socket, services(socket).await),
-        Query::ComposeTool => return compose_tool(vsa).await,
+        Query::ComposeTool => return tools.find(vsa).await.map_or(Answer::Absent, Answer::ComposeTool),
+        Query::ComposeHashes(candidate) => return tools.hashes(vsa, candidate).await,
         _ => return Answer::Failed("the question is not about Docker".to_owned()),
     };
     match found {
@@ -55,8 +51,10 @@ async fn engine(socket: &Path) -> Result<Answer, Failure> {
     Ok(Answer::Engine(convert::engine(version, info)))
 }
 
-async fn images(socket: &Path, references: &[String]) -> Result<Answer, Failure> {
-    images::find(&connect(socket)?, references).await.map(Answer::Images)
+async fn images(socket: &Path, references: &[String], tools: &Tools) -> Result<Answer, Failure> {
+    let list = async || images::all(&connect(socket)?).await;
+    let listing = tools.images(socket);
+    Ok(Answer::Images(images::named(listing.get_or_try_init(list).await?, references)))
 }
 
 async fn services(socket: &Path) -> Result<Answer, Failure> {
@@ -72,21 +70,4 @@ async fn services(socket: &Path) -> Result<Answer, Failure> {
         Err(Failure::Status(503, _)) => Ok(Answer::Absent),
         Err(failure) => Err(failure),
     }
-}
-
-/// The plugin where there is one, else the program of its own.
-async fn compose_tool(vsa: &Path) -> Answer {
-    let plugin = version(vsa, Command::new("docker").arg("compose")).await;
-    if let Some(version) = plugin {
-        return Answer::ComposeTool(ComposeTool::plugin(version));
-    }
-    match version(vsa, Command::new("docker-compose")).await {
-        Some(version) => Answer::ComposeTool(ComposeTool::standalone(version)),
-        None => Answer::Absent,
-    }
-}
-
-async fn version(vsa: &Path, command: Command) -> Option<semver::Version> {
-    let output = process::ask(vsa, command.arg("version").arg("--short").timeout(TOOL)).await.ok()?;
-    output.success().then(|| ComposeTool::version(&String::from_utf8_lossy(&output.stdout))).flatten()
 }

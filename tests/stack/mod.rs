@@ -1,5 +1,7 @@
 //! Stacks on a real Docker engine: brought up, changed, repaired, rolled back, stopped and taken away.
 
+mod plans;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;

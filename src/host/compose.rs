@@ -1,0 +1,134 @@
+//! The Compose tool's command lines.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::Command;
+use crate::plan::ComposeProject;
+use crate::plan::docker::ComposeTool;
+
+/// How long the tool may take beside pulling and waiting.
+const TOOL_TIMEOUT: Duration = Duration::from_mins(30);
+
+/// What the tool is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Makes all containers as the files say, and removes those of services that are gone.
+    Up {
+        /// Whether no image is pulled. The first Compose cannot be told that: the images must be there.
+        never_pull: bool,
+    },
+    /// Pulls all images.
+    Pull,
+    /// Stops all containers.
+    Stop,
+    /// Removes containers and networks, and with `volumes` the named volumes.
+    Down {
+        /// Whether named volumes go too.
+        volumes: bool,
+    },
+    /// The last lines of a service's log.
+    Logs {
+        /// The service.
+        service: String,
+        /// How many.
+        lines: usize,
+    },
+    /// The hash of each service's configuration: a container is made anew where its label has another.
+    Hashes,
+}
+
+impl Task {
+    fn arguments(&self, tool: &ComposeTool) -> Vec<String> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        match self {
+            Self::Up { never_pull } => {
+                let mut arguments = words(&["up", "--detach", "--remove-orphans"]);
+                if *never_pull && tool.version.major >= 2 {
+                    arguments.extend(words(&["--pull", "never"]));
+                }
+                arguments
+            }
+            Self::Pull => words(&["pull"]),
+            Self::Hashes => words(&["config", "--hash=*"]),
+            Self::Stop => words(&["stop"]),
+            Self::Down { volumes: false } => words(&["down", "--remove-orphans"]),
+            Self::Down { volumes: true } => words(&["down", "--remove-orphans", "--volumes"]),
+            Self::Logs { service, lines } => {
+                let mut arguments = words(&["logs", "--no-color", "--tail"]);
+                arguments.extend([lines.to_string(), service.clone()]);
+                arguments
+            }
+        }
+    }
+}
+
+/// The command line for a task. The engine is named by an option, for the environment is empty.
+pub fn command(tool: &ComposeTool, project: &ComposeProject, task: &Task) -> Command {
+    let mut command = Command::new(&tool.program)
+        .timeout(TOOL_TIMEOUT)
+        .arg("--host")
+        .arg(format!("unix://{}", project.socket.display()));
+    for word in &tool.prefix {
+        command = command.arg(word);
+    }
+    let mut arguments: Vec<OsString> = vec![
+        "--project-name".into(),
+        project.name.clone().into(),
+        "--project-directory".into(),
+        project.directory.clone().into(),
+        "--env-file".into(),
+        project.env_file.clone().into(),
+    ];
+    for file in &project.files {
+        arguments.extend(["--file".into(), file.clone().into()]);
+    }
+    for profile in &project.profiles {
+        arguments.extend(["--profile".into(), profile.clone().into()]);
+    }
+    arguments.extend(task.arguments(tool).into_iter().map(OsString::from));
+    arguments.into_iter().fold(command, Command::arg)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// A command line as text, the project's own part of it left away.
+    fn line(tool: &ComposeTool, task: &Task) -> String {
+        let project = ComposeProject {
+            socket: "/run/docker.sock".into(),
+            name: "acme-shop".to_owned(),
+            directory: "/srv/acme/shop/compose".into(),
+            files: ["compose.yml", "vsa.override.yml"].map(PathBuf::from).to_vec(),
+            env_file: "/srv/acme/shop/env/.env".into(),
+            profiles: vec!["extra".to_owned()],
+        };
+        let command = command(tool, &project, task);
+        let words = command.arguments.iter().map(|word| word.to_string_lossy().into_owned());
+        let words: Vec<_> = std::iter::once(command.program.display().to_string()).chain(words).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn both_tools_get_the_same_words() {
+        let plugin = ComposeTool::plugin(semver::Version::new(2, 20, 2));
+        let standalone = ComposeTool::standalone(semver::Version::new(1, 29, 2));
+        assert_eq!(
+            line(&standalone, &Task::Hashes),
+            "docker-compose --host unix:///run/docker.sock --project-name acme-shop --project-directory \
+             /srv/acme/shop/compose --env-file /srv/acme/shop/env/.env --file compose.yml --file vsa.override.yml \
+             --profile extra config --hash=*"
+        );
+        let up = Task::Up { never_pull: true };
+        assert!(line(&standalone, &up).ends_with(" up --detach --remove-orphans"));
+        assert_eq!(
+            line(&plugin, &up),
+            "docker --host unix:///run/docker.sock compose --project-name acme-shop --project-directory \
+             /srv/acme/shop/compose --env-file /srv/acme/shop/env/.env --file compose.yml --file vsa.override.yml \
+             --profile extra up --detach --remove-orphans --pull never"
+        );
+    }
+}
