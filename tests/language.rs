@@ -261,6 +261,31 @@ fn depth_is_an_error() {
     assert!(vsa::value::Value::from_json_text(&format!("{}{}", "[".repeat(100), "]".repeat(100))).is_err());
 }
 
+/// Values that grow from one expression to the next: neither they nor what looks at them ends the process.
+#[test]
+fn values_have_bounded_depth() {
+    let workspace = crate::support::Workspace::new();
+    let mut text = String::from("locals {\n  l0 = []\n");
+    for level in 1..30_000 {
+        let _ = writeln!(text, "  l{level} = [local.l{}]", level - 1);
+    }
+    text.push_str("}\noutput \"deep\" {\n  value = [jsonencode(local.l29999), toset(local.l29999), local.l29999 == local.l29998]\n}\n");
+    workspace.write("main.hcl", text);
+    let run = workspace.vsa(["validate"]).code(1);
+    insta::assert_snapshot!(run.stderr.lines().filter(|line| !line.starts_with("audit:")).collect::<Vec<_>>().join("\n"), @r"
+    error: the value has more than 64 levels inside each other
+      --> main.hcl:66:9
+       |
+    66 |   l64 = [local.l63]
+       |         ^^^^^^^^^^^
+       |
+       = help: put its parts beside each other rather than into each other, for instance with `concat` or `merge`
+    ");
+    let right = format!("output \"a\" {{\n  value = {}{}\n}}\n", "[".repeat(60), "]".repeat(60));
+    workspace.write("main.hcl", right);
+    drop(workspace.vsa(["validate"]).code(0));
+}
+
 #[test]
 fn every_broken_block_is_reported() {
     let text = "\u{feff}a \"é\" {\r\n  b = \r\n}\r\nc {\n  d = 1\n}\ne {\n  f = [1,,]\n}\ng {\n  h = 1\n";

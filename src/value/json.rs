@@ -19,9 +19,6 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// How deep arrays and objects may be inside each other; bounds the stack.
-const DEPTH: usize = 64;
-
 impl Value {
     /// The value as JSON, its secrets exposed: callers look at [`Value::contains_sensitive`] first. Unknown values are
     /// `null`.
@@ -82,7 +79,7 @@ impl Value {
     /// The value of a JSON text: arrays are tuples, objects are objects, numbers keep all their digits.
     pub fn from_json_text(text: &str) -> Result<Self, JsonError> {
         let raw: &RawValue = serde_json::from_str(text).map_err(|error| JsonError(error.to_string()))?;
-        from_raw(raw, DEPTH)
+        from_raw(raw, Self::MAX_DEPTH)
     }
 }
 
@@ -96,10 +93,11 @@ fn write_string(string: &str, text: &mut String) {
     }
 }
 
-fn from_raw(raw: &RawValue, depth: usize) -> Result<Value, JsonError> {
+fn from_raw(raw: &RawValue, depth: u16) -> Result<Value, JsonError> {
     let text = raw.get().trim();
     let wrong = |error: serde_json::Error| JsonError(error.to_string());
-    let deeper = || depth.checked_sub(1).ok_or_else(|| JsonError(format!("more than {DEPTH} levels")));
+    let deeper =
+        || depth.checked_sub(1).ok_or_else(|| JsonError(format!("more than {} levels", Value::MAX_DEPTH)));
     Ok(match text.as_bytes().first() {
         Some(b'[') => {
             let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(wrong)?;

@@ -53,16 +53,25 @@ pub enum Repr {
 #[derive(Clone, PartialEq)]
 pub struct Value {
     repr: Repr,
+    depth: u16,
     sensitive: bool,
 }
 
 impl Value {
     /// `null`.
-    pub const NULL: Self = Self { repr: Repr::Null, sensitive: false };
+    pub const NULL: Self = Self { repr: Repr::Null, depth: 0, sensitive: false };
+
+    /// How many levels of lists, maps and objects inside each other the language takes: what goes down into a value
+    /// needs a bounded stack.
+    pub const MAX_DEPTH: u16 = 64;
 
     /// A value that is not sensitive.
     pub fn new(repr: Repr) -> Self {
-        Self { repr, sensitive: false }
+        let mut this = Self { repr, depth: 0, sensitive: false };
+        if !matches!(this.repr, Repr::Unknown(_)) && !this.is_scalar() && !this.is_null() {
+            this.depth = this.children().map(|child| child.depth).max().unwrap_or(0).saturating_add(1);
+        }
+        this
     }
 
     /// A value that is known only after an apply.
@@ -83,6 +92,11 @@ impl Value {
     /// An object with these attributes.
     pub fn object(attributes: Object) -> Self {
         Self::new(Repr::Object(Arc::new(attributes)))
+    }
+
+    /// How many levels of lists, maps and objects it has inside each other; see [`Value::MAX_DEPTH`].
+    pub fn depth(&self) -> u16 {
+        self.depth
     }
 
     /// What it is, beside its marks. Look at [`Value::is_sensitive`] before anything of it is shown.

@@ -54,7 +54,20 @@ impl Evaluator<'_> {
         self.source.span(node)
     }
 
+    /// Expressions are bounded by the parser; the values that they build on, and come to, are bounded here.
     fn expression(&self, expr: &Expression) -> Evaluated {
+        let value = self.unbounded(expr)?;
+        if value.depth() > Value::MAX_DEPTH {
+            let most = Value::MAX_DEPTH;
+            return Err(Diagnostic::error(format!("the value has more than {most} levels inside each other"))
+                .at(self.span(expr))
+                .help("put its parts beside each other rather than into each other, for instance with `concat` or `merge`")
+                .into());
+        }
+        Ok(value)
+    }
+
+    fn unbounded(&self, expr: &Expression) -> Evaluated {
         match expr {
             Expression::Null(_) => Ok(Value::NULL),
             Expression::Bool(bool) => Ok((*bool.value()).into()),
