@@ -3,18 +3,18 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use vsa::address::Address;
-use vsa::audit::{Actor, Audit, Entry, Error, Event, Filter, Run, Verification, verify};
+use vsa::audit::{Actor, Audit, Entry, Error, Event, Filter, Reader, Run, Verification, verify};
 use vsa::state::AuditHead;
 
 use super::support::processes::wait_until;
-use super::support::{Run as Ran, Workspace};
+use super::support::{Run as Ran, Workspace, root};
 
 struct Log {
     _directory: tempfile::TempDir,
@@ -67,6 +67,10 @@ impl Log {
         log
     }
 
+    fn reader(&self) -> Reader {
+        Reader::open(&self.database).unwrap().unwrap()
+    }
+
     fn lines(&self) -> Vec<String> {
         fs::read_to_string(&self.jsonl).unwrap().lines().map(str::to_owned).collect()
     }
@@ -101,7 +105,8 @@ impl Log {
 
     fn repairs(&self) -> Vec<String> {
         let filter = Filter { event: Some(Event::LogRepaired), ..Filter::default() };
-        self.open().unwrap().list(&filter).unwrap().into_iter().filter_map(|record| record.detail).collect()
+        self.open().unwrap();
+        self.reader().list(&filter).unwrap().into_iter().filter_map(|record| record.detail).collect()
     }
 }
 
@@ -154,7 +159,7 @@ fn records_are_found_by_what_they_say() {
     let mut other = Audit::open(&log.jsonl, &log.database, run("r2", "plan"), at(40)).unwrap();
     other.append(at(40), &[Entry::new(Event::RunStarted)]).unwrap();
     let seqs = |filter: Filter| -> Vec<u64> {
-        other.list(&filter).unwrap().into_iter().map(|record| record.seq).collect()
+        log.reader().list(&filter).unwrap().into_iter().map(|record| record.seq).collect()
     };
     assert_eq!(seqs(Filter::default()), [1, 2, 3, 4, 5]);
     assert_eq!(seqs(Filter { limit: Some(2), ..Filter::default() }), [4, 5]);
@@ -167,7 +172,7 @@ fn records_are_found_by_what_they_say() {
     assert_eq!(seqs(Filter { resource: Some(domain.to_string()), ..Filter::default() }), [2]);
     assert_eq!(seqs(Filter { resource: Some("domain.site".into()), ..Filter::default() }), [3, 4]);
     assert_eq!(seqs(Filter { resource: Some("domain.sit".into()), ..Filter::default() }), [] as [u64; 0]);
-    assert_eq!(other.lines(&Filter::default()).unwrap(), log.lines());
+    assert_eq!(log.reader().lines(&Filter::default()).unwrap(), log.lines());
 }
 
 #[test]
@@ -416,6 +421,39 @@ fn an_apply_whose_end_one_copy_has_is_caught_up_by_the_next_run() {
     let export = workspace.vsa(["audit", "export", "-of", "apply"]).code(0);
     assert_eq!(export.stdout.matches("\"event\":\"committed\"").count(), 1, "{export}");
     drop(workspace.vsa(["audit", "verify"]).code(0));
+}
+
+/// The log's files are for a group: who is in it lists and exports what it may not write.
+#[test]
+fn a_reader_of_the_log_need_not_be_able_to_write_it() {
+    use std::os::unix::fs::chown;
+    if !root() {
+        return;
+    }
+    let workspace = Workspace::new();
+    let log = workspace.path().join("log");
+    let place = |name: &str| log.join(name).display().to_string();
+    let (jsonl, database) = (place("audit #1?.jsonl"), place("audit #1?.db"));
+    workspace.write(
+        "main.hcl",
+        format!("vsa {{\n  audit {{\n    jsonl    = \"{jsonl}\"\n    database = \"{database}\"\n  }}\n}}\n"),
+    );
+    drop(workspace.vsa(["init"]).code(0));
+    let games = 60;
+    for path in [&log, Path::new(&jsonl), Path::new(&database)] {
+        chown(path, None, Some(games)).unwrap();
+    }
+    let program = workspace.path().join("vsa");
+    fs::copy(env!("CARGO_BIN_EXE_vsa"), &program).unwrap();
+    let before = fs::read(&jsonl).unwrap();
+    for arguments in [["audit", "list"], ["audit", "export"], ["audit", "verify"]] {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=60", "--clear-groups"]).arg(&program).args(arguments);
+        command.current_dir(workspace.configuration()).env("HOME", workspace.path());
+        let run = Ran::of(command).code(0).says("this command only reads");
+        assert!(run.stdout.contains("run_started") || run.stdout.contains("2 records"), "{run}");
+    }
+    assert_eq!(fs::read(&jsonl).unwrap(), before);
 }
 
 /// What is written in the place of a value may be a secret: it is neither said nor kept.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params};
 
 use crate::state::AuditHead;
 
@@ -69,7 +69,7 @@ impl Database {
             .open(path)
             .map_err(Error::io("open", path))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = Self::connect(path, flags)?;
+        let database = Self::connect(path, path, flags)?;
         database
             .prepare_tables()
             .map_err(Error::database(path))
@@ -83,13 +83,24 @@ impl Database {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let database = Self::connect(path, flags)?;
-        Ok(database.has_tables().map_err(Error::database(path))?.then_some(database))
+        let database = Self::connect(path, path, flags)?;
+        let has_tables = match database.has_tables() {
+            // Nobody writes it now, so it has no side files, and they cannot be made in a directory of somebody else's.
+            Err(error)
+                if matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)) =>
+            {
+                let name = format!("file:{}?immutable=1", escaped(path));
+                let database = Self::connect(Path::new(&name), path, flags | OpenFlags::SQLITE_OPEN_URI)?;
+                return Ok(database.has_tables().map_err(Error::database(path))?.then_some(database));
+            }
+            has_tables => has_tables.map_err(Error::database(path))?,
+        };
+        Ok(has_tables.then_some(database))
     }
 
-    fn connect(path: &Path, flags: OpenFlags) -> Result<Self, Error> {
+    fn connect(name: &Path, path: &Path, flags: OpenFlags) -> Result<Self, Error> {
         let connect = || {
-            let connection = Connection::open_with_flags(path, flags)?;
+            let connection = Connection::open_with_flags(name, flags)?;
             connection.busy_timeout(BUSY)?;
             Ok(connection)
         };
@@ -209,6 +220,11 @@ impl Database {
         };
         insert().map_err(Error::database(&self.path))
     }
+}
+
+/// A path inside a URI (<https://sqlite.org/uri.html>).
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }
 
 /// A record's number as `SQLite` keeps it; there are no larger ones.

@@ -26,6 +26,27 @@ use crate::state::AuditHead;
 use database::Database;
 use journal::Journal;
 
+/// The audit log, for those who may only read it.
+#[derive(Debug)]
+pub struct Reader(Database);
+
+impl Reader {
+    /// Opens the log's database; `None` where there is none.
+    pub fn open(database: &Path) -> Result<Option<Self>, Error> {
+        Ok(Database::open_read_only(database)?.map(Self))
+    }
+
+    /// The records that `filter` lets through, oldest first.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Record>, Error> {
+        self.lines(filter)?.iter().map(|line| record::parse(line, self.0.path())).collect()
+    }
+
+    /// As [`Reader::list`], as the lines that they are.
+    pub fn lines(&self, filter: &Filter) -> Result<Vec<String>, Error> {
+        self.0.select(filter)
+    }
+}
+
 /// The open audit log of a configuration.
 #[derive(Debug)]
 pub struct Audit {
@@ -87,16 +108,6 @@ impl Audit {
         }
         let line = self.database.line(head.count)?;
         Ok(line.is_some_and(|line| record::hash_of(&line) == Some(&*head.head)))
-    }
-
-    /// The records that `filter` lets through, oldest first.
-    pub fn list(&self, filter: &Filter) -> Result<Vec<Record>, Error> {
-        self.lines(filter)?.iter().map(|line| record::parse(line, self.database.path())).collect()
-    }
-
-    /// As [`Audit::list`], as the lines that they are.
-    pub fn lines(&self, filter: &Filter) -> Result<Vec<String>, Error> {
-        self.database.select(filter)
     }
 
     /// Makes closing the log leave no side files of the database; for runs that change things, because it takes a

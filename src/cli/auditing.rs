@@ -203,11 +203,6 @@ impl Auditing {
         Err(Failure { exit, diagnostics })
     }
 
-    /// The open log.
-    pub fn log(&self) -> Option<&Audit> {
-        self.log.as_ref()
-    }
-
     /// How far the log reaches.
     pub fn head(&self) -> AuditHead {
         self.log.as_ref().map(|log| log.head().clone()).unwrap_or_default()
@@ -256,7 +251,9 @@ mod tests {
         file.set_len(whole).unwrap();
         let (result, _) = auditing.finish(Ok(Exit::Done), at(3), terminal);
         assert_eq!(result.unwrap(), Exit::Done);
-        let records = auditing.log().unwrap().list(&audit::Filter::default()).unwrap();
+        let (_, database) = auditing.paths(&Layout::new(directory.path()));
+        let log = audit::Reader::open(&database).unwrap().unwrap();
+        let records = log.list(&audit::Filter::default()).unwrap();
         let seen: Vec<(Timestamp, Event)> =
             records.iter().map(|record| (record.time.parse().unwrap(), record.event)).collect();
         let expected = [

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::audit::{self, Audit, Run, Verification};
+use crate::audit::{self, Run, Verification};
 use crate::config::{self, Declared, Settings};
 use crate::diag::{Diagnostic, Sources};
 use crate::host::{Host, LocalHost, clock};
@@ -322,11 +322,17 @@ impl Invocation {
         Ok(Lock::acquire(&self.layout.lock(), &holder, flags.lock_timeout)?)
     }
 
-    /// Asks the audit log something.
-    pub fn with_audit<T>(&self, ask: impl FnOnce(&Audit) -> Result<T, audit::Error>) -> Result<T, Failure> {
-        let auditing = self.audit();
-        let log = auditing.log().ok_or_else(|| Diagnostic::error("the audit log cannot be opened"))?;
-        ask(log).map_err(|error| error.diagnostic().into())
+    /// Asks the audit log something; who may read it need not be able to write it.
+    pub fn with_audit<T>(
+        &self,
+        ask: impl FnOnce(&audit::Reader) -> Result<T, audit::Error>,
+    ) -> Result<T, Failure> {
+        let (_, database) = self.audit_paths();
+        let failed = |error: audit::Error| Failure::from(error.diagnostic());
+        match audit::Reader::open(&database).map_err(failed)? {
+            Some(log) => ask(&log).map_err(failed),
+            None => Err(Diagnostic::error(format!("there is no audit log in {}", database.display())).into()),
+        }
     }
 
     /// Where the two copies of the audit log are.
