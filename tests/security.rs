@@ -400,6 +400,10 @@ fn what_may_not_be_read_is_said_and_is_no_drift() {
     let plan = crate::support::Run::of(command).code(0);
     let plan = plan.says("the live generation of `node.local` cannot be read").says("Permission denied");
     assert!(!plan.stdout.contains("deleted"), "{plan}");
+    let mut command = workspace.system().unwrap().command("setpriv", &workspace.configuration());
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).arg("generations");
+    let list = crate::support::Run::of(command).code(1);
+    drop(list.says("the generations of `node.local` cannot be read").says("Permission denied"));
 }
 
 /// An owner or a group that is named no more gives way to vsa itself, and what somebody else did to them is drift.
