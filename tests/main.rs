@@ -35,6 +35,7 @@ mod pipes;
 mod reference;
 mod saved_plans;
 mod security;
+mod snippets;
 mod stack;
 mod stacks;
 mod store;

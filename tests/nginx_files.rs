@@ -584,7 +584,7 @@ fn a_proxied_site_as_an_administrator_reads_it() {
     );
     insta::assert_snapshot!(stage.text("sites/a.example.conf"), @r#"
 # Written by vsa. A change made here is drift, and the next apply takes it back.
-limit_req_zone $binary_remote_addr zone=vsa_a_example_3e1899fc:1m rate=10r/s;
+limit_req_zone $binary_remote_addr zone=vsa_a_example_0rwllghaotzx0:1m rate=10r/s;
 
 server {
     listen 80;
@@ -614,7 +614,7 @@ server {
     include base/security_headers.conf;
 
     location / {
-        limit_req zone=vsa_a_example_3e1899fc burst=20 nodelay;
+        limit_req zone=vsa_a_example_0rwllghaotzx0 burst=20 nodelay;
         proxy_pass http://127.0.0.1:3000;
         include base/proxy.conf;
         proxy_set_header Host $host$vsa_port;

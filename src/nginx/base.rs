@@ -2,8 +2,6 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::digest::hex;
-
 use super::param::Param;
 use crate::template::View;
 
@@ -44,7 +42,7 @@ impl Zone<'_> {
     pub fn id(&self) -> String {
         let word: String =
             self.name.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '_' }).collect();
-        format!("vsa_{word}_{}", short_hash(&[self.name, self.key, self.size, self.rate]))
+        format!("vsa_{word}_{}", name_hash(&[self.name, self.key, self.size, self.rate]))
     }
 
     /// For a template.
@@ -57,14 +55,26 @@ impl Zone<'_> {
     }
 }
 
-/// Eight hexadecimal digits that change with any of `parts`.
-pub fn short_hash(parts: &[&str]) -> String {
+/// How many digits of base 36 hold 64 bits.
+const DIGITS: usize = 13;
+
+/// The part of a name that tells it from all others of the node: 64 bits that change with any of `parts`. Two equal ones
+/// would be one upstream, zone or variable for two sites. It is as short as that allows, in letters of one case, which
+/// nginx does not tell apart in variables: its table of variables takes few long names on a host that does not
+/// enlarge it.
+pub fn name_hash(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    hex(&hash.finalize()[..4])
+    let mut left = hash.finalize().iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let mut name = String::with_capacity(DIGITS);
+    for _ in 0..DIGITS {
+        name.extend(u32::try_from(left % 36).ok().and_then(|digit| char::from_digit(digit, 36)));
+        left /= 36;
+    }
+    name
 }
 
 /// A security header that every site sends by default, unless its upstream sets one itself.
@@ -163,4 +173,19 @@ pub fn listens(port: u16, ipv6: bool) -> Vec<Param> {
         listens.push(Param::bare(format!("[::]:{port}")));
     }
     listens
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_of_very_many_names_are_equal() {
+        let names: HashSet<_> =
+            (0..150_000).map(|site| name_hash(&[&format!("s{site}.example.com"), "0"])).collect();
+        assert_eq!(names.len(), 150_000);
+        assert_ne!(name_hash(&["ab", "c"]), name_hash(&["a", "bc"]));
+    }
 }

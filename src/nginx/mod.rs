@@ -24,6 +24,6 @@ pub use foreign::{Foreign, ForeignServer, Listen, Read, foreign, includes};
 pub use marker::{MANIFEST, SITES, marker_file};
 pub use message::{NginxMessage, origin, parse_error};
 pub use param::{InNginx, Param, Place, Trace};
-pub use snippet::{Context, Refusal, check_snippet};
+pub use snippet::{Context, Refusal, allowed, check_snippet};
 pub use syntax::{Directive, SyntaxError, parse};
 pub use template::{Rendered, Template, render};

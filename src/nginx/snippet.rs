@@ -115,6 +115,9 @@ const ALLOWED: &[&str] = &[
     "types_hash_max_size",
 ];
 
+/// Directives that vsa sets in each server that compresses: nginx takes each once. A location may set them anew.
+const SET_IN_SERVER: &[&str] = &["gzip_comp_level", "gzip_min_length", "gzip_proxied"];
+
 /// Directives that only a server takes.
 const SERVER_ONLY: &[&str] = &[
     "client_header_buffer_size",
@@ -156,6 +159,13 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("underscores_in_headers", "an `X_Forwarded_For` could pass for the header that vsa sets"),
 ];
 
+/// The directives that a snippet may hold.
+pub fn allowed(context: Context) -> impl Iterator<Item = &'static str> {
+    let in_server = context == Context::Server;
+    let both = ALLOWED.iter().filter(move |name| !in_server || !SET_IN_SERVER.contains(name));
+    both.chain(SERVER_ONLY.iter().filter(move |_| in_server)).copied()
+}
+
 /// Checks a snippet: nginx's grammar, and directives of the allow list without blocks. All refusals at once.
 pub fn check_snippet(text: &str, context: Context) -> Result<(), Vec<Refusal>> {
     let directives = parse(text).map_err(|error| vec![error.into()])?;
@@ -183,6 +193,12 @@ fn refusal(directive: &Directive, context: Context) -> Option<Refusal> {
                 Some("write it into the `extra_config` of the domain"),
             ),
         };
+    }
+    if context == Context::Server && SET_IN_SERVER.contains(&name) {
+        return refuse(
+            format!("`{name}` is set for all sites already, and nginx takes it once in a server"),
+            Some("write it into the `extra_config` of a `location`, such as `location \"/\"`"),
+        );
     }
     if ALLOWED.contains(&name) {
         return None;

@@ -235,7 +235,7 @@ fn splice(directives: &mut Vec<Directive>, snippets: &BTreeMap<usize, Vec<Direct
 /// The names of zones, upstreams and variables end in a hash of what they are for: here, in the number of the name in
 /// its file instead.
 fn unhashed(lines: Vec<Line>) -> Vec<Line> {
-    let hashed = Regex::new("vsa_(?:[A-Za-z0-9_]*_)?[0-9a-f]{8}\\b").unwrap();
+    let hashed = Regex::new("vsa_(?:[A-Za-z0-9_]*_)?[0-9a-z]{13}\\b").unwrap();
     let mut names: Vec<String> = Vec::new();
     let mut number = |name: &str| {
         let known = names.iter().position(|known| known == name);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::attributes::{Csp, Hsts, SecurityHeaders};
 use super::place::Resolved;
-use crate::nginx::base::{HSTS, SECURITY_HEADERS, SecurityHeader, short_hash};
+use crate::nginx::base::{HSTS, SECURITY_HEADERS, SecurityHeader, name_hash};
 use crate::nginx::{Param, Place, Trace};
 use crate::resource::Path;
 use crate::template::View;
@@ -108,7 +108,7 @@ impl Site<'_> {
 
     /// A value of the site's own: a map, because the upstream's header goes before it.
     fn own(&self, header: SecurityHeader, value: &str, place: Place, maps: &mut Vec<View>) -> Line {
-        let variable = format!("vsa_{}", short_hash(&[self.name, header.name, value]));
+        let variable = format!("vsa_{}", name_hash(&[self.name, header.name, value]));
         let variable = Param::bare(variable).after("$");
         maps.push(
             View::new()

@@ -7,7 +7,7 @@ use super::place::{Answer, Resolved, Said};
 use super::roots;
 use crate::names::{AddressRange, FilePath, Text as _, UpstreamScheme};
 use crate::nginx::Param;
-use crate::nginx::base::{BY_CLIENT, BY_SITE, CLIENT_ZONE, PASSWORD_ZONE, Zone, short_hash};
+use crate::nginx::base::{BY_CLIENT, BY_SITE, CLIENT_ZONE, PASSWORD_ZONE, Zone, name_hash};
 use crate::resource::Path;
 use crate::template::View;
 
@@ -186,7 +186,7 @@ impl<'a> Writer<'a> {
                 Param::fixed("$vsa_upstream")
             }
             _ if keepalive.is_some() || servers.len() > 1 => {
-                let name = format!("vsa_{}", short_hash(&[self.name, &index.to_string()]));
+                let name = format!("vsa_{}", name_hash(&[self.name, &index.to_string()]));
                 self.upstreams.push(
                     View::new()
                         .with("name", Param::bare(name.as_str()))
