@@ -584,7 +584,7 @@ mod certificate {
                 source(broken, "d").findings(),
                 ["error: `/etc/a.pem` cannot be used: it is not a PEM file"]
             );
-            let key = || Query::PrivateKey("/etc/a.key".into());
+            let key = || Query::PrivateKey { key: "/etc/a.key".into(), certificate: "/etc/a.pem".into() };
             let no_key = source(facts(60, &["shop.example.com"]), "d").seen(key(), Answer::Absent);
             assert_eq!(no_key.findings(), ["error: there is no `/etc/a.key`"]);
             let wrong = Answer::PrivateKey { wrong: Some("there is no private key in it".into()) };

@@ -1,5 +1,10 @@
 //! Certificates as they stand in PEM files.
 
+use rustls::InconsistentKeys;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::Pem;
 
@@ -19,6 +24,17 @@ pub fn private_key(pem: &[u8]) -> Result<(), String> {
         return Err("its key is encrypted, and nginx would ask for the passphrase".to_owned());
     }
     block.map(drop).map_err(|_| "it is not a PEM file".to_owned())
+}
+
+/// Whether a key is that of the first certificate of a PEM text; `None` where either is of a kind not known here.
+pub fn is_key_of(key: &[u8], certificate: &[u8]) -> Option<bool> {
+    let key = any_supported_type(&PrivateKeyDer::from_pem_slice(key).ok()?).ok()?;
+    let certificate = CertificateDer::from_pem_slice(certificate).ok()?;
+    match CertifiedKey::new(vec![certificate], key).keys_match() {
+        Ok(()) => Some(true),
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// The facts of the first certificate of a PEM text, or why there are none.

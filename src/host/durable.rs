@@ -1,9 +1,11 @@
 //! What makes a change of a directory of this machine last, and what the operating system may refuse on the way.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileTypeExt as _;
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use crate::diag::Diagnostic;
 
@@ -27,16 +29,31 @@ pub fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.new"))
 }
 
-/// Reads a file of vsa's own. What is no regular file is refused: a named pipe would be waited for, and a device has
-/// no end.
+/// Reads a file, see [`open_file`].
 pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open_file(path)?;
+    // At once as long as it gets: growing would leave copies of secrets behind.
+    let mut bytes = Vec::with_capacity(usize::try_from(file.metadata()?.len()).unwrap_or_default());
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Opens a file for reading. What is no regular file is refused: a named pipe would be waited for, and a device has
+/// no end.
+pub fn open_file(path: &Path) -> io::Result<File> {
     require_file(path)?;
-    std::fs::read(path)
+    // Something else may have taken its place since.
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    require(file.metadata()?.file_type())?;
+    Ok(file)
 }
 
 /// Refuses what is there and no regular file.
 pub fn require_file(path: &Path) -> io::Result<()> {
-    let kind = std::fs::metadata(path)?.file_type();
+    require(std::fs::metadata(path)?.file_type())
+}
+
+fn require(kind: FileType) -> io::Result<()> {
     let what = match kind {
         _ if kind.is_file() => return Ok(()),
         _ if kind.is_dir() => "a directory",

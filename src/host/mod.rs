@@ -22,10 +22,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use certificate::{first_certificate, private_key};
+pub use certificate::{first_certificate, is_key_of, private_key};
 pub use command::{Bind, Command, Output, Overlay, Status};
 pub use docker_operation::{DockerAnswer, DockerOperation};
-pub use durable::{FileError, beside, read_file, require_file, sync_parent};
+pub use durable::{FileError, beside, open_file, read_file, require_file, sync_parent};
 pub use error::HostError;
 pub use file_operation::{Contents, FileOperation};
 pub use local::LocalHost;

@@ -40,7 +40,12 @@ pub enum Query {
     /// The first certificate of a PEM file.
     Certificate(PathBuf),
     /// Whether a PEM file holds a private key that nginx can use: answered with [`Answer::PrivateKey`], never with the key.
-    PrivateKey(PathBuf),
+    PrivateKey {
+        /// The key's file.
+        key: PathBuf,
+        /// The file of the certificate that it shall be of.
+        certificate: PathBuf,
+    },
     /// What the marker location of a node's nginx answers on a loopback port.
     Marker {
         /// The HTTP port.

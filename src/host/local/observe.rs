@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::access::{self, Identities};
 use super::{probe, process};
 use crate::digest::hex;
-use crate::host::{first_certificate, private_key};
+use crate::host::{first_certificate, is_key_of, open_file, private_key, read_file};
 use crate::plan::observation::{FileType, Leaf, Stat};
 use crate::plan::{Answer, Query};
 
@@ -27,20 +27,24 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
     Some(match query {
         Query::Stat(path) => answer(stat(path).map(Answer::Stat)),
         Query::Digest(path) => answer(digest(path).map(Answer::Digest)),
-        Query::Read(path) => answer(fs::read(path).map(Answer::Bytes)),
+        Query::Read(path) => answer(read_file(path).map(Answer::Bytes)),
         Query::Tail { path, offset } => answer(tail(path, *offset)),
         Query::Entries(path) => answer(entries(path).map(Answer::Entries)),
         Query::Tree(path) => answer(tree(path, None).map(Answer::Tree)),
         Query::TreeBut { directory, unread } => answer(tree(directory, Some(unread)).map(Answer::Tree)),
         Query::Glob(pattern) => glob(pattern),
-        Query::Certificate(path) => match fs::read(path) {
+        Query::Certificate(path) => match read_pem(path) {
             Ok(bytes) => first_certificate(&bytes).map_or_else(Answer::Failed, Answer::Certificate),
             Err(error) => answer(Err(error)),
         },
-        Query::PrivateKey(path) => match fs::read(path).map(Zeroizing::new) {
-            Ok(bytes) => Answer::PrivateKey { wrong: private_key(&bytes).err() },
-            Err(error) if error.kind() == ErrorKind::IsADirectory => {
-                Answer::PrivateKey { wrong: Some("it is a directory".to_owned()) }
+        Query::PrivateKey { key, certificate } => match read_pem(key).map(Zeroizing::new) {
+            Ok(bytes) => {
+                let alone = private_key(&bytes);
+                let wrong = alone.err().or_else(|| another_certificates(&bytes, certificate));
+                Answer::PrivateKey { wrong }
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                Answer::PrivateKey { wrong: Some(error.to_string()) }
             }
             Err(error) => answer(Err(error)),
         },
@@ -72,6 +76,22 @@ pub(super) fn answer(result: io::Result<Answer>) -> Answer {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Answer::Absent,
         _ => Answer::Failed(error.to_string()),
     })
+}
+
+/// How large a PEM file may be, in bytes: many times the longest chain.
+const LARGEST_PEM: u64 = 1 << 20;
+
+fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
+    if open_file(path)?.metadata()?.len() > LARGEST_PEM {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is too large for a PEM file"));
+    }
+    read_file(path)
+}
+
+/// That a key is not the one of a certificate. Where that cannot be told, nginx will.
+fn another_certificates(key: &[u8], certificate: &Path) -> Option<String> {
+    let is_its_own = is_key_of(key, &read_pem(certificate).ok()?)?;
+    (!is_its_own).then(|| format!("it is not the key of `{}`", certificate.display()))
 }
 
 fn stat(path: &Path) -> io::Result<Stat> {
@@ -114,11 +134,11 @@ fn digest_of(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<String> {
 }
 
 fn digest(path: &Path) -> io::Result<String> {
-    digest_of(&mut File::open(path)?, &mut Vec::new())
+    digest_of(&mut open_file(path)?, &mut Vec::new())
 }
 
 fn tail(path: &Path, offset: u64) -> io::Result<Answer> {
-    let mut file = File::open(path)?;
+    let mut file = open_file(path)?;
     let size = file.metadata()?.len();
     let mut bytes = Vec::new();
     if offset < size {
@@ -202,7 +222,7 @@ fn glob(pattern: &str) -> Answer {
     let mut files = BTreeMap::new();
     for path in paths {
         let read = path.map_err(io::Error::from).and_then(|path| {
-            if path.is_dir() { Ok(None) } else { fs::read(&path).map(|bytes| Some((path, bytes))) }
+            if path.is_dir() { Ok(None) } else { read_file(&path).map(|bytes| Some((path, bytes))) }
         });
         match read {
             Ok(file) => files.extend(file),
@@ -240,6 +260,55 @@ mod tests {
         let Answer::Tree(tree) = answered(&but) else { panic!("no tree") };
         assert_eq!(tree["sites/a.conf"], Leaf::Unread { mode: 0o640 });
         assert_eq!(tree["log"], Leaf::Link("/dev/null".into()));
+    }
+
+    #[test]
+    fn what_is_no_file_is_neither_waited_for_nor_read_to_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let large = directory.path().join("large");
+        File::create(&large).unwrap().set_len(1 << 40).unwrap();
+        let failed = |query: Query| match answered(&query) {
+            Answer::Failed(why) | Answer::PrivateKey { wrong: Some(why) } => why,
+            other => format!("{other:?}"),
+        };
+        for (path, what) in [(pipe, "a named pipe"), ("/dev/zero".into(), "a device")] {
+            let key = Query::PrivateKey { key: path.clone(), certificate: path.clone() };
+            for query in [
+                Query::Read(path.clone()),
+                Query::Digest(path.clone()),
+                Query::Certificate(path.clone()),
+                key,
+            ] {
+                assert_eq!(failed(query), format!("it is {what}, not a file"));
+            }
+        }
+        assert_eq!(failed(Query::Certificate(large.clone())), "it is too large for a PEM file");
+        let key = Query::PrivateKey { key: large.clone(), certificate: large };
+        assert_eq!(failed(key), "it is too large for a PEM file");
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let pair = |name: &str| {
+            let rcgen::CertifiedKey { cert, signing_key } =
+                rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+            let (certificate, key) =
+                (directory.path().join(format!("{name}.crt")), directory.path().join(format!("{name}.key")));
+            fs::write(&certificate, cert.pem()).unwrap();
+            fs::write(&key, signing_key.serialize_pem()).unwrap();
+            (certificate, key)
+        };
+        let ((one, its_key), (two, _)) = (pair("one"), pair("two"));
+        let asked = |certificate: &Path| {
+            answered(&Query::PrivateKey { key: its_key.clone(), certificate: certificate.to_owned() })
+        };
+        assert_eq!(asked(&one), Answer::PrivateKey { wrong: None });
+        let wrong = Some(format!("it is not the key of `{}`", two.display()));
+        assert_eq!(asked(&two), Answer::PrivateKey { wrong });
+        assert_eq!(asked(&directory.path().join("none")), Answer::PrivateKey { wrong: None });
     }
 
     #[test]

@@ -12,7 +12,8 @@ use super::{Attributes, Facts, Judgement, day, names};
 
 pub(super) fn queries(attributes: &Attributes) -> Vec<Query> {
     attributes.source().map_or_else(Vec::new, |(certificate, key)| {
-        vec![Query::Certificate(certificate.clone()), Query::Digest(certificate), Query::PrivateKey(key)]
+        let pair = Query::PrivateKey { key, certificate: certificate.clone() };
+        vec![Query::Certificate(certificate.clone()), Query::Digest(certificate), pair]
     })
 }
 
@@ -53,7 +54,8 @@ pub(super) fn judge(
     };
     let shown = key.display();
     // One that may not be read now is judged by the apply, which may.
-    let wrong = match subject.observed.get(&Query::PrivateKey(key.clone())) {
+    let pair = Query::PrivateKey { key: key.clone(), certificate: certificate.clone() };
+    let wrong = match subject.observed.get(&pair) {
         Some(Answer::Absent) => Some(format!("there is no `{shown}`")),
         Some(Answer::PrivateKey { wrong: Some(why) }) => Some(format!("`{shown}` cannot be used: {why}")),
         _ => None,
