@@ -42,7 +42,7 @@ pub(super) async fn run(
         return Ok(output);
     }
     let verb = match task {
-        Task::Up { .. } => "brought up",
+        Task::Up { .. } | Task::UpOf { .. } | Task::UpBeside { .. } => "brought up",
         Task::Pull => "pulled",
         Task::Stop => "stopped",
         Task::Down { .. } => "taken down",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::environment;
 use super::node::{Entry, Map, Node, Text, Value};
@@ -272,6 +273,18 @@ impl Service {
         said.map_or(Some(1), |text| text.text.parse().ok())
     }
 
+    /// How long its containers may take to end by themselves (compose-spec, `stop_grace_period`: ten seconds unless it
+    /// says otherwise).
+    pub fn stop_grace_period(&self) -> Duration {
+        let said = self.text("stop_grace_period").and_then(|text| duration(&text.text));
+        said.unwrap_or(Duration::from_secs(10))
+    }
+
+    /// The ports of the node that it takes for itself, so that no second container can have them.
+    pub fn fixed_ports(&self) -> impl Iterator<Item = &Port> {
+        self.ports.iter().filter(|port| port.published.is_some())
+    }
+
     /// Whether it says how its health is found out.
     pub fn has_healthcheck(&self) -> bool {
         let Some(check) = self.get("healthcheck").filter(|check| check.map().is_some()) else { return false };
@@ -280,5 +293,44 @@ impl Service {
             first.is_some_and(|first| &*first.text == "NONE")
         });
         !none && !check.text_of("disable").is_some_and(Text::is_on)
+    }
+}
+
+/// A duration as Compose writes it: `1m30s`, `500ms`, `1.5h`.
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut whole = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(rest.len());
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let letters = rest.find(|char: char| char.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = match &rest[..letters] {
+            "us" => 1e-6,
+            "ms" => 1e-3,
+            "" | "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        rest = &rest[letters..];
+        whole += Duration::try_from_secs_f64(number * unit).ok()?;
+    }
+    Some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_are_read_as_compose_writes_them() {
+        let read = |text| duration(text).map(|duration| duration.as_millis());
+        let cases = [("10s", 10_000), ("1m30s", 90_000), ("500ms", 500), ("1.5h", 5_400_000), ("5", 5_000)];
+        for (text, milliseconds) in cases {
+            assert_eq!(read(text), Some(milliseconds), "{text}");
+        }
+        assert_eq!(read("soon"), None);
+        assert_eq!(read("1 day"), None);
     }
 }

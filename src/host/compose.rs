@@ -18,6 +18,21 @@ pub enum Task {
         /// Whether no image is pulled. The first Compose cannot be told that: the images must be there.
         never_pull: bool,
     },
+    /// Makes the containers of some services as the files say, those that they depend on left alone, and removes those
+    /// of services that are gone.
+    UpOf {
+        /// The services.
+        services: Vec<String>,
+        /// As of [`Task::Up`].
+        never_pull: bool,
+    },
+    /// Makes more containers of some services beside those that they have, which stay as they are.
+    UpBeside {
+        /// How many each shall have then.
+        scale: Vec<(String, usize)>,
+        /// As of [`Task::Up`].
+        never_pull: bool,
+    },
     /// Pulls all images.
     Pull,
     /// Stops all containers.
@@ -41,12 +56,27 @@ pub enum Task {
 impl Task {
     fn arguments(&self, tool: &ComposeTool) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let up = |options: &[&str], never_pull: bool| {
+            let mut arguments = words(&["up", "--detach"]);
+            arguments.extend(words(options));
+            if never_pull && tool.version.major >= 2 {
+                arguments.extend(words(&["--pull", "never"]));
+            }
+            arguments
+        };
         match self {
-            Self::Up { never_pull } => {
-                let mut arguments = words(&["up", "--detach", "--remove-orphans"]);
-                if *never_pull && tool.version.major >= 2 {
-                    arguments.extend(words(&["--pull", "never"]));
-                }
+            Self::Up { never_pull } => up(&["--remove-orphans"], *never_pull),
+            Self::UpOf { services, never_pull } => {
+                let mut arguments = up(&["--remove-orphans", "--no-deps"], *never_pull);
+                arguments.extend(services.iter().cloned());
+                arguments
+            }
+            Self::UpBeside { scale, never_pull } => {
+                let mut arguments = up(&["--no-recreate", "--no-deps"], *never_pull);
+                let scales =
+                    scale.iter().flat_map(|(name, count)| ["--scale".to_owned(), format!("{name}={count}")]);
+                arguments.extend(scales);
+                arguments.extend(scale.iter().map(|(name, _)| name.clone()));
                 arguments
             }
             Self::Pull => words(&["pull"]),
@@ -130,5 +160,11 @@ mod tests {
              /srv/acme/shop/compose --env-file /srv/acme/shop/env/.env --file compose.yml --file vsa.override.yml \
              --profile extra up --detach --remove-orphans --pull never"
         );
+        let beside = Task::UpBeside { scale: vec![("web".to_owned(), 2)], never_pull: false };
+        let words = " up --detach --no-recreate --no-deps --scale web=2 web";
+        assert!(line(&standalone, &beside).ends_with(words) && line(&plugin, &beside).ends_with(words));
+        let others = Task::UpOf { services: vec!["db".to_owned()], never_pull: false };
+        let words = " up --detach --remove-orphans --no-deps db";
+        assert!(line(&standalone, &others).ends_with(words) && line(&plugin, &others).ends_with(words));
     }
 }

@@ -1,5 +1,6 @@
 //! Actions: operations on the outside world as data, each with its undo.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,19 @@ pub struct ComposeProject {
     pub env_file: PathBuf,
     /// The profiles that are on.
     pub profiles: Vec<String>,
+}
+
+/// A service whose containers are replaced while they go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollingService {
+    /// Its name.
+    pub name: String,
+    /// The ids of all containers that it has.
+    pub here: Vec<String>,
+    /// Of those, the ones that new ones take the place of.
+    pub old: Vec<String>,
+    /// How many containers it has while both are there.
+    pub scale: usize,
 }
 
 /// When images are pulled.
@@ -109,6 +123,19 @@ pub enum Operation {
         pull: PullPolicy,
         /// How long to wait, in seconds.
         wait: u32,
+        /// The services whose new containers come up beside the old ones.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        rolling: Vec<RollingService>,
+        /// With `rolling`: the other services.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<String>,
+    },
+    /// Stops and removes containers of a Compose project in whose place others serve; one that has gone is no error.
+    RetireContainers {
+        /// The project.
+        project: ComposeProject,
+        /// Each with how long it may take to end by itself, in seconds.
+        containers: BTreeMap<String, u32>,
     },
     /// Stops the containers of a Compose project.
     ComposeStop {

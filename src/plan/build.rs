@@ -183,9 +183,9 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     let mut work = BTreeMap::new();
     let mut file_changes = Vec::new();
     for address in &wanted {
-        let Some((node, observed)) = known.remove(address) else { continue };
-        let here = items.iter().filter(|item| item.node == *address);
-        let endpoints = endpoints(here, inputs, &node, &observed, &mut findings);
+        let Some((node, mut observed)) = known.remove(address) else { continue };
+        let here = items.iter().zip(&refreshed).filter(|(item, _)| item.node == *address);
+        let endpoints = endpoints(here, inputs, &node, &mut observed, ask, &mut findings);
         if findings.has_errors() {
             continue;
         }

@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use crate::address::Address;
 
-use super::build::Inputs;
-use super::items::Item;
+use super::build::{Ask, Inputs};
+use super::items::{Item, answers};
+use super::kind::Refreshed;
 use super::node::{Docker, Node};
 use super::observation::Observations;
-use crate::diag::{Diagnostic, Diagnostics};
+use super::placed::Placement;
+use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::state::Status;
 
 /// A port of a service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,42 +93,63 @@ pub(super) fn allocate<'a>(
     Some(endpoints)
 }
 
-/// Where the sites of a node reach the services that they name.
+/// A service that a site names, with the place that does.
+struct Named<'a> {
+    place: Option<Span>,
+    site: &'a Address,
+    endpoint: Endpoint,
+    target: Option<(&'a Item<'a>, &'a Refreshed)>,
+}
+
+/// Where the sites of a node reach the services that they name. What must be known of services before they get their
+/// ports is asked here.
 pub(super) fn endpoints<'a>(
-    items: impl Iterator<Item = &'a Item<'a>>,
+    items: impl Iterator<Item = (&'a Item<'a>, &'a Refreshed)>,
     inputs: &Inputs<'_>,
     node: &Node,
-    observed: &Observations,
+    observed: &mut Observations,
+    ask: &mut Ask<'_>,
     findings: &mut Diagnostics,
 ) -> Endpoints {
-    let items: Vec<&Item<'_>> = items.collect();
-    let mut wanted: BTreeMap<Endpoint, Serving> = BTreeMap::new();
-    let mut first = None;
-    for item in &items {
+    let items: Vec<(&Item<'_>, &Refreshed)> = items.collect();
+    let mut named = Vec::new();
+    for (item, _) in &items {
         let Some(resource) = item.desired else { continue };
         for (path, endpoint) in item.kind.endpoints(resource) {
-            let place = resource.span(&path);
             // They are in the order of their addresses.
-            let at = items.binary_search_by(|item| item.address.cmp(&endpoint.target));
+            let at = items.binary_search_by(|(item, _)| item.address.cmp(&endpoint.target));
             let target = at.ok().map(|at| items[at]);
-            let serving = match target {
-                Some(target) => target
-                    .kind
-                    .serving(target.subject(node, observed, &NO_ENDPOINTS, inputs.now), &endpoint.service),
-                None => Err(Diagnostic::error(format!("`{}` is on another node", endpoint.target))
-                    .help("a site and what it passes requests on to live on one node")),
-            };
-            match serving {
-                Ok(serving) => {
-                    first.get_or_insert((place, item.address));
-                    wanted.insert(endpoint, serving);
-                }
-                Err(error) => findings.push(error.at(place).on(item.address)),
-            }
+            named.push(Named { place: resource.span(&path), site: item.address, endpoint, target });
         }
     }
     let empty = BTreeMap::new();
     let prior = inputs.state.nodes.get(&node.spec.address).map_or(&empty, |stored| &stored.endpoints);
+    let former = named
+        .iter()
+        .filter_map(|named| Some((named.endpoint.clone(), prior.get(&named.endpoint.to_string())?.clone())));
+    let former: Endpoints = former.collect();
+    if inputs.refresh {
+        ask_ahead(&named, &former, inputs, node, observed, ask);
+    }
+    let mut wanted: BTreeMap<Endpoint, Serving> = BTreeMap::new();
+    let mut first = None;
+    for Named { place, site, endpoint, target } in named {
+        let serving = match target {
+            Some((target, _)) => {
+                let subject = target.subject(node, observed, &former, inputs.now);
+                target.kind.serving(subject, &endpoint.service)
+            }
+            None => Err(Diagnostic::error(format!("`{}` is on another node", endpoint.target))
+                .help("a site and what it passes requests on to live on one node")),
+        };
+        match serving {
+            Ok(serving) => {
+                first.get_or_insert((place, site));
+                wanted.insert(endpoint, serving);
+            }
+            Err(error) => findings.push(error.at(place).on(site)),
+        }
+    }
     let docker = &node.spec.docker;
     let allocated = allocate(wanted.iter().map(|(endpoint, serving)| (endpoint, *serving)), prior, docker);
     allocated.unwrap_or_else(|| {
@@ -139,6 +163,37 @@ pub(super) fn endpoints<'a>(
         );
         Endpoints::new()
     })
+}
+
+/// Asks what kinds have to know of resources that change and whose containers may be replaced side by side.
+fn ask_ahead(
+    named: &[Named<'_>],
+    former: &Endpoints,
+    inputs: &Inputs<'_>,
+    node: &Node,
+    observed: &mut Observations,
+    ask: &mut Ask<'_>,
+) {
+    let mut seen = BTreeSet::new();
+    let mut questions = Vec::new();
+    for (item, refreshed) in named.iter().filter_map(|named| named.target) {
+        let subject = item.subject(node, observed, former, inputs.now);
+        let Some(prior) = item.prior.filter(|_| seen.insert(item.address)) else { continue };
+        // What cannot be made is said where it is made.
+        let (true, Ok(files)) = (item.kind.replaces_beside(subject), item.kind.placed(subject)) else {
+            continue;
+        };
+        let placement = Placement::of(item.address, item.prior, files, inputs.key);
+        let stays =
+            prior.status == Status::Live && refreshed.drift.is_empty() && placement.changed.is_empty();
+        if !stays {
+            questions.extend(item.kind.inquiries(subject, &placement.files));
+        }
+    }
+    questions.retain(|question| observed.get(question).is_none());
+    if !questions.is_empty() {
+        observed.extend(answers(&node.spec, questions, ask));
+    }
 }
 
 #[cfg(test)]

@@ -174,12 +174,18 @@ pub trait Kind: Send + Sync {
         Vec::new()
     }
 
-    /// How it runs a service that a site names.
+    /// How it runs a service that a site names; the subject's endpoints are those of before.
     ///
     /// # Errors
     /// Why it does not: it has no such service, with what it has instead.
     fn serving(&self, subject: Subject<'_>, _service: &str) -> Result<Serving, Diagnostic> {
         Err(Diagnostic::error(format!("`{}` runs no services", subject.address)))
+    }
+
+    /// Whether new containers of its services may run beside the old ones for a while. Of such a one that changes,
+    /// [`Kind::inquiries`] are made before its services get their ports, with the ports that they had.
+    fn replaces_beside(&self, _subject: Subject<'_>) -> bool {
+        false
     }
 
     /// Its files at places of their own.

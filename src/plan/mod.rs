@@ -23,7 +23,7 @@ mod outputs;
 mod owner;
 mod placed;
 
-pub use action::{Action, ComposeProject, Operation, Phase, PullPolicy, Undo};
+pub use action::{Action, ComposeProject, Operation, Phase, PullPolicy, RollingService, Undo};
 pub use actions::KEPT_GENERATIONS;
 pub use build::{Ask, Inputs, NodeWork, Planned, build};
 pub use change::{

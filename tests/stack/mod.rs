@@ -1,6 +1,7 @@
 //! Stacks on a real Docker engine: brought up, changed, repaired, rolled back, stopped and taken away.
 
 mod plans;
+mod rolling;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -7,7 +7,7 @@ use crate::support::images;
 
 impl Ground {
     /// What a plan says of the services of the stack.
-    fn services(&self) -> String {
+    pub(super) fn services(&self) -> String {
         let plan = self.workspace.vsa(["plan"]).code(0);
         let change = plan.stdout.split("stack \"shop\" {").nth(1).unwrap_or_else(|| panic!("{plan}"));
         let (_, details) = change.split_once("\n    }\n\n").unwrap();
@@ -16,6 +16,7 @@ impl Ground {
             .replace(&self.tenant(), "TENANT")
             .replace(&self.workspace.node_root().display().to_string(), "ROOT")
             .replace(&self.port().to_string(), "PORT")
+            .replace(&(self.port() + 1).to_string(), "NEXT")
     }
 
     /// The first port of the node's range.

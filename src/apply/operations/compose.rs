@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::{Context, Facts, fact};
 use crate::apply::compose::{self, Readiness, Task};
 use crate::diag::Diagnostic;
+use crate::host::DockerOperation;
 use crate::plan::docker::Container;
-use crate::plan::{Answer, ComposeProject, Piece, PlacedBody, PullPolicy, Query};
+use crate::plan::{Answer, ComposeProject, Piece, PlacedBody, PullPolicy, Query, RollingService};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
 
@@ -115,21 +116,78 @@ pub(super) async fn prepare(
     Ok(Facts::new())
 }
 
+/// How a project is brought up.
+#[derive(Clone, Copy)]
+pub(super) struct Up<'a> {
+    pub(super) pull: PullPolicy,
+    /// How long to wait, in seconds.
+    pub(super) wait: u32,
+    /// The services whose new containers come up beside the old ones, and then the others.
+    pub(super) rolling: &'a [RollingService],
+    pub(super) others: &'a [String],
+}
+
 /// Brings a project up, and waits until its containers do their work.
 pub(super) async fn up(
     context: Context<'_>,
     project: &ComposeProject,
-    pull: PullPolicy,
-    wait: u32,
+    how: Up<'_>,
 ) -> Result<Facts, Diagnostic> {
+    let Up { pull, wait, rolling, others } = how;
     let secrets = secrets(context, project).await;
     if pull == PullPolicy::Always {
         compose::run(context, project, &Task::Pull, &secrets).await?;
     }
     let never_pull = pull == PullPolicy::Never;
-    compose::run(context, project, &Task::Up { never_pull }, &secrets).await?;
-    let containers = settled(context, project, wait, &secrets).await?;
+    if rolling.is_empty() {
+        compose::run(context, project, &Task::Up { never_pull }, &secrets).await?;
+    } else {
+        if !others.is_empty() {
+            let task = Task::UpOf { services: others.to_vec(), never_pull };
+            compose::run(context, project, &task, &secrets).await?;
+        }
+        let scale = rolling.iter().map(|service| (service.name.clone(), service.scale)).collect();
+        compose::run(context, project, &Task::UpBeside { scale, never_pull }, &secrets).await?;
+    }
+    // What goes may be ill: perhaps that is why it goes.
+    let old: BTreeSet<&str> = rolling.iter().flat_map(|service| &service.old).map(String::as_str).collect();
+    let containers = settled(context, project, wait, &secrets, &old).await?;
     Ok(fact("services", services(&containers)))
+}
+
+/// Removes the containers that came up beside the old ones.
+pub(super) async fn remove_beside(
+    context: Context<'_>,
+    project: &ComposeProject,
+    rolling: &[RollingService],
+) -> Result<(), Diagnostic> {
+    for container in compose::containers(context.host, project).await? {
+        let mut services = rolling.iter();
+        let new = services.any(|service| {
+            container.service() == Some(&service.name) && !service.here.contains(&container.id)
+        });
+        if new {
+            let operation = DockerOperation::Remove { container: container.id };
+            context.host.docker(&project.socket, operation).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Stops and removes containers.
+pub(super) async fn retire(
+    context: Context<'_>,
+    project: &ComposeProject,
+    containers: &BTreeMap<String, u32>,
+) -> Result<Facts, Diagnostic> {
+    for (container, patience) in containers {
+        let patience = Duration::from_secs(u64::from(*patience));
+        let stop = DockerOperation::Stop { container: container.clone(), patience };
+        context.host.docker(&project.socket, stop).await?;
+        let remove = DockerOperation::Remove { container: container.clone() };
+        context.host.docker(&project.socket, remove).await?;
+    }
+    Ok(Facts::new())
 }
 
 /// Waits until all containers are healthy, have stayed up, or have done their work.
@@ -138,13 +196,15 @@ async fn settled(
     project: &ComposeProject,
     wait: u32,
     secrets: &[String],
+    old: &BTreeSet<&str>,
 ) -> Result<Vec<Container>, Diagnostic> {
     let host = context.host;
     let begun = host.elapsed();
     let limit = Duration::from_secs(u64::from(wait));
     let mut steady = begun;
     loop {
-        let containers = compose::containers(host, project).await?;
+        let mut containers = compose::containers(host, project).await?;
+        containers.retain(|container| !old.contains(container.id.as_str()));
         let states: Vec<_> =
             containers.iter().map(|container| (container, compose::readiness(container))).collect();
         let elapsed = host.elapsed();

@@ -107,7 +107,12 @@ pub(super) async fn perform(
         Operation::RemoveFile { path } => files::remove(context, path).await,
         Operation::RemoveDirectory { root, path } => directories::remove(context, root, path).await,
         Operation::ComposePrepare { project, ports, .. } => compose::prepare(context, project, ports).await,
-        Operation::ComposeUp { project, pull, wait } => compose::up(context, project, *pull, *wait).await,
+        Operation::ComposeUp { project, pull, wait, rolling, others } => {
+            compose::up(context, project, compose::Up { pull: *pull, wait: *wait, rolling, others }).await
+        }
+        Operation::RetireContainers { project, containers } => {
+            compose::retire(context, project, containers).await
+        }
         Operation::ComposeStop { project } => compose::stop(context, project).await,
         Operation::ComposeDown { project, volumes } => compose::down(context, project, *volumes).await,
         Operation::RemoveCertificate { directory } => certificates::remove(context, directory).await,
@@ -129,6 +134,9 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
             Undo::RemoveMade,
             Operation::IssueSelfSigned { directory, .. } | Operation::CopyCertificate { directory, .. },
         ) => certificates::undo(context, directory, before).await,
+        (Undo::RemoveMade, Operation::ComposeUp { project, rolling, .. }) if !rolling.is_empty() => {
+            compose::remove_beside(context, project, rolling).await
+        }
         (Undo::RemoveMade, Operation::ComposeUp { project, .. }) => {
             compose::down(context, project, false).await.map(|_| ())
         }

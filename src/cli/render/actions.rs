@@ -54,13 +54,23 @@ pub fn describe(operation: &Operation) -> String {
             };
             format!("prove that project {} can come up: Docker and Compose are there{free}", project.name)
         }
-        Operation::ComposeUp { project, pull, wait } => {
+        Operation::RetireContainers { project, containers } => {
+            let count = containers.len();
+            let what = if count == 1 { "container" } else { "containers" };
+            format!("remove {count} old {what} of project {}, in whose place others serve", project.name)
+        }
+        Operation::ComposeUp { project, pull, wait, rolling, .. } => {
             let pull = match pull {
                 PullPolicy::Always => "pull images, ",
                 PullPolicy::Missing => "",
                 PullPolicy::Never => "pull no image, ",
             };
-            format!("bring project {} up: {pull}wait up to {wait}s until it is healthy", project.name)
+            let names: Vec<&str> = rolling.iter().map(|service| service.name.as_str()).collect();
+            let beside = match names.as_slice() {
+                [] => String::new(),
+                names => format!("new containers of {} beside the old, ", names.join(", ")),
+            };
+            format!("bring project {} up: {pull}{beside}wait up to {wait}s until it is healthy", project.name)
         }
         Operation::ComposeStop { project } => format!("stop project {}", project.name),
         Operation::ComposeDown { project, volumes } => {

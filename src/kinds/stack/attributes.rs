@@ -25,6 +25,7 @@ pub(super) struct Attributes {
     #[serde(default)]
     pub(super) images: Option<BTreeMap<ServiceName, ImageReference>>,
     pub(super) pull: PullPolicy,
+    pub(super) update: Update,
     pub(super) allow: Vec<String>,
     pub(super) wait: Wait,
     pub(super) limits: BTreeMap<ServiceName, Limits>,
@@ -46,6 +47,13 @@ pub(super) struct Tenant {
 pub(super) enum Status {
     Running,
     Stopped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Update {
+    Recreate,
+    Rolling,
 }
 
 #[derive(Debug, Deserialize)]

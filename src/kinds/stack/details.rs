@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::attributes::{Stack, Status};
 use super::containers::{self, Fate};
 use super::wanted::Wanted;
-use super::{models, observe};
+use super::{models, observe, rolling};
 use crate::compose::diff::{self, Diff, ServiceChange};
 use crate::compose::{FILES_LABEL, Project};
 use crate::plan::{
@@ -77,6 +77,7 @@ fn running(
         _ => {}
     }
     let none = Fate { here: Vec::new(), stale: Some(BTreeSet::new()), image_moved: false, wanted: 1 };
+    let replaced = rolling::replaced(subject, wanted, files);
     for service in after.active() {
         let fate = fates.as_ref().map_or(Some(&none), |fates| fates.get(&service.name));
         let change = changes.iter().find(|change| change.service == service.name);
@@ -88,9 +89,14 @@ fn running(
             _ if attributes.is_empty() && mounted.is_empty() => continue,
             _ => (ChangeKind::Update, "it changes".to_owned()),
         };
-        if kind == ChangeKind::Replace {
+        let mut why = why;
+        if replaced.contains_key(&*service.name) {
+            why = why.replacen("made anew", "replaced by new ones beside the old", 1);
+            effect = effect.map(|effect| if effect == Effect::Additive { Effect::Rolling } else { effect });
+        } else if kind == ChangeKind::Replace {
             effect = Some(Effect::Interrupting);
             details.interrupted.push(service.name.to_string());
+            details.remarks.extend(rolling::hindered(subject, wanted, &service.name));
         }
         details.parts.push(PartChange { part: format!("service {}", service.name), kind, why, attributes });
     }
@@ -126,13 +132,14 @@ fn outcome(
     if fate.here.is_empty() {
         return (ChangeKind::Create, format!("{} made", is(fate.wanted, &count(fate.wanted))));
     }
+    let mut names: Vec<&str> = attributes.iter().map(|attribute| attribute.name.as_str()).collect();
+    names.dedup();
     let Some(stale) = &fate.stale else {
         let kind =
             if attributes.is_empty() && mounted.is_empty() { ChangeKind::NoOp } else { ChangeKind::Update };
         return (kind, "what becomes of its containers is not known".to_owned());
     };
     if !stale.is_empty() {
-        let names: Vec<&str> = attributes.iter().map(|attribute| attribute.name.as_str()).collect();
         let mut reasons: Vec<String> = Vec::new();
         if !names.is_empty() {
             reasons.push(names.join(", "));

@@ -7,6 +7,7 @@ mod files;
 mod links;
 mod models;
 mod observe;
+mod rolling;
 mod rules;
 mod schema;
 mod serving;
@@ -25,6 +26,7 @@ use crate::plan::{Claim, ClaimScope, Details, Kind, PlacedFile, Query, Refreshed
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
 use crate::value::{Object, Value};
+use wanted::Wanted;
 
 /// The kind.
 #[derive(Debug)]
@@ -123,6 +125,10 @@ impl Kind for StackKind {
 
     fn serving(&self, subject: Subject<'_>, service: &str) -> Result<Serving, Diagnostic> {
         serving::serving(subject, service)
+    }
+
+    fn replaces_beside(&self, subject: Subject<'_>) -> bool {
+        Wanted::of(subject).is_some_and(rolling::is_on)
     }
 
     fn placed(&self, subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostics> {

@@ -16,6 +16,14 @@ const PULLS: &[(&str, &str)] = &[
     ("never", "none: they must be on the node"),
 ];
 
+const UPDATES: &[(&str, &str)] = &[
+    ("recreate", "containers are made anew in the place of the old ones, which end first"),
+    (
+        "rolling",
+        "services that sites name come up beside the old containers, which go once the new ones are healthy and serve",
+    ),
+];
+
 fn limits() -> Block {
     Block {
         attributes: vec![
@@ -85,6 +93,7 @@ pub(super) fn schema() -> Schema {
                 ),
                 attribute("pull", Ty::Enum(PULLS), "Which images are pulled before a change.")
                     .default(text("missing")),
+                attribute("update", Ty::Enum(UPDATES), "How containers are replaced.").default(text("recreate")),
                 attribute(
                     "allow",
                     Ty::List(Box::new(Ty::Text(&FileText::TYPE))),

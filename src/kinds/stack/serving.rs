@@ -1,5 +1,6 @@
 //! How a stack runs the services that sites name.
 
+use super::rolling;
 use super::wanted::Wanted;
 use crate::compose::Service;
 use crate::diag::Diagnostic;
@@ -12,9 +13,8 @@ const MOST: u32 = 100;
 pub(super) fn serving(subject: Subject<'_>, name: &str) -> Result<Serving, Diagnostic> {
     let once = Serving { replicas: 1, fresh: false };
     // Where its files cannot be read, that is said already.
-    let Some(project) = Wanted::of(subject).and_then(|wanted| wanted.project.as_ref()) else {
-        return Ok(once);
-    };
+    let Some(wanted) = Wanted::of(subject) else { return Ok(once) };
+    let Some(project) = &wanted.project else { return Ok(once) };
     let error = |what: &str| Err(Diagnostic::error(format!("`{}` {what} `{name}`", subject.address)));
     let service = match project.services.get(name) {
         Some(service) if service.active => service,
@@ -40,7 +40,7 @@ pub(super) fn serving(subject: Subject<'_>, name: &str) -> Result<Serving, Diagn
         Some(0) => error("has no containers of the service").map_err(|error| {
             error.help("its Compose file says `replicas: 0` or `scale: 0`: let it have one, or more")
         }),
-        Some(replicas) => Ok(Serving { replicas, ..once }),
+        Some(replicas) => Ok(Serving { replicas, fresh: rolling::is_due(subject, wanted, name, replicas) }),
         None => error("has too many containers of the service")
             .map_err(|error| error.help(format!("`replicas` or `scale` is a number up to {MOST}"))),
     }

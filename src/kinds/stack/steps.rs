@@ -1,10 +1,13 @@
 //! What a change of a stack lowers to.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::attributes::{Directory, Stack, Status as Run};
+use super::containers::Fate;
 use super::wanted::Wanted;
-use super::{files, observe};
+use super::{files, observe, rolling};
+use crate::compose::Project;
 use crate::plan::action::Access;
 use crate::plan::{Operation, Phase, Step, Subject, Undo};
 use crate::state::Status;
@@ -46,17 +49,40 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
         },
         undo: Undo::FormerProject,
     });
+    let by_path = files.into_iter().map(|file| (file.path.clone(), file)).collect();
+    let replaced = rolling::replaced(subject, wanted, &by_path);
+    let active = wanted.project.iter().flat_map(Project::active);
+    let others = active.filter(|service| !replaced.is_empty() && !replaced.contains_key(&*service.name));
     steps.push(Step {
         phase: Phase::Prepare,
         operation: Operation::ComposeUp {
-            project,
+            project: project.clone(),
             pull: attributes.pull,
             wait: u32::try_from(attributes.wait.timeout.seconds()).unwrap_or(u32::MAX),
+            rolling: replaced.iter().map(|(name, fate)| rolling::service(name, fate)).collect(),
+            others: others.map(|service| service.name.to_string()).collect(),
         },
         // Of one that was up before, the action that made it ready brings the former back, once its files are back.
-        undo: if was_up { Undo::Nothing } else { Undo::RemoveMade },
+        undo: if was_up && replaced.is_empty() { Undo::Nothing } else { Undo::RemoveMade },
     });
+    if !replaced.is_empty() {
+        let containers = retired(wanted, &replaced);
+        let operation = Operation::RetireContainers { project, containers };
+        steps.push(Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing });
+    }
     steps
+}
+
+/// The containers that go once others serve in their place, each with the seconds that it may take to end.
+fn retired(wanted: &Wanted, replaced: &BTreeMap<String, Fate<'_>>) -> BTreeMap<String, u32> {
+    let of = |(name, fate): (&String, &Fate<'_>)| {
+        let service = wanted.project.as_ref().and_then(|project| project.services.get(name.as_str()));
+        let patience = service.map_or(0, |service| service.stop_grace_period().as_secs());
+        let patience = u32::try_from(patience).unwrap_or(u32::MAX);
+        let old = fate.stale.iter().flatten().map(|id| ((*id).to_owned(), patience));
+        old.collect::<Vec<_>>()
+    };
+    replaced.iter().flat_map(of).collect()
 }
 
 /// Loopback ports that the project does not publish yet.

@@ -1,0 +1,86 @@
+//! Replacing containers while they go on: the new ones come up beside the old, on ports of their own, and the old ones go
+//! once nginx passes requests on to the new.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::attributes::{Status, Update};
+use super::containers::{self, Fate};
+use super::wanted::Wanted;
+use super::{files, models};
+use crate::compose::{Project, Service};
+use crate::plan::{PlacedFile, RollingService, Subject};
+
+/// Whether a stack's services may be replaced so.
+pub(super) fn is_on(wanted: &Wanted) -> bool {
+    wanted.attributes.update == Update::Rolling && wanted.attributes.status == Status::Running
+}
+
+/// Why a service's containers cannot stand beside each other.
+fn hindrance(service: &Service) -> Option<String> {
+    if let Some(name) = service.text("container_name") {
+        return Some(format!("`container_name` gives it one container, `{}`", name.shown()));
+    }
+    if service.text("network_mode").is_some_and(|mode| &*mode.text == "host") {
+        return Some("it is in the node's own network".to_owned());
+    }
+    service.fixed_ports().next().map(|port| format!("it takes the port {} for itself", port.short()))
+}
+
+/// The services that are replaced so: those that sites name.
+fn services<'a>(subject: Subject<'_>, project: &'a Project) -> impl Iterator<Item = &'a Service> {
+    let named: BTreeSet<String> =
+        files::endpoints(subject).map(|(endpoint, _)| endpoint.service.to_string()).collect();
+    project.active().filter(move |service| named.contains(&*service.name) && hindrance(service).is_none())
+}
+
+/// Those that are, with what becomes of their containers; none where that is not known.
+pub(super) fn replaced<'a>(
+    subject: Subject<'a>,
+    wanted: &Wanted,
+    files: &BTreeMap<PathBuf, PlacedFile>,
+) -> BTreeMap<String, Fate<'a>> {
+    let Some(own) = wanted.project.as_ref().filter(|_| is_on(wanted)) else { return BTreeMap::new() };
+    let rolling: BTreeSet<&str> = services(subject, own).map(|service| &*service.name).collect();
+    let known = || {
+        let project = models::after(subject, &wanted.stack, files)?;
+        let hashes = containers::hashes(subject, &wanted.stack, files).ok()?;
+        containers::fates(subject, &wanted.stack, &project, Ok(hashes))
+    };
+    let stale = |fate: &Fate<'_>| fate.stale.as_ref().is_some_and(|stale| !stale.is_empty());
+    let fates = if rolling.is_empty() { None } else { known() };
+    let fates = fates.into_iter().flatten().filter(|(name, fate)| rolling.contains(&**name) && stale(fate));
+    fates.map(|(name, fate)| (name.to_string(), fate)).collect()
+}
+
+/// Whether a service gets new ports: its containers are replaced, and no new ones are there yet. `subject` has the ports
+/// of before.
+pub(super) fn is_due(subject: Subject<'_>, wanted: &Wanted, service: &str, replicas: u16) -> bool {
+    if !is_on(wanted) || subject.prior.is_none() {
+        return false;
+    }
+    let placed = files::placed(subject).unwrap_or_default();
+    let files = placed.into_iter().map(|file| (file.path.clone(), file)).collect();
+    let replaced = replaced(subject, wanted, &files);
+    replaced.get(service).is_some_and(|fate| {
+        let stale = fate.stale.as_ref().map_or(0, BTreeSet::len);
+        fate.here.len() - stale < usize::from(replicas)
+    })
+}
+
+/// What the Compose tool is told of a service that is replaced so.
+pub(super) fn service(name: &str, fate: &Fate<'_>) -> RollingService {
+    let ids = fate.here.iter().map(|container| container.id.clone());
+    let old: Vec<String> = fate.stale.iter().flatten().map(|id| (*id).to_owned()).collect();
+    let new = fate.here.len() - old.len();
+    let scale = fate.here.len() + fate.wanted.saturating_sub(new);
+    RollingService { name: name.to_owned(), here: ids.collect(), old, scale }
+}
+
+/// Why a service that sites name is made anew in its place, although its stack would have it otherwise.
+pub(super) fn hindered(subject: Subject<'_>, wanted: &Wanted, name: &str) -> Option<String> {
+    let service = wanted.project.as_ref().filter(|_| is_on(wanted))?.services.get(name)?;
+    files::endpoints(subject).find(|(endpoint, _)| &*endpoint.service == name)?;
+    let why = hindrance(service)?;
+    Some(format!("service {name} cannot come up beside itself: {why}"))
+}
