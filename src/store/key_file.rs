@@ -1,7 +1,7 @@
 //! The file of a state's key.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::host::{require_file, sync_parent};
 use crate::state::{KEY_LENGTH, Key};
 
 use super::Error;
-use super::files::{create_private, make_directory};
+use super::files::make_directory;
 
 /// Reads the key; `None` where there is no file.
 ///
@@ -28,7 +28,7 @@ pub fn read_key(path: &Path) -> Result<Option<Key>, Error> {
         return Err(Error::ExposedKey { path: path.to_owned(), mode });
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(KEY_LENGTH * 2 + 2));
-    file.by_ref().take(4096).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    Read::by_ref(&mut file).take(4096).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     let invalid = || Error::InvalidKey { path: path.to_owned() };
     let text = std::str::from_utf8(&bytes).map_err(|_| invalid())?;
     Key::parse(text).map(Some).map_err(|_| invalid())
@@ -48,10 +48,18 @@ pub fn create_key(path: &Path) -> Result<Key, Error> {
     }
     let mut text = key.to_hex();
     text.push('\n');
-    create_private(path, text.as_bytes())
-        .and_then(|()| sync_parent(path))
-        .map_err(Error::io("write", path))?;
+    write_new(path, text.as_bytes()).map_err(Error::io("write", path))?;
     Ok(key)
+}
+
+/// Writes a private file where none is, in one step: it is there whole or not at all.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".key.").tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    sync_parent(path)
 }
 
 /// Reads the key, or makes one where there is no file.
