@@ -9,7 +9,7 @@ mod process;
 
 use std::fs::OpenOptions;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -117,11 +117,22 @@ impl Host for LocalHost {
         let failed = |error| HostError::new("lock", path, error);
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600);
-        let file = pause::around(|| options.open(path)).map_err(failed)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => Ok(Some(Box::new(FileLock { _held: held }))),
-            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, error)) => Err(HostError::new("lock", path, error)),
+        loop {
+            let file = pause::around(|| options.open(path)).map_err(failed)?;
+            let held = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(held) => held,
+                Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
+                Err((_, error)) => return Err(HostError::new("lock", path, error)),
+            };
+            // Who held it before may have removed it: what has no name any more is nobody's lock.
+            let opened = held.metadata().map_err(failed)?;
+            match std::fs::symlink_metadata(path) {
+                Ok(named) if (named.dev(), named.ino()) == (opened.dev(), opened.ino()) => {
+                    return Ok(Some(Box::new(FileLock { _held: held })));
+                }
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
         }
     }
 

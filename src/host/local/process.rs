@@ -77,12 +77,22 @@ async fn supervise(
     let status = if let Ok(status) = tokio::time::timeout(*timeout, child.wait()).await {
         status.map_err(failed)?.code().map_or(Status::Killed, Status::Exited)
     } else {
-        child.kill().await.map_err(failed)?;
+        // With all that it started: none of it goes on once the node is free for another run.
+        kill_group(child.id());
+        child.wait().await.map_err(failed)?;
         Status::TimedOut
     };
     // The readers may have ended already.
     let _ = ended.send(true);
     Ok(Output { status, stdout: stdout.await.unwrap_or_default(), stderr: stderr.await.unwrap_or_default() })
+}
+
+/// Ends a process group at once, which the process of this id leads.
+fn kill_group(leader: Option<u32>) {
+    if let Some(group) = leader.and_then(|leader| i32::try_from(leader).ok()) {
+        // It may have ended by itself.
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
 }
 
 /// Reads until the end, or until the program has ended and no more comes.
@@ -143,9 +153,7 @@ fn said_within(program: &Path, patience: Duration) -> Answer {
     }
     let said = hear.recv_timeout(patience);
     // It has ended, or it is not what it should be: with all that it started, it goes.
-    if let Ok(group) = i32::try_from(child.id()) {
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-    }
+    kill_group(Some(child.id()));
     let _ = child.wait();
     match said {
         Ok(bytes) => Answer::Text(String::from_utf8_lossy(&bytes).into_owned()),
@@ -205,6 +213,26 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_takes_too_long_ends_with_all_that_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let (program, child) = (directory.path().join("slow"), directory.path().join("child"));
+        let script = format!("#!/bin/sh\nsleep 600 &\necho $! > {}\nwait\n", child.display());
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let command = Command::new(&program).timeout(Duration::from_secs(1));
+        let output = run(Path::new("/proc/self/exe"), command).await.unwrap();
+        assert_eq!(output.status, Status::TimedOut);
+        let child: u32 = fs::read_to_string(&child).unwrap().trim().parse().unwrap();
+        // One that has ended and was not waited for yet has no command line any more.
+        let gone = async {
+            while command_line(child) != Answer::Absent {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone).await.expect("its child has ended");
+    }
 
     #[test]
     fn a_program_that_says_nothing_is_not_waited_for() {
