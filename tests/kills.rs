@@ -3,13 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Child;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use crate::support::processes::{self, wait_until};
+use crate::support::processes::wait_until;
 use crate::support::{Random, Request, Workspace, count, fetch, in_both_modes};
 
 /// The phases by the names that a pause knows them by.
@@ -17,9 +14,11 @@ const PHASES: [&str; 4] = ["preflight", "prepare", "switch", "clean_up"];
 
 in_both_modes![a_run_killed_at_any_instant_is_finished_by_the_next];
 
-/// Many redirects that name a version, and a tenant that comes and goes with it, so that every phase has work.
-fn write(workspace: &Workspace, sites: u32, version: u32) {
+/// Many redirects that name a version, and a tenant, a user and a certificate that come and go with it, so that every phase
+/// has work. The certificate is another one in each attempt too.
+fn write(workspace: &Workspace, sites: u32, version: u32, attempt: u32) {
     let mut text = format!("tenant \"acme\" {{}}\ntenant \"guest-{version}\" {{}}\n");
+    text.push_str(&protected(version, attempt));
     for site in 0..sites {
         let tenant = if site == 0 { format!("guest-{version}") } else { "acme".to_owned() };
         text.push_str(&domain(site, &tenant, version));
@@ -46,6 +45,42 @@ fn domain(site: u32, tenant: &str, version: u32) -> String {
     )
 }
 
+/// A site behind TLS and a password.
+fn protected(version: u32, attempt: u32) -> String {
+    format!(
+        "auth \"staff\" {{
+  tenant = tenant.acme
+  realm  = \"Staff\"
+  cost   = 4
+  user \"alice\" {{
+    password = \"secret of {version}\"
+  }}
+}}
+certificate \"protected.example.com\" {{
+  issuer = \"self_signed\"
+  days   = {}
+}}
+domain \"protected.example.com\" {{
+  tenant = tenant.acme
+  auth   = auth.staff
+  redirect {{
+    to = \"https://example.net/\"
+  }}
+}}
+",
+        100 + (2 * version + attempt) % 200
+    )
+}
+
+/// The protected site asks for the password, and takes that of this version.
+fn assert_protected(workspace: &Workspace, version: u32, instant: &str) {
+    let request = Request::https(workspace.https_port(), "protected.example.com", "/");
+    let status = |request: &Request| workspace.fetch(request).status;
+    assert_eq!(status(&request), 401, "after a kill at {instant}");
+    let known = request.password("alice", &format!("secret of {version}"));
+    assert_eq!(status(&known), 301, "after a kill at {instant}");
+}
+
 /// The versions that the sites answer with.
 fn versions(workspace: &Workspace, sites: u32) -> BTreeSet<String> {
     let port = workspace.http_port();
@@ -63,38 +98,19 @@ fn expected(version: u32) -> BTreeSet<String> {
     BTreeSet::from([format!("https://v{version}.example.net/")])
 }
 
-/// Starts an apply that stops itself at an instant. `None` where it ended before.
-pub fn stopped_at(workspace: &Workspace, instant: &str) -> Option<Child> {
-    let mut command = workspace.command(["apply", "-auto-approve"]);
-    let null = std::process::Stdio::null;
-    let mut child = command.env("VSA_PAUSE", instant).stdout(null()).stderr(null()).spawn().unwrap();
-    let pid = i32::try_from(child.id()).unwrap();
-    let mut ended = None;
-    let decided = wait_until(Duration::from_mins(1), || {
-        ended = child.try_wait().unwrap();
-        ended.is_some() || processes::stopped(pid)
-    });
-    assert!(decided, "the apply neither stopped at {instant} nor ended");
-    if let Some(status) = ended {
-        assert!(status.success(), "the apply that should have stopped at {instant} failed");
-        return None;
-    }
-    Some(child)
-}
-
 /// Beside an apply that is under way nothing can be planned; of one that was killed, the rest is.
 #[test]
 fn a_plan_beside_a_running_apply_does_not_call_it_interrupted() {
     let Some(workspace) = Workspace::managed() else { return };
     workspace.write_node("");
-    write(&workspace, 1, 0);
+    write(&workspace, 1, 0, 0);
     drop(workspace.apply());
-    write(&workspace, 1, 1);
-    let mut child = stopped_at(&workspace, "phase:switch:1").unwrap();
+    write(&workspace, 1, 1, 0);
+    let mut child = workspace.stopped_at("phase:switch:1").unwrap();
     let plan = workspace.vsa(["plan", "-detailed-exitcode"]).code(3).says("an apply is under way");
     assert!(!plan.stderr.contains("interrupted") && plan.stdout.is_empty(), "{plan}");
     drop(plan.says("vsa apply"));
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+    child.kill().unwrap();
     child.wait().unwrap();
     drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says("interrupted"));
 }
@@ -104,11 +120,11 @@ fn a_plan_beside_a_running_apply_does_not_call_it_interrupted() {
 fn survives(workspace: &mut Workspace, sites: u32, version: &mut u32, instant: &str) -> bool {
     let old = *version;
     let new = old + 1;
-    write(workspace, sites, new);
+    write(workspace, sites, new, 0);
     *version = new;
-    let Some(mut child) = stopped_at(workspace, instant) else { return false };
+    let Some(mut child) = workspace.stopped_at(instant) else { return false };
     // It is alive, and stopped where it was told to: `SIGKILL` finds it there.
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGKILL).unwrap();
+    child.kill().unwrap();
     child.wait().unwrap();
     let settled = wait_until(Duration::from_secs(10), || {
         let found = versions(workspace, sites);
@@ -116,8 +132,11 @@ fn survives(workspace: &mut Workspace, sites: u32, version: &mut u32, instant: &
         found.len() == 1
     });
     assert!(settled, "two generations answer after a kill at {instant}");
+    // What was asked for has changed meanwhile, so that nobody asks for what the killed run made.
+    write(workspace, sites, new, 1);
     drop(workspace.apply());
     assert_eq!(versions(workspace, sites), expected(new), "after a kill at {instant}");
+    assert_protected(workspace, new, instant);
     drop(workspace.assert_nothing_to_do());
     let orphans = orphans(workspace, new);
     assert!(orphans.is_empty(), "{orphans:?} are left of a kill at {instant}");
@@ -142,6 +161,7 @@ fn orphans(workspace: &Workspace, version: u32) -> Vec<String> {
     if generations.len() > 11 || generations.iter().any(|name| !kept(name)) {
         left.extend(generations);
     }
+    left.extend(unnamed_certificates(&root));
     let srv = match workspace.system() {
         Some(system) => system.path("/srv"),
         None => root.join("srv"),
@@ -153,12 +173,27 @@ fn orphans(workspace: &Workspace, version: u32) -> Vec<String> {
     left
 }
 
+/// Issues of certificates that no generation names: keys that nobody would ever remove.
+fn unnamed_certificates(root: &Path) -> Vec<String> {
+    let below = |path: &Path| -> Vec<PathBuf> {
+        fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
+    let manifests = below(&root.join("generations"));
+    let named = manifests.iter().map(|path| fs::read_to_string(path.join("manifest.json")).unwrap());
+    let named = named.collect::<String>();
+    let issues = below(&root.join("certificates")).into_iter().flat_map(|name| below(&name));
+    let inside = |issue: &PathBuf| {
+        format!("certificates/{}\"", issue.strip_prefix(root.join("certificates")).unwrap().display())
+    };
+    issues.filter(|issue| !named.contains(&inside(issue))).map(|issue| issue.display().to_string()).collect()
+}
+
 fn a_run_killed_at_any_instant_is_finished_by_the_next(workspace: &mut Workspace) {
     let sites = count(20, 200);
     let mut random = Random::from_environment();
     workspace.write_node("");
     let mut version = 0;
-    write(workspace, sites, version);
+    write(workspace, sites, version, 0);
     drop(workspace.apply());
     assert_eq!(versions(workspace, sites), expected(version));
 

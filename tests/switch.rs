@@ -200,7 +200,7 @@ fn a_failure_in_prepare_takes_back_or_keeps() {
         assert_eq!(fs::read_to_string(&file).unwrap(), "in the way");
         assert_eq!(ground.get("a.example").as_deref(), Some("one"));
         let acme = ground.state.resources.get(&Address::new("tenant", "acme"));
-        assert_eq!(acme.is_some_and(|stored| stored.facts["owned"] == true), keep);
+        assert_eq!(acme.is_some_and(|stored| stored.owns(&made)), keep);
     }
 }
 
@@ -397,11 +397,11 @@ fn nginx_is_started_and_stopped() {
     let mut ground = Ground::managed(nginx);
     done(&ground.sites(&[("a.example", "one")]));
     let node = ground.state.nodes[&ground.address].clone();
-    assert!(!block_on(vsa::apply::start(&*ground.host, &node)).unwrap());
+    assert_eq!(block_on(vsa::apply::start(&*ground.host, &node)).unwrap(), None);
     assert!(block_on(vsa::apply::stop(&*ground.host, &node.spec)).unwrap());
     assert!(!block_on(vsa::apply::stop(&*ground.host, &node.spec)).unwrap());
     assert_eq!(ground.get("a.example"), None);
-    assert!(block_on(vsa::apply::start(&*ground.host, &node)).unwrap());
+    assert_eq!(block_on(vsa::apply::start(&*ground.host, &node)).unwrap(), Some(1));
     let status = block_on(vsa::apply::Proxy::new(&*ground.host, &node.spec).status());
     assert_eq!(status.serves.as_deref(), Some("1 token-1"));
     assert!(status.master.is_some());

@@ -15,13 +15,13 @@ impl Interrupt {
         Self::default()
     }
 
-    /// Wished by `SIGINT` or `SIGTERM`, from now on.
+    /// Wished by `SIGINT`, `SIGTERM`, or `SIGHUP` (the terminal has gone), from now on.
     ///
     /// # Errors
     /// The system does not deliver signals.
     pub fn on_signals() -> std::io::Result<Self> {
         let interrupt = Self::default();
-        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
             let mut signals = signal(kind)?;
             let interrupt = interrupt.clone();
             tokio::spawn(async move {

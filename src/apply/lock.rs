@@ -1,23 +1,36 @@
 //! Who may change a node: one run at a time, and only of the state that owns it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::Interrupted;
 use super::generation::Readers;
+use super::journal::NodeFacts;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host, Lock};
 use crate::plan::action::Access;
-use crate::plan::{Answer, NodeSpec, Owner, Query};
+use crate::plan::{Answer, NodeSpec, Observations, Owner, Query};
+use crate::state::{State, StoredNode};
 
 /// A node's directory, held by this run.
 #[derive(Debug)]
 pub(super) struct NodeLock {
     spec: NodeSpec,
-    /// Where this run took possession of the node: the directories that it made, from the top.
-    new: Option<Vec<PathBuf>>,
+    /// Where this run took possession of the node: what it made for that.
+    taken: Option<Taken>,
     _held: Box<dyn Lock>,
 }
 
-fn lock_file(spec: &NodeSpec) -> PathBuf {
+/// What a run made to take possession of a node.
+#[derive(Debug, Default)]
+struct Taken {
+    /// The directories on the way to the node's own, which is the last; none where that was there already.
+    directories: Vec<PathBuf>,
+    /// Files and directories in it that were not there before.
+    inside: Vec<PathBuf>,
+}
+
+pub(super) fn lock_file(spec: &NodeSpec) -> PathBuf {
     spec.root.join("lock")
 }
 
@@ -37,13 +50,39 @@ pub(super) async fn owner(host: &dyn Host, spec: &NodeSpec) -> Result<Option<Own
     }
 }
 
+/// Adds the nodes that an interrupted run had taken and whose first generation was never live: their directories say
+/// whose they are.
+pub async fn adopt(host: &dyn Host, interrupted: &Interrupted, state: &mut State) {
+    for (address, NodeFacts { spec, nginx }) in &interrupted.header.nodes {
+        let is_new = !state.nodes.contains_key(address);
+        // One whose owner cannot be told is nobody's to take away.
+        if is_new && matches!(owner(host, spec).await, Ok(Some(owner)) if owner.lineage == state.lineage) {
+            let node = StoredNode {
+                spec: spec.clone(),
+                nginx: Some(nginx.clone()),
+                generation: 0,
+                marker: String::new(),
+                files: BTreeMap::new(),
+                endpoints: BTreeMap::new(),
+                retained: BTreeMap::new(),
+            };
+            state.nodes.insert(address.clone(), node);
+        }
+    }
+}
+
 impl NodeLock {
-    /// Takes the lock of a node; its directory is made where it is missing.
+    /// Takes the lock of a node; its directory is made where it is missing. One that is there and has no owner is taken,
+    /// unless something stands in it where vsa's own files go; those of a node that the state knows are the state's.
     ///
     /// # Errors
-    /// Another run holds the lock, or another state owns the node.
-    pub(super) async fn take(host: &dyn Host, spec: &NodeSpec, lineage: &str) -> Result<Self, Diagnostic> {
-        let mut new = make_root(host, spec, lineage).await?;
+    /// Another run holds the lock, another state owns the node, or something stands in the way.
+    pub(super) async fn take(host: &dyn Host, spec: &NodeSpec, state: &State) -> Result<Self, Diagnostic> {
+        let lineage = &state.lineage;
+        let directories = make_root(host, spec, lineage).await?;
+        let own = spec.own().into_iter().chain([lock_file(spec)]);
+        let queries: Vec<Query> = own.map(Query::Stat).collect();
+        let found: Observations = queries.iter().cloned().zip(host.observe(&queries).await).collect();
         let Some(held) = host.lock(&lock_file(spec)).await? else {
             return Err(Diagnostic::error(format!("another run is changing {}", spec.address))
                 .code("node_locked")
@@ -51,27 +90,50 @@ impl NodeLock {
                 .help("wait until it has ended")
                 .on(&spec.address));
         };
-        match owner(host, spec).await? {
-            Some(owner) => owner.refusal(spec, lineage).map_or(Ok(()), Err)?,
-            None => {
-                host.files(vec![write_owner(spec.owner_file(), lineage, Vec::new())]).await?;
-                new = Some(Vec::new());
+        let mut lock = Self { spec: spec.clone(), taken: None, _held: held };
+        let owner = owner(host, spec).await?;
+        if let Some(owner) = &owner {
+            owner.refusal(spec, lineage).map_or(Ok(()), Err)?;
+        }
+        if !directories.is_empty() || owner.is_none() {
+            let inside = [spec.root.join("generations"), lock_file(spec)];
+            let inside = inside.into_iter().filter(|path| found.is_absent(path)).collect();
+            lock.taken = Some(Taken { directories, inside });
+        }
+        if owner.is_none() {
+            let known = state.nodes.get(&spec.address).is_some_and(|stored| stored.generation > 0);
+            let obstacle = Owner::obstacles(spec, &found).find(|_| !known);
+            let taken = match obstacle {
+                Some(obstacle) => Err(obstacle),
+                None => {
+                    let write = write_owner(spec.owner_file(), lineage, Vec::new());
+                    host.files(vec![write]).await.map_err(Diagnostic::from)
+                }
+            };
+            if let Err(error) = taken {
+                lock.give_up(host).await?;
+                return Err(error);
             }
         }
-        Ok(Self { spec: spec.clone(), new, _held: held })
+        Ok(lock)
     }
 
-    /// Gives up a node that this run took possession of, when the run is taken back: as if it had never been there.
+    /// Gives up a node that this run took possession of, when the run is taken back: what it made for that goes, and
+    /// nothing else.
     pub(super) async fn give_up(self, host: &dyn Host) -> Result<(), Diagnostic> {
-        let Some(made) = self.new else { return Ok(()) };
-        let generations = FileOperation::RemoveTree {
-            root: self.spec.root.clone(),
-            path: self.spec.root.join("generations"),
-        };
-        let files =
-            [self.spec.owner_file(), lock_file(&self.spec)].map(|path| FileOperation::Remove { path });
-        host.files(std::iter::once(generations).chain(files).collect()).await?;
-        remove_made(host, made).await;
+        let Some(Taken { directories, inside }) = self.taken else { return Ok(()) };
+        let lock = lock_file(&self.spec);
+        let mut operations = vec![FileOperation::Remove { path: self.spec.owner_file() }];
+        // The lock last: whoever makes another one is alone then.
+        operations.extend(inside.into_iter().map(|path| {
+            if path == lock {
+                FileOperation::Remove { path }
+            } else {
+                FileOperation::RemoveDirectory { path }
+            }
+        }));
+        host.files(operations).await?;
+        remove_made(host, directories).await;
         Ok(())
     }
 }
@@ -94,16 +156,12 @@ fn write_owner(path: PathBuf, lineage: &str, made: Vec<PathBuf>) -> FileOperatio
     }
 }
 
-/// Makes the node's directory and what is missing above it, and says what was made, from the top; `None` where it
-/// was there. It appears with its owner's name in it: a kill leaves no directory that nobody owns.
-async fn make_root(
-    host: &dyn Host,
-    spec: &NodeSpec,
-    lineage: &str,
-) -> Result<Option<Vec<PathBuf>>, Diagnostic> {
+/// Makes the node's directory and what is missing above it, and says what was made, from the top; nothing where it was
+/// there. It appears with its owner's name in it: a kill leaves no directory that nobody owns.
+async fn make_root(host: &dyn Host, spec: &NodeSpec, lineage: &str) -> Result<Vec<PathBuf>, Diagnostic> {
     let made = super::operations::missing(host, &spec.root).await;
     if made.is_empty() {
-        return Ok(None);
+        return Ok(made);
     }
     let readers = Readers::of(host, spec).await?;
     let access = Access { owner: None, group: None, mode: 0o755 };
@@ -121,5 +179,5 @@ async fn make_root(
         FileOperation::Rename { from: new, to: spec.root.clone() },
     ]);
     host.files(operations).await?;
-    Ok(Some(made))
+    Ok(made)
 }

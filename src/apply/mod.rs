@@ -42,6 +42,7 @@ pub use events::{Event, Events, Silent};
 pub use generation::{Candidate, Manifest, Place, read_manifest};
 pub use interrupt::Interrupt;
 pub use journal::Interrupted;
+pub use lock::adopt;
 pub use preflight::{REFUSED, Tested, preflight, refusal};
 pub use proxy::{Proxy, ProxyStatus};
 pub use run::run;

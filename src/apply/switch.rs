@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::generation::current_manifest;
 use super::proxy::{Proxy, Running, Unproven};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
@@ -29,6 +30,8 @@ struct WayBack {
     running: bool,
     /// What its marker answered.
     served: Option<String>,
+    /// What its marker answers once it has read again what the link names: by hand that may be another generation.
+    named: Option<String>,
 }
 
 /// Makes a generation live.
@@ -42,9 +45,9 @@ pub(super) async fn switch(
 ) -> Result<Switched, (Diagnostic, Option<Diagnostic>)> {
     let spec = &next.spec;
     let proxy = Proxy::new(host, spec);
-    let way_back = look(host, spec).await;
-    match forward(host, &proxy, next, &way_back, give_up).await {
-        Ok(old) => Ok(Switched { old, way_back }),
+    let (way_back, old) = look(host, spec).await;
+    match forward(host, &proxy, next, old.as_ref(), give_up).await {
+        Ok(()) => Ok(Switched { old, way_back }),
         Err(Unproven { error, kept }) => {
             let left = back(host, spec, &way_back, kept).await.err();
             Err((error, left))
@@ -61,7 +64,8 @@ pub(super) async fn switch_back(
     back(host, spec, &switched.way_back, false).await
 }
 
-async fn look(host: &dyn Host, spec: &NodeSpec) -> WayBack {
+/// How all is, and the nginx that runs.
+async fn look(host: &dyn Host, spec: &NodeSpec) -> (WayBack, Option<Running>) {
     let answers = host.observe(&[Query::Stat(spec.current()), Query::Stat(spec.include_file.clone())]).await;
     let current = match answers.first() {
         Some(Answer::Stat(stat)) => match &stat.file_type {
@@ -70,13 +74,17 @@ async fn look(host: &dyn Host, spec: &NodeSpec) -> WayBack {
         },
         _ => None,
     };
-    let status = Proxy::new(host, spec).status().await;
-    WayBack {
-        current,
-        included: matches!(answers.get(1), Some(Answer::Stat(_))),
-        running: status.master.is_some(),
-        served: status.serves.filter(|_| status.master.is_some()),
-    }
+    let included = matches!(answers.get(1), Some(Answer::Stat(_)));
+    let proxy = Proxy::new(host, spec);
+    let running = proxy.running().await;
+    let served = proxy.status().await.serves.filter(|_| running.is_some());
+    let named = match current_manifest(host, spec).await {
+        _ if spec.mode == ProxyMode::Host && !included => None,
+        Ok(Some(manifest)) => Some(manifest.marker_answer()),
+        // It is not known: as it was is the best guess.
+        _ => served.clone(),
+    };
+    (WayBack { current, included, running: running.is_some(), served, named }, running)
 }
 
 /// The target of the `current` link.
@@ -88,24 +96,21 @@ async fn forward(
     host: &dyn Host,
     proxy: &Proxy<'_>,
     next: &StoredNode,
-    way_back: &WayBack,
+    old: Option<&Running>,
     give_up: impl Fn() -> bool,
-) -> Result<Option<Running>, Unproven> {
+) -> Result<(), Unproven> {
     let spec = &next.spec;
-    let old = proxy.running().await;
     let mut operations =
         vec![FileOperation::Repoint { path: spec.current(), target: target(next.generation) }];
     if spec.mode == ProxyMode::Host && !is_included(host, spec).await {
         operations.push(include(spec));
     }
     host.files(operations).await?;
-    match &old {
+    match old {
         Some(running) => proxy.reload(running).await?,
         None => proxy.start().await?,
     }
-    debug_assert!(way_back.running == old.is_some());
-    proxy.prove(Some(&next.marker_answer()), old.as_ref(), give_up).await?;
-    Ok(old)
+    proxy.prove(Some(&next.marker_answer()), old, give_up).await
 }
 
 async fn is_included(host: &dyn Host, spec: &NodeSpec) -> bool {
@@ -146,7 +151,7 @@ async fn back(host: &dyn Host, spec: &NodeSpec, way_back: &WayBack, kept: bool) 
         match proxy.running().await {
             Some(running) => {
                 proxy.reload(&running).await?;
-                proxy.prove(way_back.served.as_deref(), Some(&running), || false).await?;
+                proxy.prove(way_back.named.as_deref(), Some(&running), || false).await?;
             }
             None => proxy.start().await?,
         }
@@ -183,20 +188,21 @@ pub(super) async fn unretire(host: &dyn Host, node: &StoredNode) -> Result<(), D
     switch(host, node, || false).await.map(drop).map_err(|(error, _)| error)
 }
 
-/// Starts a managed nginx that does not run, on its current generation; `false` where it ran already.
-pub async fn start(host: &dyn Host, node: &StoredNode) -> Result<bool, Diagnostic> {
+/// Starts a managed nginx that does not run, on the generation that `current` names: after a killed apply the state may
+/// not know of it yet. Gives its number; `None` where nginx ran already.
+pub async fn start(host: &dyn Host, node: &StoredNode) -> Result<Option<u64>, Diagnostic> {
     let proxy = Proxy::new(host, &node.spec);
     if proxy.master().await.is_some() {
-        return Ok(false);
+        return Ok(None);
     }
-    if node.generation == 0 {
+    let Some(manifest) = current_manifest(host, &node.spec).await? else {
         return Err(Diagnostic::error("there is no generation to start nginx on")
             .help("`vsa apply` makes one and starts nginx")
             .on(&node.spec.address));
-    }
+    };
     proxy.start().await?;
-    proxy.prove(Some(&node.marker_answer()), None, || false).await?;
-    Ok(true)
+    proxy.prove(Some(&manifest.marker_answer()), None, || false).await?;
+    Ok(Some(manifest.generation))
 }
 
 /// Stops a managed nginx; `false` where it did not run.

@@ -170,7 +170,11 @@ pub(crate) fn apply(
             }
             Ok(Exit::Done)
         }
-        Outcome::Refused => Err(failure(Exit::Error, report.errors, "nothing was changed")),
+        Outcome::Refused => {
+            let locked = report.errors.iter().any(|error| error.code == Some("node_locked"));
+            let exit = if locked { Exit::Locked } else { Exit::Error };
+            Err(failure(exit, report.errors, "nothing was changed"))
+        }
         Outcome::RolledBack => Err(failure(
             Exit::RolledBack,
             report.errors,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::address::Address;
-use crate::apply;
+use crate::apply::{self, Interrupted};
 use crate::config::Declared;
 use crate::diag::Diagnostic;
 use crate::host::clock;
@@ -87,6 +87,7 @@ pub(crate) fn plan_from(
     state: Option<State>,
     options: Options,
 ) -> Result<Prepared, Failure> {
+    let lineage = state.as_ref().map(|state| state.lineage.clone());
     let mut state = match state {
         Some(state) => state,
         None => {
@@ -103,9 +104,13 @@ pub(crate) fn plan_from(
     }
     let mut reserved: BTreeMap<Address, u64> = BTreeMap::new();
     if let Some(interrupted) = &interrupted {
+        if let Some(lineage) = lineage.filter(|lineage| *lineage != interrupted.header.lineage) {
+            return Err(foreign_journal(invocation, &lineage, interrupted).into());
+        }
         // Before the first state is written, the journal alone knows which history it belongs to.
         state.lineage.clone_from(&interrupted.header.lineage);
         interrupted.fold(&mut state);
+        invocation.block_on(apply::adopt(&*invocation.host, interrupted, &mut state));
         let nodes = interrupted.header.nodes.keys();
         reserved.extend(nodes.filter_map(|node| Some((node.clone(), interrupted.generation(node)?))));
     }
@@ -153,6 +158,20 @@ fn under_way(invocation: &Invocation) -> Result<Failure, Failure> {
     let mut failure = Failure::from(store::Error::Locked { path, holder });
     failure.diagnostics.push(Diagnostic::info("an apply is under way: plan again when it has ended"));
     Ok(failure)
+}
+
+/// Says that a state and a journal do not belong together: what the journal tells is of other resources.
+fn foreign_journal(invocation: &Invocation, lineage: &str, interrupted: &Interrupted) -> Diagnostic {
+    let (state, journal) = (invocation.layout.state(), invocation.layout.journal());
+    Diagnostic::error(format!("the journal `{}` is of another state", journal.display()))
+        .code("foreign_journal")
+        .detail(format!(
+            "its lineage is `{}`, that of {} is `{lineage}`",
+            interrupted.header.lineage,
+            state.display()
+        ))
+        .help("put the state back that it belongs to: `.vsa/backups/` has former ones")
+        .help("or move the journal away; what its run had begun is known to nobody then")
 }
 
 /// Draws what was remarked on the way to a plan.

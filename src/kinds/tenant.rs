@@ -123,8 +123,8 @@ fn directory(subject: Subject<'_>) -> Option<PathBuf> {
     Some(subject.node.spec.tenant(name))
 }
 
-fn is_owned(prior: Option<&Stored>) -> bool {
-    prior.and_then(|prior| prior.facts.get("owned")?.as_bool()).unwrap_or(false)
+fn is_owned(prior: Option<&Stored>, path: &std::path::Path) -> bool {
+    prior.is_some_and(|prior| prior.owns(path))
 }
 
 /// Whether what the state knows of some attributes is something else than what is wanted.
@@ -292,7 +292,7 @@ impl Kind for Tenant {
         }
         let what = match subject.observed.stat(&path) {
             _ if subject.observed.is_absent(&path) => Some("was deleted".to_owned()),
-            Some(stat) if is_owned(subject.prior) => differs(stat, &attributes, subject),
+            Some(stat) if is_owned(subject.prior, &path) => differs(stat, &attributes, subject),
             _ => None,
         };
         refreshed.drift.extend(what.map(|what| Drift {
@@ -307,7 +307,7 @@ impl Kind for Tenant {
 
     fn steps(&self, subject: Subject<'_>) -> Vec<Step> {
         let Some(path) = directory(subject) else { return Vec::new() };
-        let owned = is_owned(subject.prior);
+        let owned = is_owned(subject.prior, &path);
         let Some(resource) = subject.desired else {
             // One that vsa did not make is not touched, and one that holds something is kept.
             return if owned { vec![remove(path)] } else { Vec::new() };

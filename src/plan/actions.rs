@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::address::Address;
-use crate::state::{State, Status, StoredNode};
+use crate::state::{Status, StoredNode};
 
 use super::action::{Action, Operation, Phase, Undo};
-use super::build::NodeWork;
+use super::build::{Inputs, NodeWork};
 use super::change::ChangeKind;
 use super::kind::{Drift, Kind, Step, Subject};
 use super::placed::Placement;
@@ -93,7 +93,7 @@ pub(super) fn order(
     mut works: Vec<Work>,
     nodes: &BTreeMap<Address, NodeWork>,
     retired: &[(&Address, &StoredNode)],
-    state: &State,
+    inputs: &Inputs<'_>,
 ) -> Vec<Action> {
     sort_by_dependency(&mut works);
     let mut sequence = Sequence::default();
@@ -111,9 +111,10 @@ pub(super) fn order(
             last = Some(id);
         }
     }
+    let live = |address| inputs.state.nodes.get(address).map_or(0, |stored| stored.generation);
     for (address, work) in nodes {
         if work.files.switch {
-            let former = state.nodes.get(address).map_or(0, |stored| stored.generation);
+            let former = live(address);
             let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
             let step = Step {
                 phase: Phase::Switch,
@@ -135,14 +136,25 @@ pub(super) fn order(
         };
         sequence.push(address, address, step, Vec::new());
     }
-    clean_up(&mut sequence, &works, nodes, retired);
+    let interrupted = inputs.interrupted.is_some();
+    // What a killed run left is removed as well; where that is all, the live generation stays the live one.
+    let prune = nodes.iter().map(|(address, work)| {
+        let number = work.files.number;
+        if work.files.switch {
+            (address, number, interrupted || number > u64::from(KEPT_GENERATIONS) + 1)
+        } else {
+            (address, live(address), interrupted && live(address) > 0)
+        }
+    });
+    let prune = prune.filter(|(.., needed)| *needed).map(|(address, live, _)| (address, live)).collect();
+    clean_up(&mut sequence, &works, prune, retired);
     sequence.0
 }
 
 fn clean_up(
     sequence: &mut Sequence,
     works: &[Work],
-    nodes: &BTreeMap<Address, NodeWork>,
+    prune: Vec<(&Address, u64)>,
     retired: &[(&Address, &StoredNode)],
 ) {
     let mut removed: HashMap<&Address, Vec<u32>> = HashMap::new();
@@ -166,14 +178,11 @@ fn clean_up(
         }
     }
     let irreversible = |reason: &str| Undo::Irreversible { reason: reason.to_owned() };
-    for (address, work) in nodes.iter().filter(|(_, work)| work.files.switch) {
-        let live = work.files.number;
-        if live > u64::from(KEPT_GENERATIONS) + 1 {
-            let operation = Operation::PruneGenerations { live, keep: KEPT_GENERATIONS };
-            let undo = irreversible("old generations are removed for good");
-            let needs = cleaned.get(&work.node.spec.address).cloned().unwrap_or_default();
-            sequence.push(address, address, Step { phase: Phase::CleanUp, operation, undo }, needs);
-        }
+    for (address, live) in prune {
+        let operation = Operation::PruneGenerations { live, keep: KEPT_GENERATIONS };
+        let undo = irreversible("old generations are removed for good");
+        let needs = cleaned.get(address).cloned().unwrap_or_default();
+        sequence.push(address, address, Step { phase: Phase::CleanUp, operation, undo }, needs);
     }
     for (address, stored) in retired {
         let operation = Operation::RemoveRoot { path: stored.spec.root.clone() };

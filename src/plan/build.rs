@@ -204,7 +204,8 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         };
         made.compare(stored, inputs.key.is_some());
         let live = stored.map_or(0, |stored| stored.generation);
-        made.number = live.max(inputs.reserved.get(address).copied().unwrap_or(0)).saturating_add(1);
+        let begun = inputs.reserved.get(address).copied().unwrap_or(0);
+        made.number = live.max(begun).max(nodes::highest(&node.spec, &observed)).saturating_add(1);
         made.switch =
             !made.changed.is_empty() || drift.iter().any(|drift| nodes::concerns(drift, address, stored));
         let mut read = |queries: &[Query]| {
@@ -278,7 +279,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
 
     let retired: Vec<_> =
         inputs.state.nodes.iter().filter(|(address, _)| !work.contains_key(*address)).collect();
-    let actions = actions::order(steps, &work, &retired, inputs.state);
+    let actions = actions::order(steps, &work, &retired, inputs);
     let plan = Plan {
         mode: inputs.mode,
         lineage: inputs.state.lineage.clone(),

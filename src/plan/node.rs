@@ -93,6 +93,22 @@ impl NodeSpec {
         self.root.join("generations").join(number.to_string())
     }
 
+    /// The number of the generation that a target of the `current` link names.
+    pub fn number(target: &Path) -> Option<u64> {
+        target.file_name()?.to_str()?.parse().ok()
+    }
+
+    /// What is vsa's alone in its directory, whatever else is there: the link, and the directories that it fills and
+    /// empties.
+    pub fn own(&self) -> [PathBuf; 4] {
+        [self.current(), self.candidate(), self.root.join("generations"), self.root.join("certificates")]
+    }
+
+    /// Where the next generation is made.
+    pub fn candidate(&self) -> PathBuf {
+        self.root.join("candidate")
+    }
+
     /// The generation's file that nginx reads first: its main configuration (managed), or what the one include file
     /// of vsa's includes, inside `http {}` (host).
     pub fn entry(&self) -> &'static str {

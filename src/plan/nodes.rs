@@ -79,6 +79,10 @@ fn marker_query(spec: &NodeSpec) -> Query {
     Query::Marker { port: spec.http_port, host: spec.marker_host() }
 }
 
+fn generations(spec: &NodeSpec) -> Query {
+    Query::Entries(spec.root.join("generations"))
+}
+
 /// What the engine has to know of a node.
 pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query> {
     let mut queries = vec![Query::NginxVersion(spec.nginx.clone()), Query::Read(spec.owner_file())];
@@ -86,9 +90,10 @@ pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query
         queries.push(Query::Read(spec.include_file.clone()));
         queries.push(Query::Master(spec.pid_file.clone()));
     }
+    queries.extend(spec.own().map(Query::Stat));
+    queries.push(generations(spec));
     if let Some(stored) = stored.filter(|stored| stored.generation > 0) {
         queries.extend([
-            Query::Stat(stored.spec.current()),
             Query::Tree(stored.spec.generation(stored.generation)),
             Query::Master(stored.spec.pid_file.clone()),
             marker_query(&stored.spec),
@@ -119,7 +124,21 @@ pub(super) fn owner(node: &Node, lineage: &str, observed: &Observations, finding
     }
 }
 
-/// Refuses to write over an include file that vsa did not make.
+/// The highest generation that is there or that `current` names, whatever the state says: a state may be of former times,
+/// and what a killed run left is not written over.
+pub(super) fn highest(spec: &NodeSpec, observed: &Observations) -> u64 {
+    let current = observed.stat(spec.current()).and_then(|stat| match &stat.file_type {
+        FileType::Link(target) => NodeSpec::number(target),
+        _ => None,
+    });
+    let there = match observed.get(&generations(spec)) {
+        Some(Answer::Entries(entries)) => entries.keys().filter_map(|name| name.parse().ok()).max(),
+        _ => None,
+    };
+    current.max(there).unwrap_or(0)
+}
+
+/// Refuses to write over what vsa did not make: in a directory that nobody owns, and in the place of the include file.
 pub(super) fn obstacle(
     node: &Node,
     stored: Option<&StoredNode>,
@@ -127,7 +146,13 @@ pub(super) fn obstacle(
     findings: &mut Diagnostics,
 ) {
     let spec = &node.spec;
-    let is_ours = spec.mode != ProxyMode::Host || stored.is_some_and(|stored| stored.generation > 0);
+    if stored.is_some_and(|stored| stored.generation > 0) {
+        return;
+    }
+    if observed.get(&Query::Read(spec.owner_file())) == Some(&Answer::Absent) {
+        findings.extend(Owner::obstacles(spec, observed));
+    }
+    let is_ours = spec.mode != ProxyMode::Host;
     let Some(Answer::Bytes(text)) = observed.get(&Query::Read(spec.include_file.clone())) else { return };
     if is_ours || *text == spec.include_text().into_bytes() {
         return;
@@ -204,6 +229,9 @@ fn leaf_drift(found: Option<&Leaf>, expected: &str) -> Option<String> {
 pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> {
     let spec = &stored.spec;
     let mut drift = Vec::new();
+    if stored.generation == 0 {
+        return drift;
+    }
     let mut report = |address: &Address, subject: String, what: String| {
         drift.push(Drift { address: address.clone(), subject, what, repaired: true, diff: None });
     };
@@ -230,6 +258,9 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
     } else if tree == Some(&Answer::Absent) {
         let subject = format!("generation {}", stored.generation);
         report(&spec.address, subject, "was deleted".to_owned());
+    }
+    if observed.get(&Query::Read(spec.owner_file())) == Some(&Answer::Absent) {
+        report(&spec.address, spec.owner_file().display().to_string(), "was deleted".to_owned());
     }
     if spec.mode == ProxyMode::Host
         && let Some(what) = include_drift(spec, observed)

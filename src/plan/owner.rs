@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::diag::Diagnostic;
 
 use super::node::NodeSpec;
+use super::observation::Observations;
 
 /// The version of the file that this vsa writes.
 const VERSION: u32 = 1;
@@ -57,6 +58,21 @@ impl Owner {
             )),
             Header { .. } => serde_json::from_slice(bytes).map_err(damaged),
         }
+    }
+
+    /// What stands in a directory that nobody owns where vsa's own files go: it cannot be told from vsa's, which replaces
+    /// and removes its own.
+    pub fn obstacles(spec: &NodeSpec, observed: &Observations) -> impl Iterator<Item = Diagnostic> {
+        let found = spec.own().into_iter().filter(|path| observed.stat(path).is_some());
+        found.map(|path| {
+            let (path, owner) = (path.display(), spec.owner_file());
+            Diagnostic::error(format!("`{path}` is in the way of vsa's own files"))
+                .code("obstructed")
+                .detail(format!("it is there, and no {} says that it is vsa's", owner.display()))
+                .help(format!("move it away, or give `{}` another `root`", spec.address))
+                .help("where it is vsa's and the owner file is lost, put that back from a backup")
+                .on(&spec.address)
+        })
     }
 
     /// Why a state of another lineage may not touch the node; `None` of its own state.

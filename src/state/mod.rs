@@ -6,7 +6,7 @@ mod key;
 pub use key::{InvalidKey, KEY_LENGTH, Key};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::de::{Deserializer, Error as _};
@@ -59,7 +59,7 @@ pub struct Stored {
     /// Its attributes as canonical JSON: nulls left away, references as `{"$ref": "tenant.acme"}`, sensitive ones as
     /// `{"$fingerprint": "…"}`.
     pub attributes: Box<RawValue>,
-    /// What operations reported: `{ "owned": true }`, `{ "issue": 2, "not_after": 1767225600 }`.
+    /// What operations reported: `{ "directories": { "/srv/acme": true } }`, `{ "issue": 2, "not_after": 1767225600 }`.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub facts: serde_json::Map<String, serde_json::Value>,
     /// Its files at places of their own.
@@ -68,6 +68,37 @@ pub struct Stored {
     /// What it depends on, for the order of deletes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub depends_on: BTreeSet<Address>,
+}
+
+/// The fact that says of each directory of a resource whether vsa made it.
+const DIRECTORIES: &str = "directories";
+
+/// The fact of a former vsa, which said it of the last directory alone.
+const OWNED: &str = "owned";
+
+impl Stored {
+    /// Whether vsa made this directory of the resource.
+    pub fn owns(&self, path: &Path) -> bool {
+        match self.directories() {
+            Some(mut known) => known.any(|(known, owned)| known == path && owned),
+            None => self.facts.get(OWNED) == Some(&true.into()),
+        }
+    }
+
+    /// The resource's directories, each with whether vsa made it; `None` where a former vsa did not write them down.
+    pub fn directories(&self) -> Option<impl Iterator<Item = (&Path, bool)>> {
+        let known = self.facts.get(DIRECTORIES)?.as_object()?;
+        Some(known.iter().map(|(path, owned)| (Path::new(path), *owned == serde_json::Value::Bool(true))))
+    }
+
+    /// Notes whether vsa made a directory.
+    pub fn note_directory(&mut self, path: &Path, owned: bool) {
+        self.facts.remove(OWNED);
+        let known = self.facts.entry(DIRECTORIES).or_insert_with(|| serde_json::json!({}));
+        if let Some(known) = known.as_object_mut() {
+            known.insert(path.to_string_lossy().into_owned(), owned.into());
+        }
+    }
 }
 
 /// What the state knows of a generation's file.

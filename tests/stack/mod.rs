@@ -14,7 +14,6 @@ use insta::assert_snapshot;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::kills::stopped_at;
 use crate::support::docker::{Engine, Pool};
 use crate::support::images;
 use crate::support::processes::{self, wait_until};
@@ -392,7 +391,7 @@ fn a_run_killed_after_its_commit_leaves_no_former_file() {
     // that phase.
     let killed_after_commit = (1..40).any(|instant| {
         greet(&format!("k{instant}"));
-        let Some(mut child) = stopped_at(&ground.workspace, &format!("phase:switch:{instant}")) else {
+        let Some(mut child) = ground.workspace.stopped_at(&format!("phase:switch:{instant}")) else {
             return false;
         };
         child.kill().unwrap();

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use insta::assert_snapshot;
 
 use super::Ground;
-use crate::kills::stopped_at;
 use crate::support::{Connections, Load, Request, images};
 
 /// Requests a second of each load.
@@ -99,7 +98,7 @@ fn a_killed_run_is_finished_without_losing_a_request() {
     let instants = [("switch:2", "2", "2 hush-1"), ("clean_up:1", "3", "3 hush-1")];
     for (instant, version, answer) in instants {
         ground.compose(&images::app(&ground.engine, version));
-        let mut child = stopped_at(&ground.workspace, &format!("phase:{instant}")).unwrap();
+        let mut child = ground.workspace.stopped_at(&format!("phase:{instant}")).unwrap();
         assert_eq!(ground.container("web").lines().count(), 2, "both are there at {instant}");
         child.kill().unwrap();
         child.wait().unwrap();

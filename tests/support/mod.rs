@@ -5,6 +5,7 @@ pub mod canary;
 pub mod client;
 pub mod counting;
 pub mod docker;
+pub mod faulty;
 pub mod images;
 pub mod judges;
 pub mod load;

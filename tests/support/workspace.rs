@@ -182,6 +182,25 @@ impl Workspace {
         self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Starts an apply that stops itself (`SIGSTOP`) at an instant that a pause knows. `None` where it ended before.
+    pub fn stopped_at(&self, instant: &str) -> Option<Child> {
+        let mut command = self.command(["apply", "-auto-approve"]);
+        let mut child =
+            command.env("VSA_PAUSE", instant).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let mut ended = None;
+        let decided = processes::wait_until(Duration::from_mins(1), || {
+            ended = child.try_wait().unwrap();
+            ended.is_some() || processes::stopped(pid)
+        });
+        assert!(decided, "the apply neither stopped at {instant} nor ended");
+        if let Some(status) = ended {
+            assert!(status.success(), "the apply that should have stopped at {instant} failed");
+            return None;
+        }
+        Some(child)
+    }
+
     /// Applies the configuration; the test ends where that fails.
     pub fn apply(&self) -> Run {
         self.vsa(["apply", "-auto-approve"]).code(0)

@@ -35,6 +35,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// What nginx's marker answers while it serves this generation.
+    pub(in crate::apply) fn marker_answer(&self) -> String {
+        format!("{} {}", self.generation, self.marker)
+    }
+
     /// Reads one.
     ///
     /// # Errors

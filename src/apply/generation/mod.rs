@@ -5,6 +5,7 @@
 //! are pointed at the real things, files with secrets get their text, and the directory is renamed. So ten thousand
 //! files are written, or linked to the former generation, once.
 
+mod current;
 mod live;
 mod make;
 mod manifest;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(super) use current::{current, current_manifest};
 pub(super) use live::Live;
 pub use manifest::{Manifest, read_manifest};
 pub(super) use readers::Readers;
@@ -43,12 +45,7 @@ pub struct Place {
 impl Place {
     /// Below the node's root, on its file system.
     pub fn in_root(spec: &NodeSpec) -> Self {
-        Self {
-            directory: spec.root.join("candidate"),
-            below: spec.root.clone(),
-            lasting: true,
-            instead_of: None,
-        }
+        Self { directory: spec.candidate(), below: spec.root.clone(), lasting: true, instead_of: None }
     }
 
     /// Where nothing of the node's is touched.

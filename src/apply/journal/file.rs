@@ -2,8 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "the journal is a file of its own beside the state's lock")]
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::fold::fold;
@@ -64,6 +64,8 @@ fn failed(what: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
 pub(in crate::apply) struct Journal {
     path: PathBuf,
     file: File,
+    /// How long it is, in whole records.
+    length: u64,
     header: Header,
     records: Vec<Record>,
 }
@@ -76,6 +78,7 @@ impl Journal {
         let mut journal = Self {
             path: path.to_owned(),
             file: opened.map_err(|error| failed("write", path, &error))?,
+            length: 0,
             header: header.clone(),
             records: Vec::new(),
         };
@@ -86,7 +89,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Appends records; with `sync`, they are on disk when this returns.
+    /// Appends records, all or none; with `sync`, they are on disk when this returns.
     pub(in crate::apply) fn append(&mut self, records: &[Record], sync: bool) -> Result<(), Diagnostic> {
         let mut bytes = Vec::new();
         for record in records {
@@ -95,10 +98,15 @@ impl Journal {
             bytes.push(b'\n');
         }
         let written = pause::around(|| {
-            self.file.write_all(&bytes)?;
+            self.file.write_all_at(&bytes, self.length)?;
             if sync { self.file.sync_data() } else { Ok(()) }
         });
-        written.map_err(|error| failed("write", &self.path, &error))?;
+        if let Err(error) = written {
+            // What cannot be cut is written over by the next record, and is a torn line until then.
+            let _ = self.file.set_len(self.length);
+            return Err(failed("write", &self.path, &error));
+        }
+        self.length += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.records.extend_from_slice(records);
         Ok(())
     }

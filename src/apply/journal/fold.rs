@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{Before, Facts, Header, Record};
 use crate::address::Address;
 use crate::plan::{Action, Operation, Phase};
-use crate::state::{State, Status, StoredNode};
+use crate::state::{State, Status, Stored, StoredNode};
 
 /// What became of a run's actions.
 struct Progress<'a> {
@@ -76,7 +76,7 @@ pub(super) fn fold(state: &mut State, header: &Header, records: &[Record]) {
                     stored.facts.clone_from(&prior.facts);
                 }
                 for action in own {
-                    learn(&mut stored.facts, action, &progress);
+                    learn(&mut stored, action, &progress);
                 }
                 stored.status = if complete { Status::Live } else { Status::Interrupted };
                 state.resources.insert(address.clone(), stored);
@@ -100,15 +100,17 @@ pub(super) fn fold(state: &mut State, header: &Header, records: &[Record]) {
 
 /// Facts of one action. An intent without a result means that it may have been done: what was not there before is
 /// then vsa's.
-fn learn(facts: &mut Facts, action: &Action, progress: &Progress<'_>) {
-    if let Some(reported) = progress.done.get(&action.id) {
-        facts.extend((*reported).clone());
-    } else if let Some(before) = progress.begun.get(&action.id)
-        && matches!(action.operation, Operation::EnsureDirectory { .. })
-        && !before.existed
-    {
-        facts.insert("owned".to_owned(), true.into());
+fn learn(stored: &mut Stored, action: &Action, progress: &Progress<'_>) {
+    let reported = progress.done.get(&action.id);
+    let mut facts = reported.map(|facts| (*facts).clone()).unwrap_or_default();
+    if let Operation::EnsureDirectory { path, .. } = &action.operation {
+        let made = || progress.begun.get(&action.id).is_some_and(|before| !before.existed).then_some(true);
+        let owned = facts.remove("owned").map_or_else(made, |owned| owned.as_bool());
+        if let Some(owned) = owned {
+            stored.note_directory(path, owned);
+        }
     }
+    stored.facts.extend(facts);
 }
 
 fn fold_nodes(state: &mut State, header: &Header, progress: &Progress<'_>) {

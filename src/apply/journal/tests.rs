@@ -133,7 +133,7 @@ fn after_each_record_the_state_tells_what_is_there() {
 fn what_may_have_been_made_is_vsas() {
     let mut state = state();
     fold(&mut state, &header(), &records()[..1]);
-    assert_eq!(state.resources[&Address::new("tenant", "new")].facts["owned"], true);
+    assert_eq!(state.resources[&Address::new("tenant", "new")].facts["directories"]["/srv/new"], true);
     let mut undone = records();
     undone.truncate(2);
     undone.push(Record::Undone { action: 0 });

@@ -20,7 +20,7 @@ pub(super) async fn ensure(
     owned: bool,
     before: &Before,
 ) -> Result<Facts, Diagnostic> {
-    let Context { host, spec, .. } = context;
+    let host = context.host;
     let there = match host.observe(&[Query::Stat(path.to_owned())]).await.pop() {
         Some(Answer::Stat(stat)) if stat.file_type == FileType::Directory => true,
         Some(Answer::Stat(_)) => {
@@ -35,10 +35,8 @@ pub(super) async fn ensure(
         _ => false,
     };
     if there {
-        let root = *path == spec.root
-            && lock::owner(host, spec).await?.is_some_and(|owner| owner.made.contains(&spec.root));
         // Somebody else in this run, or this action before a kill, may have made it since.
-        let owned = owned || root || !before.existed;
+        let owned = owned || !before.existed || is_made_root(context, path).await?;
         if owned {
             let operation = FileOperation::SetAccess { path: path.to_owned(), access: access.clone() };
             host.files(vec![operation]).await?;
@@ -70,6 +68,13 @@ async fn facts(host: &dyn Host, path: &Path, owned: bool) -> Facts {
     facts
 }
 
+/// Whether a directory is the node's own, and vsa made it.
+async fn is_made_root(context: Context<'_>, path: &Path) -> Result<bool, Diagnostic> {
+    let Context { host, spec, .. } = context;
+    Ok(*path == spec.root
+        && lock::owner(host, spec).await?.is_some_and(|owner| owner.made.contains(&spec.root)))
+}
+
 /// Takes back what [`ensure`] did: what it made goes (a tenant's, or one outside the
 /// node's directory, only if it is empty), what it mended is as it was.
 pub(super) async fn undo(
@@ -79,7 +84,7 @@ pub(super) async fn undo(
     before: &Before,
 ) -> Result<(), Diagnostic> {
     if let Some((mode, uid, gid)) = before.access {
-        if owned {
+        if owned || is_made_root(context, path).await? {
             let access = Access { owner: Some(uid.to_string()), group: Some(gid.to_string()), mode };
             context.host.files(vec![FileOperation::SetAccess { path: path.to_owned(), access }]).await?;
         }

@@ -43,7 +43,6 @@ pub(super) async fn write(
                 .help("move it away, or give the resource another name"));
         }
         let former = former(path);
-        operations.push(FileOperation::Remove { path: former.clone() });
         operations.push(FileOperation::HardLink { from: path.to_owned(), to: former });
     }
     operations.push(FileOperation::Replace { path: path.to_owned(), access: access.clone(), bytes });

@@ -5,64 +5,74 @@ use std::path::{Path, PathBuf};
 
 use super::certificates::remove_issue;
 use super::{Context, Facts, fact};
-use crate::apply::generation::read_manifest;
+use crate::apply::generation::{self, read_manifest};
 use crate::diag::Diagnostic;
-use crate::host::FileOperation;
-use crate::plan::observation::{FileType, Stat};
+use crate::host::{FileOperation, Host};
 use crate::plan::{Answer, Query};
 
-/// Removes generations beyond those that are kept, and what interrupted runs left above the live one.
+/// Removes generations beyond those that are kept, what interrupted runs left above the live one, and the issues of
+/// certificates that neither the state nor a generation that is kept names.
 pub(super) async fn prune(context: Context<'_>, live: u64, keep: u32) -> Result<Facts, Diagnostic> {
     let Context { host, spec, .. } = context;
     let generations = spec.root.join("generations");
-    let queries = [Query::Entries(generations.clone()), Query::Stat(spec.current())];
-    let answers = host.observe(&queries).await;
-    let Some(Answer::Entries(entries)) = answers.first() else { return Ok(Facts::new()) };
     // Whatever the state says: what `current` names may be what nginx reads.
-    let current = match answers.get(1) {
-        Some(Answer::Stat(Stat { file_type: FileType::Link(target), .. })) => {
-            target.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok())
-        }
-        _ => None,
-    };
-    let numbers: BTreeSet<u64> = entries.keys().filter_map(|name| name.parse().ok()).collect();
-    let older: Vec<u64> = numbers.range(..live).rev().copied().collect();
-    let kept: BTreeSet<u64> = older
-        .iter()
-        .take(usize::try_from(keep).unwrap_or(usize::MAX))
-        .copied()
-        .chain([live])
-        .chain(current)
-        .collect();
+    let current = generation::current(host, spec).await;
+    let entries = entries(host, [generations.clone()]).await.pop().unwrap_or_default();
+    let numbers: BTreeSet<u64> = entries.iter().filter_map(|name| name.parse().ok()).collect();
+    let older = numbers.range(..live).rev().copied();
+    let kept: BTreeSet<u64> =
+        older.take(usize::try_from(keep).unwrap_or(usize::MAX)).chain([live]).chain(current).collect();
     let gone: Vec<u64> = numbers.difference(&kept).copied().collect();
-
-    let mut named_by_gone = BTreeSet::new();
-    for number in &gone {
-        named_by_gone.extend(certificates(context, &spec.generation(*number)).await.unwrap_or_default());
-    }
-    let mut named = live_certificates(context);
-    if !named_by_gone.is_empty() {
-        for number in &kept {
-            match certificates(context, &spec.generation(*number)).await {
-                Ok(issues) => named.extend(issues),
-                // It may name any of them.
-                Err(_) => named.extend(named_by_gone.iter().cloned()),
-            }
-        }
-    }
     let trees = gone.iter().map(|number| FileOperation::RemoveTree {
         root: generations.clone(),
         path: spec.generation(*number),
     });
     host.files(trees.collect()).await?;
-    for directory in named_by_gone.difference(&named) {
+
+    let mut unnamed = issues(context).await;
+    for directory in known(context) {
+        unnamed.remove(&directory);
+    }
+    // Manifests are large: most often nothing is left to look for in them.
+    for number in kept.iter().take_while(|_| !unnamed.is_empty()).collect::<Vec<_>>() {
+        match named(context, &spec.generation(*number)).await {
+            Ok(issues) => unnamed.retain(|directory| !issues.contains(directory)),
+            // It may name any of them.
+            Err(_) => unnamed.clear(),
+        }
+    }
+    for directory in &unnamed {
         remove_issue(context, directory).await?;
     }
     Ok(fact("removed", gone.len()))
 }
 
+/// The names in directories, none where one is not there. One question for all.
+async fn entries(host: &dyn Host, directories: impl IntoIterator<Item = PathBuf>) -> Vec<Vec<String>> {
+    let queries: Vec<Query> = directories.into_iter().map(Query::Entries).collect();
+    let answers = host.observe(&queries).await.into_iter();
+    let names = answers.map(|answer| match answer {
+        Answer::Entries(entries) => entries.into_keys().collect(),
+        _ => Vec::new(),
+    });
+    names.collect()
+}
+
+/// The issues of certificates that are there, and what is left of one that was never whole.
+async fn issues(context: Context<'_>) -> BTreeSet<PathBuf> {
+    let certificates = context.spec.root.join("certificates");
+    let names = entries(context.host, [certificates.clone()]).await.pop().unwrap_or_default();
+    let directories: Vec<PathBuf> = names.into_iter().map(|name| certificates.join(name)).collect();
+    let inside = entries(context.host, directories.iter().cloned()).await;
+    let is_issue = |name: &str| name.strip_suffix(".new").unwrap_or(name).parse::<u64>().is_ok();
+    let all = directories.iter().zip(inside).flat_map(|(directory, names)| {
+        names.into_iter().filter(|name| is_issue(name)).map(|name| directory.join(name))
+    });
+    all.collect()
+}
+
 /// The issues of certificates that a generation's links name.
-async fn certificates(context: Context<'_>, generation: &Path) -> Result<BTreeSet<PathBuf>, Diagnostic> {
+pub(super) async fn named(context: Context<'_>, generation: &Path) -> Result<BTreeSet<PathBuf>, Diagnostic> {
     let inside = context.spec.root.join("certificates");
     let manifest = read_manifest(context.host, generation).await?;
     let digests = manifest.into_iter().flat_map(|manifest| manifest.files.into_values());
@@ -71,10 +81,9 @@ async fn certificates(context: Context<'_>, generation: &Path) -> Result<BTreeSe
 }
 
 /// The issues that the state knows, served or not.
-fn live_certificates(context: Context<'_>) -> BTreeSet<PathBuf> {
-    let issues = context.state.resources.values().filter_map(|stored| {
+fn known(context: Context<'_>) -> impl Iterator<Item = PathBuf> {
+    context.state.resources.values().filter_map(move |stored| {
         let issue = stored.facts.get("issue")?.as_u64()?;
         Some(context.spec.certificate(&stored.name, issue))
-    });
-    issues.collect()
+    })
 }

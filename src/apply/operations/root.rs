@@ -1,6 +1,6 @@
 //! The node's own directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Context, Facts, fact};
 use crate::apply::lock;
@@ -9,39 +9,51 @@ use crate::host::{FileOperation, Host};
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, Query};
 
-/// What vsa puts into a node's directory. Anything else below it, tenants' data above all, is not touched.
-const OWN: [&str; 9] =
-    ["current", "candidate", "generations", "certificates", "logs", "run", "acme", "temp", "lock"];
+/// Directories that a former vsa made in a node's directory that it had made, and did not write down.
+const FORMERLY: [&str; 3] = ["logs", "run", "acme"];
 
-/// Removes what vsa put into the node's directory, the owner file last, so that the node stays this state's until
-/// nothing else is left; then the directory and those above it, as far as vsa made them and nothing of anybody's is in
-/// them.
+/// Removes what vsa put into the node's directory: what is vsa's alone, and the directories that the state says it made.
+/// The owner file goes after all of that, so that the node stays this state's until nothing else is left, and the lock
+/// last; then the directory and those above it, as far as vsa made them and nothing of anybody's is in them.
 pub(super) async fn remove(context: Context<'_>, path: &Path) -> Result<Facts, Diagnostic> {
     let Context { host, spec, .. } = context;
     if *path != spec.root {
         return Err(Diagnostic::error(format!("{} is not the node's directory", path.display())));
     }
     let Some(owner) = lock::owner(host, spec).await? else { return Ok(Facts::new()) };
-    let own = OWN.map(|name| path.join(name));
-    let remove = own.into_iter().map(|path| {
-        let is_file = path.ends_with("current") || path.ends_with("lock");
-        if is_file {
-            FileOperation::Remove { path }
-        } else {
-            FileOperation::RemoveTree { root: spec.root.clone(), path }
-        }
-    });
-    host.files(remove.collect()).await?;
+    let is_made = owner.made.iter().any(|made| made == path);
+    let trees = spec.own().into_iter().filter(|path| *path != spec.current());
+    let trees = trees.chain(directories(context, is_made));
+    let trees = trees.map(|path| FileOperation::RemoveTree { root: spec.root.clone(), path });
+    let current = FileOperation::Remove { path: spec.current() };
+    host.files(std::iter::once(current).chain(trees).collect()).await?;
     // The tenants' directories lie below it where no other place was given; their own directory goes with the last.
     if spec.owns(&spec.srv_root) {
         remove_if_empty(host, &spec.srv_root).await?;
     }
-    host.files(vec![FileOperation::Remove { path: spec.owner_file() }]).await?;
-    if owner.made.iter().any(|made| made == path) && remove_if_empty(host, path).await? {
+    let last = [spec.owner_file(), lock::lock_file(spec)];
+    host.files(last.map(|path| FileOperation::Remove { path }).into()).await?;
+    if is_made && remove_if_empty(host, path).await? {
         lock::remove_made(host, owner.made).await;
         return Ok(Facts::new());
     }
     Ok(fact("kept", path.to_string_lossy().into_owned()))
+}
+
+/// The directories below the node's own that vsa made, tenants' data left out.
+fn directories(context: Context<'_>, is_made: bool) -> Vec<PathBuf> {
+    let spec = context.spec;
+    let known = context.state.resources.get(&spec.address).and_then(|stored| stored.directories());
+    let made: Vec<PathBuf> = match known {
+        Some(known) => known.filter(|(_, owned)| *owned).map(|(path, _)| path.to_owned()).collect(),
+        None if is_made => FORMERLY.map(|name| spec.root.join(name)).into(),
+        None => Vec::new(),
+    };
+    let below = |path: &PathBuf| {
+        let data = spec.srv_root != spec.root && path.starts_with(&spec.srv_root);
+        path.starts_with(&spec.root) && *path != spec.root && !data
+    };
+    made.into_iter().filter(below).collect()
 }
 
 /// Removes a directory that nothing is in; gives whether it is gone.

@@ -60,13 +60,10 @@ impl Work {
             let since = self.host.elapsed();
             let candidate = ready.candidates.remove(&action.node);
             let texts = secrets.remove(&action.node).unwrap_or_default();
-            match self.switch(action, candidate, &texts, report).await {
-                Ok(done) => switched.extend(done.map(|done| (action.node.clone(), done))),
-                Err(error) => {
-                    self.events.event(Event::Failed { action, error: &error });
-                    self.record(&[failure(action.id, &error)], false)?;
-                    return Err(error);
-                }
+            if let Err(error) = self.switch(action, candidate, &texts, switched, report).await {
+                self.events.event(Event::Failed { action, error: &error });
+                report.errors.extend(self.record(&[failure(action.id, &error)], false).err());
+                return Err(error);
             }
             let took = self.host.elapsed().saturating_sub(since);
             self.events.event(Event::Done { action, took });
@@ -96,14 +93,16 @@ impl Work {
         (node.clone(), tokio::task::spawn_blocking(move || passwords::texts(&sealed, run.key.as_ref())))
     }
 
-    /// One node's switch.
+    /// One node's switch. It stands in `switched` as soon as nginx has proven it: whatever fails then, the way back is
+    /// known.
     async fn switch(
         &self,
         action: &Action,
         candidate: Option<Candidate>,
         secrets: &Secrets,
+        switched: &mut Vec<(Address, Switched)>,
         report: &mut Report,
-    ) -> Result<Option<Switched>, Diagnostic> {
+    ) -> Result<(), Diagnostic> {
         let host = &*self.host;
         let done = |records: Vec<Record>| {
             let done = Record::Done { action: action.id, facts: Facts::new() };
@@ -113,7 +112,7 @@ impl Work {
             if let Some(spec) = spec(&self.run, &action.node) {
                 switch::retire(host, spec).await?;
             }
-            return done(Vec::new()).map(|()| None);
+            return done(Vec::new());
         };
         let spec = &work.node.spec;
         let former = self.run.prior.nodes.get(&action.node);
@@ -128,17 +127,17 @@ impl Work {
         }
         let next = candidate.settle(host, work, former, secrets).await?;
         let give_up = || self.interrupt.is_raised();
-        let switched = match switch::switch(host, &next, give_up).await {
-            Ok(switched) => switched,
+        match switch::switch(host, &next, give_up).await {
+            Ok(done) => switched.push((action.node.clone(), done)),
             Err((error, left)) => {
                 self.not_put_back.fetch_or(left.is_some(), Ordering::SeqCst);
                 report.errors.extend(left);
                 return Err(error);
             }
-        };
+        }
         let generation = next.generation;
         done(vec![Record::Live { node: action.node.clone(), live: Box::new(next) }])?;
         self.events.event(Event::Live { node: &action.node, generation });
-        Ok(Some(switched))
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::task::JoinSet;
 
+use super::ready::former_files;
 use super::{Work, action, failure, spec};
 use crate::apply::events::Event;
 use crate::apply::journal::{Before, Facts, Record};
@@ -89,9 +90,14 @@ impl Work {
         failed
     }
 
-    /// Records what is about to be done, and what is there before.
+    /// Records what is about to be done, and what is there before. A former file that is found later is this run's own:
+    /// one that another run left goes first.
     async fn intend(&self, ids: &[u32]) -> Result<Vec<(u32, Before)>, Diagnostic> {
         let actions: Vec<&Action> = ids.iter().filter_map(|id| self.action(*id)).collect();
+        let stale = former_files(actions.iter().copied());
+        if !stale.is_empty() {
+            self.host.files(stale).await?;
+        }
         let before = operations::before(&*self.host, &actions).await;
         let pairs: Vec<(u32, Before)> = actions.iter().map(|action| action.id).zip(before).collect();
         let intents = pairs.iter().map(|(id, before)| Record::Intent { action: *id, before: before.clone() });

@@ -4,17 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::spec;
 use crate::address::Address;
-use crate::apply::compose::Tool;
 use crate::apply::events::{Event, Events};
-use crate::apply::generation::{Candidate, Place};
-use crate::apply::journal::Before;
+use crate::apply::generation::{self, Candidate, Place};
 use crate::apply::lock::{self, NodeLock};
-use crate::apply::operations::{self, Context};
+use crate::apply::operations;
 use crate::apply::scope::Scope;
 use crate::apply::{Interrupted, Run, Tested, preflight};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
-use crate::plan::observation::FileType;
 use crate::plan::{Action, Answer, NodeSpec, Operation, Query};
 
 /// What preflight made ready.
@@ -53,7 +50,7 @@ impl Ready {
         let nodes: BTreeSet<&Address> = run.actions.iter().map(|action| &action.node).collect();
         for node in nodes {
             let Some(spec) = spec(run, node) else { continue };
-            self.locks.insert(node.clone(), NodeLock::take(host, spec, &run.prior.lineage).await?);
+            self.locks.insert(node.clone(), NodeLock::take(host, spec, &run.prior).await?);
         }
         for (node, facts) in interrupted.into_iter().flat_map(|interrupted| &interrupted.header.nodes) {
             let spec = &facts.spec;
@@ -62,7 +59,7 @@ impl Ready {
                 continue;
             }
             if !self.locks.contains_key(node) {
-                self.locks.insert(node.clone(), NodeLock::take(host, spec, &run.prior.lineage).await?);
+                self.locks.insert(node.clone(), NodeLock::take(host, spec, &run.prior).await?);
             }
             let live = run.prior.nodes.get(node).map_or(0, |stored| stored.generation);
             tidy(host, spec, live).await?;
@@ -70,15 +67,7 @@ impl Ready {
             let left = header.into_iter().flat_map(|header| &header.actions);
             let left = left.filter(|action| action.node == *node);
             // A killed run is finished forwards: nobody takes its files back, and some of the former ones hold secrets.
-            host.files(former_files(left.clone())).await?;
-            for action in left.filter(|_| live > 0) {
-                if let Operation::PruneGenerations { keep, .. } = action.operation {
-                    let (state, placed) = (&run.prior, &run.placed);
-                    let context = Context { host, spec, state, placed, tool: &Tool::default() };
-                    let prune = Operation::PruneGenerations { live, keep };
-                    operations::perform(context, &prune, &Before::default()).await?;
-                }
-            }
+            host.files(former_files(left)).await?;
         }
         events.event(Event::Started { run: &run.id, actions: run.actions.len() });
         for action in &run.actions {
@@ -131,20 +120,12 @@ pub(super) fn former_files<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec
 /// never became current.
 async fn tidy(host: &dyn Host, spec: &NodeSpec, live: u64) -> Result<(), Diagnostic> {
     let generations = spec.root.join("generations");
-    let answers = host.observe(&[Query::Entries(generations.clone()), Query::Stat(spec.current())]).await;
-    let current = match answers.get(1) {
-        Some(Answer::Stat(stat)) => match &stat.file_type {
-            FileType::Link(target) => target.file_name().map(|name| name.to_string_lossy().into_owned()),
-            _ => None,
-        },
-        _ => None,
-    };
-    let mut operations =
-        vec![FileOperation::RemoveTree { root: spec.root.clone(), path: spec.root.join("candidate") }];
-    if let Some(Answer::Entries(entries)) = answers.first() {
-        let left = entries.keys().filter(|name| {
-            name.parse::<u64>().is_ok_and(|number| number > live) && current.as_ref() != Some(name)
-        });
+    let current = generation::current(host, spec).await;
+    let mut operations = vec![FileOperation::RemoveTree { root: spec.root.clone(), path: spec.candidate() }];
+    if let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(generations.clone())]).await.pop() {
+        let left = entries
+            .keys()
+            .filter(|name| name.parse::<u64>().is_ok_and(|number| number > live && current != Some(number)));
         operations.extend(left.map(|name| FileOperation::RemoveTree {
             root: generations.clone(),
             path: generations.join(name),
@@ -155,14 +136,10 @@ async fn tidy(host: &dyn Host, spec: &NodeSpec, live: u64) -> Result<(), Diagnos
 
 /// A generation that may be live is never written over.
 async fn refuse_live_number(host: &dyn Host, spec: &NodeSpec, number: u64) -> Result<(), Diagnostic> {
-    let current = host.observe(&[Query::Stat(spec.current())]).await.pop();
-    let live = std::path::Path::new("generations").join(number.to_string());
-    match current {
-        Some(Answer::Stat(stat)) if stat.file_type == FileType::Link(live) => {
-            Err(Diagnostic::error(format!("generation {number} of {} is live already", spec.address))
-                .help("plan again: the next generation must have a higher number")
-                .on(&spec.address))
-        }
-        _ => Ok(()),
+    if generation::current(host, spec).await != Some(number) {
+        return Ok(());
     }
+    Err(Diagnostic::error(format!("generation {number} of {} is live already", spec.address))
+        .help("plan again, and let the node be asked (without `-refresh=false`): the next one is above it")
+        .on(&spec.address))
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::{Work, spec};
 use crate::address::Address;
 use crate::apply::events::Event;
+use crate::apply::generation;
 use crate::apply::journal::{Before, Record};
 use crate::apply::operations::{self, Context};
 use crate::apply::switch::{self, Switched};
@@ -58,6 +59,10 @@ impl Work {
             Operation::SwitchGeneration { number, .. } => {
                 if let Some((_, done)) = switched.iter().find(|(node, _)| *node == action.node) {
                     switch::switch_back(host, spec, done).await?;
+                }
+                if generation::current(host, spec).await == Some(number) {
+                    let error = format!("generation {number} of {} stays: `current` names it", spec.address);
+                    return Err(Diagnostic::error(error).on(&spec.address));
                 }
                 let generation = FileOperation::RemoveTree {
                     root: spec.root.join("generations"),

@@ -24,7 +24,10 @@ impl Destroy {
     pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
         let declared = invocation.load(&self.variables)?;
         let _lock = invocation.lock(self.apply.lock)?;
-        invocation.existing_state()?;
+        // A first apply that was killed has left a journal, and no state.
+        if !invocation.layout.journal().exists() {
+            invocation.existing_state()?;
+        }
         let prepared = planning::plan(
             invocation,
             &declared,

@@ -65,11 +65,14 @@ impl Node {
                 let state = invocation.existing_state()?;
                 let (address, node) = one(&state, name.as_deref())?;
                 let started = invocation.block_on(apply::start(&*invocation.host, node))?;
-                let what = if started { "was started" } else { "is running already" };
+                let (what, generation) = match started {
+                    Some(generation) => ("was started", generation),
+                    None => ("is running already", node.generation),
+                };
                 let ports = format!("ports {} and {}", node.spec.http_port, node.spec.https_port);
                 invocation
                     .terminal
-                    .line(&format!("{address}: nginx {what}, {ports}, generation {}", node.generation));
+                    .line(&format!("{address}: nginx {what}, {ports}, generation {generation}"));
             }
             Subcommands::Stop { name, lock } => {
                 let _lock = invocation.lock(*lock)?;

@@ -296,13 +296,13 @@ impl Kind for Node {
         let directory = |path: PathBuf| Step {
             phase: Phase::Prepare,
             operation: Operation::EnsureDirectory {
+                owned: subject.prior.is_some_and(|prior| prior.owns(&path)),
                 path,
                 access: Access {
                     owner: None,
                     group: spec.worker_user.as_ref().map(ToString::to_string),
                     mode: 0o750,
                 },
-                owned: subject.prior.is_some(),
             },
             undo: Undo::RemoveMade,
         };

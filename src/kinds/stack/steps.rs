@@ -107,9 +107,9 @@ fn make(subject: Subject<'_>, directory: Directory) -> Step {
     Step {
         phase: Phase::Prepare,
         operation: Operation::EnsureDirectory {
+            owned: subject.prior.is_some_and(|prior| prior.owns(&path)),
             path,
             access: Access { owner: None, group: None, mode },
-            owned: subject.prior.is_some(),
         },
         undo: Undo::RemoveMade,
     }

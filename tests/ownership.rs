@@ -1,0 +1,214 @@
+//! What vsa made is known from what it wrote down, never guessed: the rest stays, as it was.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use vsa::address::Address;
+use vsa::apply::Outcome;
+use vsa::plan::File;
+
+use crate::support::node::{Ground, snapshot};
+use crate::support::{self, Workspace};
+
+const SITES: &str = r#"
+tenant "acme" {}
+
+domain "one.example.com" {
+  tenant = tenant.acme
+  redirect {
+    to = "https://first.example.net/"
+  }
+  tls {
+    enabled = false
+  }
+}
+"#;
+
+/// What nginx refuses, with preflight or without.
+const REFUSED: &str = r#"
+domain "broken.example.com" {
+  tenant = tenant.acme
+  redirect {
+    to = "https://first.example.net/"
+  }
+  extra_config = "keepalive_timeout never;"
+}
+"#;
+
+/// A node in a directory that was there before vsa came.
+fn in_a_directory_of_somebodys(workspace: &Workspace, drain: u32) -> PathBuf {
+    let root = workspace.path().join("ground");
+    let (http, https) = (workspace.http_port(), workspace.https_port());
+    workspace.write(
+        "node.hcl",
+        format!(
+            "node \"local\" {{\n  root = \"{}\"\n  proxy {{\n    mode = \"managed\"\n    http_port = {http}\n    \
+             https_port = {https}\n    drain = \"{drain}s\"\n  }}\n}}\n",
+            root.display()
+        ),
+    );
+    workspace.write("main.hcl", SITES);
+    root
+}
+
+fn write(path: PathBuf, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn mode(path: &Path) -> (u32, u32) {
+    let metadata = fs::metadata(path).unwrap();
+    (metadata.permissions().mode() & 0o7777, metadata.gid())
+}
+
+#[test]
+fn destroy_leaves_what_vsa_did_not_make() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let root = in_a_directory_of_somebodys(&workspace, 5);
+    write(root.join("logs/mine.log"), "a log of mine");
+    write(root.join("temp/work"), "work of mine");
+    for directory in [&root, &root.join("logs")] {
+        support::open_to_all(directory);
+    }
+    drop(workspace.apply());
+    drop(workspace.assert_nothing_to_do());
+    drop(workspace.vsa(["destroy", "-auto-approve"]).code(0).says("ground"));
+    assert_eq!(fs::read_to_string(root.join("logs/mine.log")).unwrap(), "a log of mine");
+    assert_eq!(fs::read_to_string(root.join("temp/work")).unwrap(), "work of mine");
+    let mut left: Vec<_> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["logs", "temp"], "what vsa made is gone");
+}
+
+#[test]
+fn a_directory_that_was_there_keeps_its_access() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let root = in_a_directory_of_somebodys(&workspace, 5);
+    fs::create_dir_all(root.join("logs")).unwrap();
+    for directory in [&root, &root.join("logs")] {
+        support::open_to_all(directory);
+    }
+    let before = [mode(&root), mode(&root.join("logs"))];
+    drop(workspace.apply());
+    assert_eq!([mode(&root), mode(&root.join("logs"))], before);
+    in_a_directory_of_somebodys(&workspace, 6);
+    drop(workspace.vsa(["apply", "-auto-approve"]).code(0).says("1 changed"));
+    assert_eq!([mode(&root), mode(&root.join("logs"))], before);
+    assert_eq!(mode(&root.join("acme")).0, 0o750, "what vsa made has the access that it gave");
+}
+
+/// A user's directory of the same name is not vsa's to use: what is in it would be taken for generations.
+#[test]
+fn what_stands_in_the_place_of_generations_is_an_obstacle() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let root = in_a_directory_of_somebodys(&workspace, 5);
+    write(root.join("generations/7/mine"), "mine");
+    write(root.join("candidate/mine"), "mine");
+    support::open_to_all(&root);
+    let before = snapshot(&root);
+    for arguments in [["plan", "-no-color"], ["apply", "-auto-approve"]] {
+        drop(workspace.vsa(arguments).code(1).says("in the way").says("ground/generations"));
+    }
+    drop(
+        workspace
+            .vsa(["apply", "-auto-approve", "-refresh=false"])
+            .code(1)
+            .says("in the way of vsa's own files"),
+    );
+    assert_eq!(snapshot(&root), before);
+}
+
+#[test]
+fn a_refused_run_leaves_a_node_whose_owner_file_is_lost() {
+    let Some(nginx) = support::nginx() else { return };
+    let mut ground = Ground::managed(nginx);
+    assert_eq!(ground.sites(&[("a.example", "one")]).outcome, Outcome::Done);
+    fs::remove_file(ground.spec().owner_file()).unwrap();
+    let before = snapshot(&ground.root());
+    let broken = format!("server {{\n    listen {};\n    nonsense on;\n}}\n", ground.http.number);
+    let mut files = ground.base();
+    files.push((Address::new("domain", "broken"), File::text("sites/broken.conf", broken)));
+    let run = ground.run(files, Vec::new());
+    assert_eq!(ground.apply(run).outcome, Outcome::Refused);
+    assert_eq!(snapshot(&ground.root()), before);
+    assert_eq!(ground.get("a.example").as_deref(), Some("one"));
+}
+
+#[test]
+fn a_lost_owner_file_is_drift() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write_node("").write("main.hcl", SITES);
+    drop(workspace.apply());
+    let owner = workspace.node_root().join("owner.json");
+    fs::remove_file(&owner).unwrap();
+    drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(2).says("owner.json").says("was deleted"));
+    workspace.write("broken.hcl", REFUSED);
+    drop(workspace.vsa(["apply", "-auto-approve", "-preflight=false"]).code(1));
+    assert!(workspace.generation(1).exists() && !owner.exists(), "as it was found");
+    assert_eq!(workspace.http("one.example.com", "/").status, 301);
+    workspace.write("broken.hcl", "");
+    drop(workspace.apply());
+    assert!(owner.exists());
+    drop(workspace.assert_nothing_to_do());
+}
+
+/// A state of former times, as out of a backup: the next generation is above all that is there.
+#[test]
+fn a_state_of_former_times_is_gone_on_from() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write_node("").write("main.hcl", SITES);
+    drop(workspace.apply());
+    let former = workspace.read("state/default.json");
+    for place in ["second", "third"] {
+        workspace.write("main.hcl", SITES.replace("first", place));
+        drop(workspace.apply());
+    }
+    workspace.write("state/default.json", former);
+    workspace.write("main.hcl", SITES.replace("first", "fourth"));
+    drop(workspace.apply());
+    assert_eq!(workspace.live_generation(), 4);
+    drop(workspace.assert_nothing_to_do());
+}
+
+/// An apply is killed at an instant that exists.
+fn killed_at(workspace: &Workspace, instant: &str) {
+    let mut child = workspace.stopped_at(instant).unwrap_or_else(|| panic!("there is no {instant}"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The run is killed with the link moved and nothing recorded; the one after it is refused, and its journal is gone.
+#[test]
+fn a_refused_run_after_a_killed_one_is_gone_on_from() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write_node("").write("main.hcl", SITES);
+    drop(workspace.apply());
+    workspace.write("main.hcl", SITES.replace("first", "second"));
+    let mut instant = 0;
+    while workspace.live_generation() == 1 {
+        instant += 1;
+        assert!(instant < 40, "the link is moved in the switch");
+        killed_at(&workspace, &format!("phase:switch:{instant}"));
+    }
+    let live = workspace.live_generation();
+    workspace.write("broken.hcl", REFUSED);
+    drop(workspace.vsa(["apply", "-auto-approve", "-preflight=false"]).code(1));
+    workspace.write("broken.hcl", "");
+    drop(workspace.apply());
+    assert!(workspace.live_generation() > live);
+    drop(workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn destroy_takes_what_a_killed_first_run_made() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write_node("").write("main.hcl", SITES);
+    for instant in ["phase:prepare:1", "phase:prepare:6", "phase:switch:4"] {
+        killed_at(&workspace, instant);
+        assert!(workspace.node_root().exists());
+        drop(workspace.vsa(["destroy", "-auto-approve"]).code(0));
+        assert!(!workspace.node_root().exists(), "{instant}");
+        assert!(!workspace.configuration().join(".vsa/journal.jsonl").exists());
+    }
+}
