@@ -20,7 +20,7 @@ test: setup ## Runs every test, the long ones at small counts
 	@scripts/test
 
 .PHONY: soak
-soak: setup ## Runs the long tests (kills, continuity, injection, canary, fuzz) at their full counts
+soak: setup ## Runs the long tests (kills, continuity, injection, canary, fuzz, scale) at their full counts
 	@VSA_SOAK=1 scripts/test --profile soak
 
 .PHONY: lint

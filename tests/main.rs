@@ -39,6 +39,7 @@ mod reference;
 mod saved_plans;
 mod security;
 mod snippets;
+mod soak;
 mod stack;
 mod stacks;
 mod store;
