@@ -9,7 +9,7 @@ use vsa::diag::{Diagnostics, Sources};
 use vsa::lang::{self, Environment, Reference, Resolved, Scope, syntax};
 use vsa::value::{Number, Repr, Type, Value};
 
-use crate::support::skipped;
+use crate::support::unavailable;
 
 const UNTYPED_NULL: &str = "`null` has no type";
 const TEST_ONLY: &str = "the function is one of the test program that the table comes from";
@@ -51,7 +51,7 @@ fn data() -> Option<PathBuf> {
     let near = ["../shared/conformance", "../../shared/conformance"].map(|path| here.join(path));
     let found = named.into_iter().chain(near).find(|path| path.is_dir());
     if found.is_none() {
-        skipped("the conformance data is not here; VSA_CONFORMANCE names its directory");
+        unavailable("the conformance data is not here; VSA_CONFORMANCE names its directory");
     }
     found
 }
@@ -451,7 +451,7 @@ fn console(text: &str) -> Option<String> {
         .stdout(std::process::Stdio::piped())
         .spawn();
     let Ok(mut child) = child else {
-        skipped("terraform is not installed");
+        unavailable("terraform is not installed");
         return None;
     };
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();

@@ -78,14 +78,34 @@ pub fn root() -> bool {
     root
 }
 
-/// Says that a test is skipped, and why.
+/// Says that a test is skipped, and why. Where `CI` says that nobody reads that, it is a failure: what is missing is
+/// something that the machine has to give.
 pub fn skipped(why: &str) {
+    skip(why, std::env::var_os("CI").is_some_and(|value| value == "true"));
+}
+
+fn skip(why: &str, fails: bool) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    assert!(!fails, "{test} cannot run: {why}");
     eprintln!("skipped: {test}: {why}");
+}
+
+/// Says that a test is skipped for want of something that not every machine can have, and why.
+pub fn unavailable(why: &str) {
+    skip(why, false);
 }
 
 /// Lets nginx's workers, which run as another user, enter a test's directory.
 pub fn open_to_all(directory: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn where_nobody_looks_a_skipped_test_fails() {
+        super::skip("it is not installed", false);
+        assert!(std::panic::catch_unwind(|| super::skip("it is not installed", true)).is_err());
+    }
 }
