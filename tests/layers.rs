@@ -18,13 +18,18 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Libraries that bring effects, and the layers that may use them.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("bollard", &["do"]),
     ("clap", &["edge"]),
+    ("getrandom", &["do"]),
     ("indicatif", &["edge"]),
     ("nix", &["do", "edge"]),
     ("rusqlite", &["do"]),
+    ("rustix", &["do"]),
+    ("rustls", &["do"]),
+    ("tempfile", &["do", "edge"]),
     ("tokio", &["do", "edge"]),
+    ("uuid", &["do", "edge"]),
 ];
 
 /// One use of a path.
@@ -288,6 +293,8 @@ fn a_bad_import_is_found_in_every_disguise() {
         ("kinds::domain::files", "use crate::kinds::auth::Auth;"),
         ("kinds::domain", "use super::auth;"),
         ("plan", "fn f() { tokio::spawn(async {}); }"),
+        ("state", "fn f() { uuid::Uuid::new_v4(); }"),
+        ("config", "use rustix::fs::getxattr;"),
         ("somewhere", "use crate::diag::Span;"),
     ];
     for (module, text) in bad {
