@@ -75,7 +75,8 @@ pub struct Resource {
     pub address: Address,
     /// What the kind knows it by: the label, a domain's `name`, or the instance's key.
     pub name: Arc<str>,
-    /// Every attribute and block of the schema, in canonical form; references are the exports of what they refer to.
+    /// The attributes and blocks of the schema, in canonical form; references are the exports of what they refer to.
+    /// What is `null` is left away.
     pub attributes: Object,
     /// What it refers to, and what `depends_on` names.
     pub depends_on: BTreeSet<Address>,
@@ -112,7 +113,7 @@ impl Resource {
         self.source.as_ref().and_then(|source| source.locate_key(path))
     }
 
-    /// The value of a top-level attribute; `null` where the schema has none of that name.
+    /// The value of a top-level attribute; `null` where there is none.
     pub fn get(&self, name: &str) -> &Value {
         self.attributes.get(name).unwrap_or(&Value::NULL)
     }

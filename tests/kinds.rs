@@ -366,15 +366,25 @@ mod certificate {
 
     const REQUEST: &str = "node.local self_signed ecdsa-p256 365 shop.example.com";
 
-    fn tree(entries: &[(&str, &str, u32)]) -> Answer {
-        let leaf = |digest: &str, mode| Leaf::File { digest: digest.into(), mode };
-        Answer::Tree(
-            entries.iter().map(|(path, digest, mode)| ((*path).into(), leaf(digest, *mode))).collect(),
-        )
+    fn linked() -> Query {
+        let directory = "/node/current/certificates".into();
+        Query::Linked { directory, read: "fullchain.pem", unread: "privkey.pem" }
     }
 
-    fn certificates() -> Query {
-        Query::TreeBut { directory: "/node/certificates".into(), unread: "privkey.pem" }
+    fn link(issue: u32) -> Leaf {
+        Leaf::Link(format!("/node/certificates/shop.example.com/{issue}").into())
+    }
+
+    fn tree<const N: usize>(leaves: [(&str, Leaf); N]) -> Answer {
+        Answer::Tree(leaves.map(|(path, leaf)| (path.to_owned(), leaf)).into())
+    }
+
+    fn chain(digest: &str) -> (&'static str, Leaf) {
+        ("shop.example.com/fullchain.pem", Leaf::File { digest: digest.into(), mode: 0o644 })
+    }
+
+    fn key(mode: u32) -> (&'static str, Leaf) {
+        ("shop.example.com/privkey.pem", Leaf::Unread { mode })
     }
 
     fn shop(given: &serde_json::Value) -> Case {
@@ -387,13 +397,7 @@ mod certificate {
             .known(
                 json!({ "issue": 2, "request": REQUEST, "not_after": NOW + days_left * DAY, "digest": "d" }),
             )
-            .seen(
-                certificates(),
-                tree(&[
-                    ("shop.example.com/2/fullchain.pem", "d", 0o644),
-                    ("shop.example.com/2/privkey.pem", "k", 0o600),
-                ]),
-            )
+            .seen(linked(), tree([("shop.example.com", link(2)), chain("d"), key(0o600)]))
     }
 
     #[test]
@@ -442,25 +446,51 @@ mod certificate {
 
     #[test]
     fn a_touched_one_is_issued_again() {
-        let files = |files: &[(&str, &str, u32)]| issued(200).seen(certificates(), tree(files)).drift();
-        let full = ("shop.example.com/2/fullchain.pem", "d", 0o644);
-        let key = ("shop.example.com/2/privkey.pem", "k", 0o600);
-        assert_eq!(files(&[full]), ["certificates/shop.example.com/2/privkey.pem was deleted"]);
-        assert_eq!(files(&[key]), ["certificates/shop.example.com/2/fullchain.pem was deleted"]);
+        let it = || ("shop.example.com", link(2));
+        let drift = |answer| issued(200).seen(linked(), answer).drift();
         assert_eq!(
-            files(&[(full.0, "x", 0o644), key]),
+            drift(tree([it(), chain("d")])),
+            ["certificates/shop.example.com/2/privkey.pem was deleted"]
+        );
+        assert_eq!(
+            drift(tree([it(), key(0o600)])),
+            ["certificates/shop.example.com/2/fullchain.pem was deleted"]
+        );
+        assert_eq!(
+            drift(tree([it(), chain("x"), key(0o600)])),
             ["certificates/shop.example.com/2/fullchain.pem was edited"]
         );
         assert_eq!(
-            files(&[full, (key.0, "k", 0o644)]),
+            drift(tree([it(), chain("d"), (key(0).0, Leaf::Link("/tmp/other.key".into()))])),
+            ["certificates/shop.example.com/2/privkey.pem was edited"]
+        );
+        assert_eq!(
+            drift(tree([it(), chain("d"), key(0o644)])),
             [
                 "certificates/shop.example.com/2/privkey.pem may have been read by others: its mode is 0644, not 0600"
             ]
         );
-        assert_eq!(
-            issued(200).seen(certificates(), Answer::Absent).link(),
-            "/node/certificates/shop.example.com/3"
-        );
+        assert_eq!(issued(200).seen(linked(), tree([it()])).link(), "/node/certificates/shop.example.com/3");
+    }
+
+    #[test]
+    fn one_that_nginx_does_not_read_is_looked_at_alone() {
+        let alone = || Query::Entries("/node/certificates/shop.example.com/2".into());
+        let elsewhere = || tree([("shop.example.com", link(1)), chain("x"), key(0o600)]);
+        for answer in [elsewhere, || tree([]), || Answer::Absent] {
+            let case = || issued(200).seen(linked(), answer());
+            assert_eq!(case().kind().queries(case().subject()), [linked(), alone()]);
+            let files = |names: &[&str]| {
+                Answer::Entries(names.iter().map(|name| ((*name).to_owned(), FileType::File)).collect())
+            };
+            let drift = |answer| case().seen(alone(), answer).drift();
+            assert!(drift(files(&["fullchain.pem", "privkey.pem"])).is_empty());
+            assert_eq!(
+                drift(files(&["fullchain.pem"])),
+                ["certificates/shop.example.com/2/privkey.pem was deleted"]
+            );
+            assert_eq!(drift(Answer::Absent), ["certificates/shop.example.com/2/fullchain.pem was deleted"]);
+        }
     }
 
     #[test]
@@ -473,13 +503,10 @@ mod certificate {
 
     #[test]
     fn one_that_comes_back_spares_what_old_generations_keep() {
-        let kept = tree(&[
-            ("shop.example.com/2/fullchain.pem", "d", 0o644),
-            ("shop.example.com/10/fullchain.pem", "d", 0o644),
-            ("shop.example.org/77/fullchain.pem", "d", 0o644),
-        ]);
+        let kept = ["2", "10", "notes"].map(|name| (name.to_owned(), FileType::Directory)).into();
+        let former = Query::Entries("/node/certificates/shop.example.com".into());
         assert_eq!(
-            shop(&json!({})).seen(certificates(), kept).link(),
+            shop(&json!({})).seen(former, Answer::Entries(kept)).link(),
             "/node/certificates/shop.example.com/11"
         );
     }

@@ -28,11 +28,14 @@ pub enum Query {
     Entries(PathBuf),
     /// Everything below a directory: answered with [`Answer::Tree`].
     Tree(PathBuf),
-    /// As [`Query::Tree`], but files of one name are not read: [`Leaf::Unread`].
-    TreeBut {
-        /// The directory.
+    /// The links directly in a directory, and two files in the directory that each names: answered with
+    /// [`Answer::Tree`], `shop` and `shop/fullchain.pem`.
+    Linked {
+        /// The directory of the links.
         directory: PathBuf,
-        /// The name of those that are not read: private keys.
+        /// The name of a file that is read.
+        read: &'static str,
+        /// The name of one that is not, a private key: [`Leaf::Unread`].
         unread: &'static str,
     },
     /// The files that a glob pattern matches, with their bytes: answered with [`Answer::Files`].
@@ -219,7 +222,7 @@ pub enum Answer {
         /// The file's size.
         end: u64,
     },
-    /// To [`Query::Tree`] and [`Query::TreeBut`]: leaves by their path below the directory.
+    /// To [`Query::Tree`] and [`Query::Linked`]: leaves by their path below the directory.
     Tree(BTreeMap<String, Leaf>),
     /// To [`Query::Glob`].
     Files(BTreeMap<PathBuf, Vec<u8>>),
@@ -308,9 +311,9 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// The answers of one node; questions that were never asked have none.
+/// The answers of one node; questions that were never asked have none. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Observations(HashMap<Query, Answer>);
+pub struct Observations(Arc<HashMap<Query, Answer>>);
 
 impl Observations {
     /// The answer to a question that was asked.
@@ -334,12 +337,12 @@ impl Observations {
 
 impl FromIterator<(Query, Answer)> for Observations {
     fn from_iter<I: IntoIterator<Item = (Query, Answer)>>(iter: I) -> Self {
-        Self(iter.into_iter().collect())
+        Self(Arc::new(iter.into_iter().collect()))
     }
 }
 
 impl Extend<(Query, Answer)> for Observations {
     fn extend<I: IntoIterator<Item = (Query, Answer)>>(&mut self, iter: I) {
-        self.0.extend(iter);
+        Arc::make_mut(&mut self.0).extend(iter);
     }
 }

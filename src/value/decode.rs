@@ -7,9 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor,
-};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::secret::SECRET;
@@ -72,44 +70,9 @@ impl<'de> Deserializer<'de> for Entire<'de> {
         Ok(value)
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        visitor.visit_map(Fields { object: self.0, names: fields.iter(), value: None })
-    }
-
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-    }
-}
-
-/// The entries that a structure asks for, looked up by their names: a structure takes a few of an object's many.
-struct Fields<'a> {
-    object: &'a Object,
-    names: std::slice::Iter<'static, &'static str>,
-    value: Option<&'a Value>,
-}
-
-impl<'de> MapAccess<'de> for Fields<'de> {
-    type Error = DecodeError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
-        for name in self.names.by_ref() {
-            if let Some(value) = self.object.get(name) {
-                self.value = Some(value);
-                return seed.deserialize((*name).into_deserializer()).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, DecodeError> {
-        let value = self.value.take().ok_or_else(|| DecodeError::custom("a value before its name"))?;
-        seed.deserialize(value)
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -133,18 +96,6 @@ impl<'de> Deserializer<'de> for &'de Value {
                 SeqDeserializer::new(elements.iter()).deserialize_any(visitor)
             }
             Repr::Map(_, object) | Repr::Object(object) => Entire(object).deserialize_any(visitor),
-        }
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        match self.as_object() {
-            Some(object) if !self.is_sensitive() => Entire(object).deserialize_struct(name, fields, visitor),
-            _ => self.deserialize_any(visitor),
         }
     }
 
@@ -184,6 +135,6 @@ impl<'de> Deserializer<'de> for &'de Value {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map identifier
+        unit unit_struct seq tuple tuple_struct map struct identifier
     }
 }

@@ -52,6 +52,14 @@ impl Object {
         Self::default()
     }
 
+    /// The same entries, with room for `more`: a list that grows by itself doubles.
+    #[must_use]
+    pub fn with_room(&self, more: usize) -> Self {
+        let mut entries = Vec::with_capacity(self.entries.len() + more);
+        entries.extend_from_slice(&self.entries);
+        Self { entries, resource: self.resource.clone() }
+    }
+
     /// The same entries, known as the exports of `resource`.
     #[must_use]
     pub fn of_resource(mut self, resource: Address) -> Self {

@@ -116,7 +116,11 @@ impl<'a> Decoder<'a> {
         name: &str,
         trail: &Trail<'_>,
     ) -> Option<Object> {
-        let mut object = shape.defaults.clone();
+        let more = match given {
+            Given::Written(bound, _) => bound.attributes.len() + bound.blocks.len(),
+            Given::Made(values) => values.len(),
+        };
+        let mut object = shape.defaults.with_room(more + usize::from(!shape.constant));
         let mut failed = Vec::new();
         let complete = match given {
             Given::Written(bound, scope) => {

@@ -9,7 +9,7 @@ use crate::value::{Object, Value};
 pub(in crate::config) struct Shape<'s> {
     /// The schema.
     pub(in crate::config) schema: &'s Block,
-    /// Every attribute and block as it is where nothing is written; `null` where something must be found or written.
+    /// Every attribute and block as it is where nothing is written; what is `null` then is left away, which most is.
     pub(super) defaults: Object,
     /// Whether `defaults` is all there is to an absent block: nothing required, nothing to be found.
     pub(super) constant: bool,
@@ -60,8 +60,7 @@ impl<'s> Shape<'s> {
             };
             defaults.push((nested.name.clone(), value));
         }
-        // Made at once, so that its nodes are full: every resource begins as a copy of it.
-        let defaults = defaults.into_iter().collect();
+        let defaults = defaults.into_iter().filter(|(_, value)| !value.is_null()).collect();
         let attributes = schema.attributes.iter().map(|attribute| &*attribute.name);
         let names = attributes.chain(schema.blocks.iter().map(|nested| &*nested.name));
         let names = names.enumerate().map(|(index, name)| (name, index)).collect();

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -30,8 +32,10 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::Read(path) => answer(read_file(path).map(Answer::Bytes)),
         Query::Tail { path, offset } => answer(tail(path, *offset)),
         Query::Entries(path) => answer(entries(path).map(Answer::Entries)),
-        Query::Tree(path) => answer(tree(path, None).map(Answer::Tree)),
-        Query::TreeBut { directory, unread } => answer(tree(directory, Some(unread)).map(Answer::Tree)),
+        Query::Tree(path) => answer(tree(path).map(Answer::Tree)),
+        Query::Linked { directory, read, unread } => {
+            answer(linked(directory, read, unread).map(Answer::Tree))
+        }
         Query::Glob(pattern) => glob(pattern),
         Query::Certificate(path) => match read_pem(path) {
             Ok(bytes) => first_certificate(&bytes).map_or_else(Answer::Failed, Answer::Certificate),
@@ -122,19 +126,28 @@ fn entries(directory: &Path) -> io::Result<BTreeMap<String, FileType>> {
     Ok(entries)
 }
 
-fn digest_of(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<String> {
+/// SHA-256 of what is left of a file that was `size` bytes long; a file that grows meanwhile is read no further.
+fn digest_of(file: &mut File, size: u64, buffer: &mut Vec<u8>) -> io::Result<String> {
+    const CHUNK: u64 = 1 << 16;
     let mut hash = Sha256::new();
-    buffer.resize(1 << 16, 0);
-    loop {
+    buffer.resize(usize::try_from(size.min(CHUNK)).unwrap_or_default(), 0);
+    let mut left = size;
+    while left > 0 {
         match file.read(buffer)? {
-            0 => return Ok(hex(&hash.finalize())),
-            count => hash.update(&buffer[..count]),
+            0 => break,
+            count => {
+                hash.update(&buffer[..count]);
+                left = left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
+            }
         }
     }
+    Ok(hex(&hash.finalize()))
 }
 
 fn digest(path: &Path) -> io::Result<String> {
-    digest_of(&mut open_file(path)?, &mut Vec::new())
+    let mut file = open_file(path)?;
+    let size = file.metadata()?.len();
+    digest_of(&mut file, size, &mut Vec::new())
 }
 
 fn tail(path: &Path, offset: u64) -> io::Result<Answer> {
@@ -148,8 +161,8 @@ fn tail(path: &Path, offset: u64) -> io::Result<Answer> {
     Ok(Answer::Tail { bytes, end: size })
 }
 
-/// Leaves below a directory by their path; files of the name `unread` are not opened.
-fn tree(directory: &Path, unread: Option<&str>) -> io::Result<BTreeMap<String, Leaf>> {
+/// Leaves below a directory by their path.
+fn tree(directory: &Path) -> io::Result<BTreeMap<String, Leaf>> {
     let mut found = Vec::new();
     let mut level = vec![String::new()];
     while !level.is_empty() {
@@ -164,23 +177,68 @@ fn tree(directory: &Path, unread: Option<&str>) -> io::Result<BTreeMap<String, L
     let leaves: Vec<_> = found
         .into_par_iter()
         .map_init(Vec::new, |buffer, (path, is_link)| {
-            let leaf = leaf(&directory.join(&path), is_link, unread, buffer)?;
-            Ok((path, leaf))
+            let place = directory.join(&path);
+            let leaf = if is_link { fs::read_link(&place).map(Leaf::Link) } else { file(&place, buffer) };
+            Ok((path, leaf?))
         })
         .collect::<io::Result<_>>()?;
     Ok(leaves.into_iter().collect())
 }
 
-fn leaf(path: &Path, is_link: bool, unread: Option<&str>, buffer: &mut Vec<u8>) -> io::Result<Leaf> {
-    if is_link {
-        return Ok(Leaf::Link(fs::read_link(path)?));
+/// The links directly in a directory, with what the directories that they name hold of two files.
+fn linked(directory: &Path, read: &str, unread: &str) -> io::Result<BTreeMap<String, Leaf>> {
+    let links = list(directory, "")?.leaves.into_par_iter().filter(|(_, is_link)| *is_link);
+    let found: Vec<_> = links
+        .map_init(Vec::new, |buffer, (name, _)| {
+            let link = directory.join(&name);
+            let target = fs::read_link(&link)?;
+            let place = directory.join(&target);
+            let mut found = Vec::with_capacity(3);
+            found
+                .extend(there(leaf(&place.join(read), buffer))?.map(|leaf| (format!("{name}/{read}"), leaf)));
+            found.extend(there(mode(&place.join(unread)))?.map(|leaf| (format!("{name}/{unread}"), leaf)));
+            found.push((name, Leaf::Link(target)));
+            Ok(found)
+        })
+        .collect::<io::Result<_>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        result => result.map(Some),
     }
-    if unread.is_some_and(|unread| path.ends_with(unread)) {
-        return Ok(Leaf::Unread { mode: fs::symlink_metadata(path)?.permissions().mode() & 0o7777 });
+}
+
+fn leaf(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Leaf> {
+    match file(path, buffer) {
+        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
+            fs::read_link(path).map(Leaf::Link)
+        }
+        leaf => leaf,
     }
-    let mut file = File::open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o7777;
-    Ok(Leaf::File { digest: digest_of(&mut file, buffer)?, mode })
+}
+
+/// Without reading what is there.
+fn mode(path: &Path) -> io::Result<Leaf> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_symlink() {
+        return fs::read_link(path).map(Leaf::Link);
+    }
+    Ok(Leaf::Unread { mode: metadata.permissions().mode() & 0o7777 })
+}
+
+/// A file that is no link. What is neither is refused unread: opening a pipe would wait for its writer.
+fn file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Leaf> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let mut file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    Ok(Leaf::File { digest: digest_of(&mut file, metadata.len(), buffer)?, mode })
 }
 
 /// What stands directly in a directory.
@@ -256,10 +314,26 @@ mod tests {
         assert_eq!(tree["sites/a.conf"], Leaf::File { digest, mode: 0o640 });
         assert_eq!(tree["log"], Leaf::Link("/dev/null".into()));
         assert_eq!(answered(&Query::Tree(directory.path().join("none"))), Answer::Absent);
-        let but = Query::TreeBut { directory: directory.path().to_owned(), unread: "a.conf" };
-        let Answer::Tree(tree) = answered(&but) else { panic!("no tree") };
-        assert_eq!(tree["sites/a.conf"], Leaf::Unread { mode: 0o640 });
-        assert_eq!(tree["log"], Leaf::Link("/dev/null".into()));
+    }
+
+    #[test]
+    fn links_lead_to_the_files_of_what_they_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = directory.path().join("made");
+        fs::create_dir(&made).unwrap();
+        fs::write(made.join("chain"), "abc").unwrap();
+        std::os::unix::fs::symlink("chain", made.join("key")).unwrap();
+        let links = directory.path().join("links");
+        fs::create_dir(&links).unwrap();
+        for (name, target) in [("shop", made.as_path()), ("gone", Path::new("/nowhere"))] {
+            std::os::unix::fs::symlink(target, links.join(name)).unwrap();
+        }
+        let query = Query::Linked { directory: links, read: "chain", unread: "key" };
+        let Answer::Tree(tree) = answered(&query) else { panic!("no tree") };
+        assert_eq!(tree.keys().collect::<Vec<_>>(), ["gone", "shop", "shop/chain", "shop/key"]);
+        assert_eq!(tree["shop/key"], Leaf::Link("chain".into()));
+        assert!(matches!(&tree["shop/chain"], Leaf::File { digest, .. } if digest.starts_with("ba7816bf")));
+        assert_eq!(tree["gone"], Leaf::Link("/nowhere".into()));
     }
 
     #[test]

@@ -130,13 +130,15 @@ fn name(subject: Subject<'_>) -> Option<Arc<str>> {
     desired.or_else(|| subject.prior.map(|prior| Arc::clone(&prior.name)))
 }
 
-fn certificates(subject: Subject<'_>) -> PathBuf {
-    subject.node.spec.root.join("certificates")
+/// One question for all certificates of the node that nginx reads. No key is read for it.
+fn linked(subject: Subject<'_>) -> Query {
+    let directory = subject.node.spec.current().join("certificates");
+    Query::Linked { directory, read: CHAIN, unread: KEY }
 }
 
-/// One question for all certificates of the node. No key is read for it.
-fn kept(subject: Subject<'_>) -> Query {
-    Query::TreeBut { directory: certificates(subject), unread: KEY }
+/// What there is of former certificates of this name.
+fn former(subject: Subject<'_>) -> Option<Query> {
+    Some(Query::Entries(subject.node.spec.root.join("certificates").join(&*name(subject)?)))
 }
 
 /// What is to be done about a certificate.
@@ -180,30 +182,48 @@ fn judge(subject: Subject<'_>, resource: &Resource, attributes: &Attributes) -> 
 /// The last issue of a former certificate of this name that old generations keep; 0 where there is none. Issues are
 /// never changed, so a new one needs a number of its own.
 fn last_kept(subject: Subject<'_>) -> u64 {
-    let Some(Answer::Tree(tree)) = subject.observed.get(&kept(subject)) else {
-        return 0;
-    };
-    let Some(prefix) = name(subject).map(|name| format!("{name}/")) else { return 0 };
-    let below = tree.range(prefix.clone()..).map_while(|(path, _)| path.strip_prefix(&prefix));
-    below.filter_map(|path| path.split_once('/')?.0.parse().ok()).max().unwrap_or(0)
+    match former(subject).and_then(|query| subject.observed.get(&query)) {
+        Some(Answer::Entries(issues)) => {
+            issues.keys().filter_map(|issue| issue.parse().ok()).max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+/// The last issue alone, asked about where nginx does not read it: its link is gone or leads elsewhere.
+fn alone(subject: Subject<'_>, facts: &Facts) -> Option<Query> {
+    let name = name(subject)?;
+    let issue = subject.node.spec.certificate(&name, facts.issue);
+    match subject.observed.get(&linked(subject))? {
+        Answer::Tree(tree) if matches!(tree.get(&*name), Some(Leaf::Link(target)) if *target == issue) => {
+            None
+        }
+        Answer::Tree(_) | Answer::Absent => Some(Query::Entries(issue)),
+        _ => None,
+    }
 }
 
 /// What is wrong with the files of the last issue, with the file's name before it.
 fn drift(subject: Subject<'_>, facts: &Facts) -> Option<(String, String)> {
     let name = name(subject)?;
-    let of = |file: &str| format!("{name}/{}/{file}", facts.issue);
-    let shown = |file: &str, what: &str| Some((format!("certificates/{}", of(file)), what.to_owned()));
-    let tree = match subject.observed.get(&kept(subject))? {
-        Answer::Tree(tree) => tree,
-        Answer::Absent => return shown(CHAIN, "was deleted"),
-        _ => return None,
+    let shown = |file: &str, what: &str| {
+        Some((format!("certificates/{name}/{}/{file}", facts.issue), what.to_owned()))
     };
-    match tree.get(&of(CHAIN)) {
+    if let Some(query) = alone(subject, facts) {
+        let gone = match subject.observed.get(&query)? {
+            Answer::Absent => Some(CHAIN),
+            Answer::Entries(files) => [CHAIN, KEY].into_iter().find(|file| !files.contains_key(*file)),
+            _ => None,
+        };
+        return shown(gone?, "was deleted");
+    }
+    let Answer::Tree(tree) = subject.observed.get(&linked(subject))? else { return None };
+    match tree.get(&format!("{name}/{CHAIN}")) {
         None => return shown(CHAIN, "was deleted"),
         Some(Leaf::File { digest, .. }) if *digest == facts.digest => {}
         Some(_) => return shown(CHAIN, "was edited"),
     }
-    match tree.get(&of(KEY)) {
+    match tree.get(&format!("{name}/{KEY}")) {
         None => shown(KEY, "was deleted"),
         Some(Leaf::File { mode, .. } | Leaf::Unread { mode }) if *mode == KEY_MODE => None,
         Some(Leaf::File { mode, .. } | Leaf::Unread { mode }) => {
@@ -254,7 +274,14 @@ impl Kind for Certificate {
 
     fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
         let Some(resource) = subject.desired else { return Vec::new() };
-        let mut queries = vec![kept(subject)];
+        let facts = Facts::of(subject);
+        let mut queries = Vec::with_capacity(1);
+        if facts.issue == 0 {
+            queries.extend(former(subject));
+        } else {
+            queries.push(linked(subject));
+            queries.extend(alone(subject, &facts));
+        }
         // Most certificates have no source; theirs is found without decoding all attributes.
         if resource.get("certificate").as_str().is_some()
             && let Ok(attributes) = resource.decode::<Attributes>()
