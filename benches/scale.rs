@@ -216,12 +216,21 @@ impl Tree {
         let live = self.path().join(".vsa/nodes/local/current/").to_string_lossy().into_owned();
         let test = ["nginx", "-t", "-q", "-e", "stderr", "-p", &live, "-c", "nginx.conf"].map(str::to_owned);
         let nginx = (0..runs).map(|_| measure(&test)).collect();
+        let destroy = (0..runs).map(|run| {
+            if run > 0 {
+                self.forget();
+                self.vsa(&["apply", "-auto-approve"]);
+            }
+            self.vsa(&["destroy", "-auto-approve"])
+        });
+        let destroy = destroy.collect();
         vec![
             row("full first plan", first_plan),
             row("apply of all", apply_all),
             row("no-op plan", no_op),
             row("apply of one change", one_change),
             row("nginx -t", nginx),
+            row("destroy of all", destroy),
         ]
     }
 

@@ -287,6 +287,49 @@ fn a_lock_whose_file_is_removed_is_held_by_one_alone() {
     assert!(taken.load(Ordering::SeqCst) > 100);
 }
 
+/// However many certificates go, each generation's manifest is read once.
+#[test]
+fn manifests_are_read_once_for_all_certificates() {
+    let Some(nginx) = support::nginx() else { return };
+    let mut ground = Ground::managed(nginx);
+    done(&ground.sites(&[("a.example", "one")]));
+    let read = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&read);
+    ground.host = Faulty::around(Arc::clone(&ground.host), move |deed| {
+        if let Deed::Observe(queries) = deed {
+            let manifest =
+                |query: &&Query| matches!(query, Query::Read(path) if path.ends_with("manifest.json"));
+            seen.fetch_add(u32::try_from(queries.iter().filter(manifest).count()).unwrap(), Ordering::SeqCst);
+        }
+        Ok(())
+    });
+    let reads = |ground: &mut Ground, certificates: u64| {
+        let mut files = ground.base();
+        files.push(ground.site("a.example", &format!("{certificates} go")));
+        let mut run = ground.run(files, Vec::new());
+        for issue in 1..=certificates {
+            run.actions.push(Action {
+                id: u32::try_from(run.actions.len()).unwrap(),
+                resource: Address::new("certificate", "a.example"),
+                node: ground.address.clone(),
+                phase: Phase::CleanUp,
+                operation: Operation::RemoveCertificate {
+                    directory: ground.spec().certificate("a.example", issue),
+                },
+                undo: Undo::Irreversible { reason: "removed".to_owned() },
+                needs: Vec::new(),
+            });
+        }
+        read.store(0, Ordering::SeqCst);
+        done(&ground.apply(run));
+        read.load(Ordering::SeqCst)
+    };
+    let none = reads(&mut ground, 0);
+    let many = reads(&mut ground, 20);
+    // There are three generations when they go.
+    assert_eq!(many - none, 3);
+}
+
 /// Issues of certificates that a killed run made, which nothing names: the next pruning removes them with their keys.
 #[test]
 fn certificates_that_nothing_names_are_removed() {

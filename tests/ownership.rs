@@ -201,6 +201,17 @@ fn a_refused_run_after_a_killed_one_is_gone_on_from() {
 }
 
 #[test]
+fn a_node_that_goes_takes_its_certificates_with_its_directory() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let tls = SITES.replace("enabled = false", "enabled = true");
+    workspace.write_node("").write("main.hcl", tls);
+    drop(workspace.apply());
+    let destroyed = workspace.vsa(["destroy", "-auto-approve"]).code(0);
+    assert!(!destroyed.stdout.contains("certificates/one.example.com"), "{destroyed}");
+    assert!(!workspace.node_root().exists());
+}
+
+#[test]
 fn destroy_takes_what_a_killed_first_run_made() {
     let Some(workspace) = Workspace::managed() else { return };
     workspace.write_node("").write("main.hcl", SITES);

@@ -169,7 +169,10 @@ fn clean_up(
         let before = dependants.get(&work.address).into_iter().flatten();
         let needs: Vec<u32> = before.filter_map(|address| removed.get(*address)).flatten().copied().collect();
         let mut last: Option<u32> = None;
-        for step in work.steps.iter().filter(|step| step.phase == Phase::CleanUp) {
+        // All of a node that goes is removed at once, with its directory.
+        let goes = retired.iter().any(|(address, _)| **address == work.node);
+        let is_left = |step: &&Step| !goes || !matches!(step.operation, Operation::RemoveCertificate { .. });
+        for step in work.steps.iter().filter(|step| step.phase == Phase::CleanUp).filter(is_left) {
             let needs = last.map_or_else(|| needs.clone(), |id| vec![id]);
             let id = sequence.push(&work.address, &work.node, step.clone(), needs);
             last = Some(id);

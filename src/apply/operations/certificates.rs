@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Context, Facts, fact, missing};
 use crate::apply::certificate::{self, CHAIN, KEY, Pair};
-use crate::apply::generation::{Readers, read_manifest};
+use crate::apply::generation::Readers;
 use crate::apply::journal::Before;
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
@@ -124,22 +124,8 @@ fn new_name(directory: &Path) -> PathBuf {
 
 /// Removes an issue, unless a generation that is kept still names it: it goes with that generation then.
 pub(super) async fn remove(context: Context<'_>, directory: &Path) -> Result<Facts, Diagnostic> {
-    let Context { host, spec, .. } = context;
-    let generations = spec.root.join("generations");
-    let wanted = format!("link:{}", directory.display());
-    if let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(generations.clone())]).await.pop() {
-        for name in entries.keys() {
-            // One that cannot be read may name it.
-            let named = match read_manifest(host, &generations.join(name)).await {
-                Ok(manifest) => {
-                    manifest.is_some_and(|manifest| manifest.files.values().any(|digest| *digest == wanted))
-                }
-                Err(_) => true,
-            };
-            if named {
-                return Ok(fact("kept", true));
-            }
-        }
+    if context.issues.names(context, directory).await {
+        return Ok(fact("kept", true));
     }
     remove_issue(context, directory).await?;
     Ok(Facts::new())

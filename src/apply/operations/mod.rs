@@ -4,6 +4,7 @@ mod certificates;
 mod compose;
 mod directories;
 mod files;
+mod issues;
 mod prune;
 mod root;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use certificates::Issue;
 pub(super) use files::former;
+pub(super) use issues::Issues;
 
 use super::compose::Tool;
 use super::journal::{Before, Facts};
@@ -33,6 +35,8 @@ pub(super) struct Context<'a> {
     pub(super) placed: &'a BTreeMap<(Address, PathBuf), PlacedFile>,
     /// The Compose tool of the run.
     pub(super) tool: &'a Tool,
+    /// What the nodes' generations name.
+    pub(super) issues: &'a Issues,
 }
 
 /// What an operation makes.

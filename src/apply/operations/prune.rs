@@ -1,11 +1,12 @@
 //! Old generations, and the certificates that only they name.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::certificates::remove_issue;
+use super::issues::named;
 use super::{Context, Facts, fact};
-use crate::apply::generation::{self, read_manifest};
+use crate::apply::generation;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
 use crate::plan::{Answer, Query};
@@ -69,15 +70,6 @@ async fn issues(context: Context<'_>) -> BTreeSet<PathBuf> {
         names.into_iter().filter(|name| is_issue(name)).map(|name| directory.join(name))
     });
     all.collect()
-}
-
-/// The issues of certificates that a generation's links name.
-pub(super) async fn named(context: Context<'_>, generation: &Path) -> Result<BTreeSet<PathBuf>, Diagnostic> {
-    let inside = context.spec.root.join("certificates");
-    let manifest = read_manifest(context.host, generation).await?;
-    let digests = manifest.into_iter().flat_map(|manifest| manifest.files.into_values());
-    let links = digests.filter_map(|digest| digest.strip_prefix("link:").map(PathBuf::from));
-    Ok(links.filter(|target| target.starts_with(&inside)).collect())
 }
 
 /// The issues that the state knows, served or not.

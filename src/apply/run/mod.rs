@@ -20,6 +20,7 @@ use ready::Ready;
 use super::compose::Tool;
 use super::events::{Event, Events};
 use super::journal::{self, Before, Header, Journal, NodeFacts, Record, VERSION};
+use super::operations::Issues;
 use super::{Interrupt, Interrupted, Outcome, Report, Run, States};
 use crate::address::Address;
 use crate::diag::Diagnostic;
@@ -98,6 +99,7 @@ async fn begin(
         not_put_back: AtomicBool::new(false),
         kept: Mutex::default(),
         tool: Arc::default(),
+        issues: Arc::default(),
     };
     Ok((work, interrupted))
 }
@@ -147,6 +149,7 @@ struct Work {
     /// What a deletion left, because it is not vsa's to delete.
     kept: Mutex<Vec<std::path::PathBuf>>,
     tool: Arc<Tool>,
+    issues: Arc<Issues>,
 }
 
 impl Work {

@@ -114,7 +114,7 @@ impl Work {
         state: &Arc<State>,
     ) {
         let (host, run, state) = (Arc::clone(&self.host), Arc::clone(&self.run), Arc::clone(state));
-        let tool = Arc::clone(&self.tool);
+        let (tool, issues) = (Arc::clone(&self.tool), Arc::clone(&self.issues));
         if let Some(action) = self.action(id) {
             self.events.event(Event::Begun(action));
         }
@@ -124,7 +124,8 @@ impl Work {
             let result = match action.and_then(|action| Some((action, spec(&run, &action.node)?))) {
                 Some((action, spec)) => {
                     let placed = &run.placed;
-                    let context = Context { host: &*host, spec, state: &state, placed, tool: &tool };
+                    let (state, tool, issues) = (&*state, &*tool, &*issues);
+                    let context = Context { host: &*host, spec, state, placed, tool, issues };
                     operations::perform(context, &action.operation, &before).await
                 }
                 None => Err(Diagnostic::error("an action is of a node that is not known")),

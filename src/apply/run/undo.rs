@@ -79,7 +79,8 @@ impl Work {
             }
             _ => {
                 let (state, placed) = (&self.run.prior, &self.run.placed);
-                let context = Context { host, spec, state, placed, tool: &self.tool };
+                let (tool, issues) = (&*self.tool, &*self.issues);
+                let context = Context { host, spec, state, placed, tool, issues };
                 operations::undo(context, action, before).await
             }
         }
