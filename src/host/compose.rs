@@ -13,13 +13,14 @@ const TOOL_TIMEOUT: Duration = Duration::from_mins(30);
 /// What the tool is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Makes all containers as the files say, and removes those of services that are gone.
+    /// Makes all containers as the files say.
     Up {
+        /// Whether containers of services that are gone are removed.
+        orphans: bool,
         /// Whether no image is pulled. The first Compose cannot be told that: the images must be there.
         never_pull: bool,
     },
-    /// Makes the containers of some services as the files say, those that they depend on left alone, and removes those
-    /// of services that are gone.
+    /// Makes the containers of some services as the files say, those that they depend on left alone.
     UpOf {
         /// The services.
         services: Vec<String>,
@@ -65,9 +66,10 @@ impl Task {
             arguments
         };
         match self {
-            Self::Up { never_pull } => up(&["--remove-orphans"], *never_pull),
+            Self::Up { orphans: true, never_pull } => up(&["--remove-orphans"], *never_pull),
+            Self::Up { orphans: false, never_pull } => up(&[], *never_pull),
             Self::UpOf { services, never_pull } => {
-                let mut arguments = up(&["--remove-orphans", "--no-deps"], *never_pull);
+                let mut arguments = up(&["--no-deps"], *never_pull);
                 arguments.extend(services.iter().cloned());
                 arguments
             }
@@ -152,7 +154,7 @@ mod tests {
              /srv/acme/shop/compose --env-file /srv/acme/shop/env/.env --file compose.yml --file vsa.override.yml \
              --profile extra config --hash=*"
         );
-        let up = Task::Up { never_pull: true };
+        let up = Task::Up { orphans: true, never_pull: true };
         assert!(line(&standalone, &up).ends_with(" up --detach --remove-orphans"));
         assert_eq!(
             line(&plugin, &up),
@@ -164,7 +166,7 @@ mod tests {
         let words = " up --detach --no-recreate --no-deps --scale web=2 web";
         assert!(line(&standalone, &beside).ends_with(words) && line(&plugin, &beside).ends_with(words));
         let others = Task::UpOf { services: vec!["db".to_owned()], never_pull: false };
-        let words = " up --detach --remove-orphans --no-deps db";
+        let words = " up --detach --no-deps db";
         assert!(line(&standalone, &others).ends_with(words) && line(&plugin, &others).ends_with(words));
     }
 }

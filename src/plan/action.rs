@@ -129,8 +129,12 @@ pub enum Operation {
         /// With `rolling`: the other services.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         others: Vec<String>,
+        /// The ids of containers of services that the project has no more: they go in clean up.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        leaving: Vec<String>,
     },
-    /// Stops and removes containers of a Compose project in whose place others serve; one that has gone is no error.
+    /// Stops and removes containers of a Compose project that nothing is passed on to any more; one that has gone is
+    /// no error.
     RetireContainers {
         /// The project.
         project: ComposeProject,

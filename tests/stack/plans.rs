@@ -131,7 +131,7 @@ fn each_service_is_told_with_what_changes_and_whether_it_is_made_anew() {
       service db: 1 container stays
       service web: 1 container stays
       service worker: 1 container stays
-    - service mailer: its containers are removed
+    - service mailer: its containers are removed once no site passes requests on to them
       # data that stays: ROOT/srv/TENANT/shop/data/web, volume TENANT-shop_data
       # interrupting: no site feels it
     ");

@@ -154,3 +154,52 @@ fn what_cannot_stand_beside_itself_is_made_anew_and_the_plan_says_so() {
     drop(ground.workspace.apply());
     drop(ground.workspace.assert_nothing_to_do());
 }
+
+#[test]
+fn a_service_goes_with_its_site_and_not_before_it() {
+    let Some(ground) = Ground::new() else { return };
+    let one = images::app(&ground.engine, "1");
+    ground.stack("");
+    let services = |more: &str| {
+        let text = format!("services:\n  web:\n    image: {one}\n    environment: [GREETING]\n{more}");
+        ground.workspace.write("shop/compose.yml", text);
+    };
+    let text = ground.workspace.read("main.hcl");
+    let (_, site) = text.split_once("domain \"shop.example.com\"").unwrap();
+    let second = format!("domain \"mail.example.com\"{}", site.replace("\"web\"", "\"mailer\""));
+    services(&format!("  mailer:\n    image: {one}\n    environment: [GREETING]\n"));
+    ground.workspace.write("second.hcl", &second);
+    drop(ground.workspace.apply());
+    assert_eq!(ground.workspace.http("mail.example.com", "/").text().trim(), "1 hush-1");
+    let web = ground.container("web");
+
+    services("");
+    ground.workspace.write("second.hcl", "");
+    let mut child = ground.workspace.stopped_at("phase:switch:1").unwrap();
+    assert_eq!(ground.workspace.http("mail.example.com", "/").text().trim(), "1 hush-1", "until the switch");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(ground.workspace.apply());
+    assert_eq!(ground.container("mailer"), "");
+    assert_eq!(ground.container("web"), web, "it goes on");
+    drop(ground.workspace.assert_nothing_to_do());
+
+    // One that somebody else has added is not the stack's.
+    let network = format!("{}_default", ground.project());
+    let label = |name: &str, value: &str| format!("--label=com.docker.compose.{name}={value}");
+    let (project, directory) = (ground.project(), ground.data().with_file_name("compose"));
+    let labels = [
+        label("project", &project),
+        label("service", "stranger"),
+        label("oneoff", "False"),
+        label("container-number", "1"),
+        label("project.working_dir", &directory.display().to_string()),
+    ];
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    ground.engine.ask(&[&["run", "--detach", "--network", &network], &labels[..], &[&one]].concat());
+    let plan = ground.workspace.vsa(["plan"]).code(0);
+    drop(plan.says("service stranger has containers, and the stack has no such service"));
+    drop(ground.workspace.apply());
+    assert_eq!(ground.container("stranger"), "");
+    drop(ground.workspace.assert_nothing_to_do());
+}

@@ -125,6 +125,8 @@ pub(super) struct Up<'a> {
     /// The services whose new containers come up beside the old ones, and then the others.
     pub(super) rolling: &'a [RollingService],
     pub(super) others: &'a [String],
+    /// Containers of services that are gone, which stay for now.
+    pub(super) leaving: &'a [String],
 }
 
 /// Brings a project up, and waits until its containers do their work.
@@ -133,14 +135,14 @@ pub(super) async fn up(
     project: &ComposeProject,
     how: Up<'_>,
 ) -> Result<Facts, Diagnostic> {
-    let Up { pull, wait, rolling, others } = how;
+    let Up { pull, wait, rolling, others, leaving } = how;
     let secrets = secrets(context, project).await;
     if pull == PullPolicy::Always {
         compose::run(context, project, &Task::Pull, &secrets).await?;
     }
     let never_pull = pull == PullPolicy::Never;
     if rolling.is_empty() {
-        compose::run(context, project, &Task::Up { never_pull }, &secrets).await?;
+        compose::run(context, project, &Task::Up { orphans: false, never_pull }, &secrets).await?;
     } else {
         if !others.is_empty() {
             let task = Task::UpOf { services: others.to_vec(), never_pull };
@@ -150,7 +152,8 @@ pub(super) async fn up(
         compose::run(context, project, &Task::UpBeside { scale, never_pull }, &secrets).await?;
     }
     // What goes may be ill: perhaps that is why it goes.
-    let old: BTreeSet<&str> = rolling.iter().flat_map(|service| &service.old).map(String::as_str).collect();
+    let old = rolling.iter().flat_map(|service| &service.old).chain(leaving);
+    let old: BTreeSet<&str> = old.map(String::as_str).collect();
     let containers = settled(context, project, wait, &secrets, &old).await?;
     Ok(fact("services", services(&containers)))
 }
@@ -296,7 +299,7 @@ pub(super) async fn restore(
 ) -> Result<(), Diagnostic> {
     if was_up {
         // What was up has its images.
-        let up = Task::Up { never_pull: true };
+        let up = Task::Up { orphans: true, never_pull: true };
         compose::run(context, project, &up, &secrets(context, project).await).await?;
     }
     Ok(())

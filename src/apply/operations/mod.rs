@@ -111,8 +111,9 @@ pub(super) async fn perform(
         Operation::RemoveFile { path } => files::remove(context, path).await,
         Operation::RemoveDirectory { root, path } => directories::remove(context, root, path).await,
         Operation::ComposePrepare { project, ports, .. } => compose::prepare(context, project, ports).await,
-        Operation::ComposeUp { project, pull, wait, rolling, others } => {
-            compose::up(context, project, compose::Up { pull: *pull, wait: *wait, rolling, others }).await
+        Operation::ComposeUp { project, pull, wait, rolling, others, leaving } => {
+            let how = compose::Up { pull: *pull, wait: *wait, rolling, others, leaving };
+            compose::up(context, project, how).await
         }
         Operation::RetireContainers { project, containers } => {
             compose::retire(context, project, containers).await

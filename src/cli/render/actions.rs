@@ -57,7 +57,7 @@ pub fn describe(operation: &Operation) -> String {
         Operation::RetireContainers { project, containers } => {
             let count = containers.len();
             let what = if count == 1 { "container" } else { "containers" };
-            format!("remove {count} old {what} of project {}, in whose place others serve", project.name)
+            format!("remove {count} {what} of project {} that nothing is passed on to any more", project.name)
         }
         Operation::ComposeUp { project, pull, wait, rolling, .. } => {
             let pull = match pull {

@@ -102,8 +102,10 @@ fn running(
     }
     for change in changes.iter().filter(|change| change.change == diff::Change::Removed) {
         effect = effect.map(|_| Effect::Interrupting);
-        details.interrupted.push(change.service.to_string());
-        details.parts.push(removed(&change.service));
+        details.parts.push(PartChange {
+            why: "its containers are removed once no site passes requests on to them".to_owned(),
+            ..removed(&change.service)
+        });
     }
     if wanted.attributes.pull == PullPolicy::Always && subject.prior.is_some() {
         let remark = "images are pulled first: a service whose image is a newer one then is made anew too";

@@ -80,6 +80,7 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     {
         return refreshed;
     }
+    refreshed.drift.extend(strangers(subject, wanted, &containers));
     let names = wanted.images();
     let ids = containers::image_ids(subject, names.values().copied()).unwrap_or_default();
     for (service, known) in known(subject) {
@@ -106,6 +107,24 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
         }
     }
     refreshed
+}
+
+/// The services that run, although neither the state knows of them nor the stack has them: an apply that was killed has
+/// left them, or somebody has started them from other files.
+fn strangers(subject: Subject<'_>, wanted: &Wanted, containers: &[&Container]) -> Vec<Drift> {
+    let Some(project) = &wanted.project else { return Vec::new() };
+    let known = known(subject);
+    let services: BTreeSet<&str> = containers.iter().filter_map(|container| container.service()).collect();
+    let has = |name: &str| project.active().any(|service| &*service.name == name);
+    let strange = services.into_iter().filter(|name| !known.contains_key(*name) && !has(name));
+    let drift = strange.map(|name| Drift {
+        address: subject.address.clone(),
+        subject: format!("service {name}"),
+        what: "has containers, and the stack has no such service".to_owned(),
+        repaired: true,
+        diff: None,
+    });
+    drift.collect()
 }
 
 /// The directories that are gone, or that somebody gave another mode; where the whole is gone, its parts need not be

@@ -12,6 +12,9 @@ use crate::plan::action::Access;
 use crate::plan::{Operation, Phase, Step, Subject, Undo};
 use crate::state::Status;
 
+/// How long containers may take to end whose service nobody describes any more, in seconds: as long as Docker gives.
+const LEAVE: u32 = 10;
+
 pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
     let Some(stack) = Stack::of(subject) else { return Vec::new() };
     match subject.desired {
@@ -32,12 +35,15 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
         .collect();
     let project = stack.project.clone();
     let was_up = !observe::known(subject).is_empty();
+    let leaving = leaving(subject, wanted);
+    let retire = |containers: BTreeMap<String, u32>| {
+        let operation = Operation::RetireContainers { project: stack.project.clone(), containers };
+        Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing }
+    };
     if attributes.status == Run::Stopped {
-        steps.push(Step {
-            phase: Phase::CleanUp,
-            operation: Operation::ComposeStop { project },
-            undo: Undo::Nothing,
-        });
+        let operation = Operation::ComposeStop { project };
+        steps.push(Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing });
+        steps.extend((!leaving.is_empty()).then(|| retire(leaving)));
         return steps;
     }
     steps.push(Step {
@@ -56,21 +62,30 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
     steps.push(Step {
         phase: Phase::Prepare,
         operation: Operation::ComposeUp {
-            project: project.clone(),
+            project,
             pull: attributes.pull,
             wait: u32::try_from(attributes.wait.timeout.seconds()).unwrap_or(u32::MAX),
             rolling: replaced.iter().map(|(name, fate)| rolling::service(name, fate)).collect(),
             others: others.map(|service| service.name.to_string()).collect(),
+            leaving: leaving.keys().cloned().collect(),
         },
         // Of one that was up before, the action that made it ready brings the former back, once its files are back.
         undo: if was_up && replaced.is_empty() { Undo::Nothing } else { Undo::RemoveMade },
     });
-    if !replaced.is_empty() {
-        let containers = retired(wanted, &replaced);
-        let operation = Operation::RetireContainers { project, containers };
-        steps.push(Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing });
-    }
+    let mut containers = retired(wanted, &replaced);
+    containers.extend(leaving);
+    steps.extend((!containers.is_empty()).then(|| retire(containers)));
     steps
+}
+
+/// The containers of services that the stack has no more, as [`retired`] has them: what runs now may still pass requests
+/// on to them.
+fn leaving(subject: Subject<'_>, wanted: &Wanted) -> BTreeMap<String, u32> {
+    let Some(project) = &wanted.project else { return BTreeMap::new() };
+    let here = observe::containers(subject, &wanted.stack.project.name).unwrap_or_default();
+    let is_of = |name: &str| project.active().any(|service| &*service.name == name);
+    let leaving = here.into_iter().filter(|container| !container.service().is_some_and(is_of));
+    leaving.map(|container| (container.id.clone(), LEAVE)).collect()
 }
 
 /// The containers that go once others serve in their place, each with the seconds that it may take to end.
