@@ -2,10 +2,10 @@
 
 mod plans;
 mod rolling;
+mod safety;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -274,67 +274,6 @@ fn without_docker_a_plan_says_what_it_could_not_see() {
 }
 
 #[test]
-fn a_compose_file_that_reaches_for_the_host_is_refused_unless_it_is_allowed() {
-    let Some(ground) = Ground::new() else { return };
-    let one = images::app(&ground.engine, "1");
-    ground.stack("");
-    ground.workspace.write(
-        "shop/compose.yml",
-        format!("x-all: &all\n  privileged: true\nservices:\n  web:\n    <<: *all\n    image: {one}\n"),
-    );
-    let refused = ground.workspace.vsa(["apply", "-auto-approve"]).code(1);
-    let refused = refused.says("allow = [\"privileged:web\"]");
-    let (_, shown) = refused.stderr.split_once("error").unwrap();
-    assert_snapshot!(shown, @r#"
-    [compose_privileged]: the containers are privileged
-      --> shop/compose.yml:2:15
-       |
-     2 |   privileged: true
-       |               ^^^^
-     3 | services:
-     4 |   web:
-       |   --- of this service
-       |
-      ::: main.hcl:12:12
-       |
-    12 |   source = "./shop"
-       |            --------
-       |
-       = help: a privileged container is root on the node: remove `privileged`, and add the one capability it needs
-       = help: to allow it: `allow = ["privileged:web"]`
-    "#);
-    assert_eq!(ground.container("web"), "");
-    ground.stack("  allow = [\"privileged:web\"]");
-    drop(ground.workspace.vsa(["plan"]).code(0));
-}
-
-#[test]
-fn a_link_that_leads_out_of_the_tenants_directory_is_not_mounted() {
-    let Some(ground) = Ground::new() else { return };
-    let one = images::app(&ground.engine, "1");
-    ground.stack("");
-    let text = format!("services:\n  web:\n    image: {one}\n    volumes: [\"../data/in/x:/x\"]\n");
-    ground.workspace.write("shop/compose.yml", text);
-    drop(ground.workspace.apply());
-    // A container could make this.
-    let data = ground.data();
-    fs::remove_dir_all(data.join("in")).unwrap();
-    fs::create_dir(data.join("real")).unwrap();
-    symlink("real", data.join("in")).unwrap();
-    symlink("../../../../../../../../../../../../../../etc", data.join("real/x")).unwrap();
-    drop(
-        ground
-            .workspace
-            .vsa(["apply", "-auto-approve"])
-            .code(1)
-            .says("`../data/in/x` leads to `/etc` by a symbolic link"),
-    );
-    fs::remove_file(data.join("real/x")).unwrap();
-    symlink("y", data.join("real/x")).unwrap();
-    drop(ground.workspace.vsa(["plan"]).code(0));
-}
-
-#[test]
 fn a_service_whose_mounted_file_changes_is_made_anew() {
     let Some(ground) = Ground::new() else { return };
     let (one, database) = (images::app(&ground.engine, "1"), images::database(&ground.engine));
@@ -371,62 +310,6 @@ fn a_service_whose_mounted_file_changes_is_made_anew() {
     assert_eq!(digest.len(), 64, "{digest}");
     let state = ground.workspace.read("state/default.json");
     assert!(!state.contains(&digest) && !said(&applied).contains(&digest));
-}
-
-#[test]
-fn a_run_killed_after_its_commit_leaves_no_former_file() {
-    let Some(ground) = Ground::new() else { return };
-    ground.stack("").compose(&images::app(&ground.engine, "1"));
-    drop(ground.workspace.apply());
-    let stack = ground.data().parent().unwrap().to_owned();
-    let (env, former) = (stack.join("env/.env"), stack.join("env/..env.vsa-former"));
-    let journal = ground.workspace.configuration().join(".vsa/journal.jsonl");
-    let greet = |greeting: &str| {
-        let text = ground.workspace.read("main.hcl");
-        let (before, rest) = text.split_once("\"hush-").unwrap();
-        let (_, after) = rest.split_once('"').unwrap();
-        ground.workspace.write("main.hcl", format!("{before}\"hush-{greeting}\"{after}"));
-    };
-    // The commit is a record of the journal, in the phase of the switch: some instant after it is before the end of
-    // that phase.
-    let killed_after_commit = (1..40).any(|instant| {
-        greet(&format!("k{instant}"));
-        let Some(mut child) = ground.workspace.stopped_at(&format!("phase:switch:{instant}")) else {
-            return false;
-        };
-        child.kill().unwrap();
-        child.wait().unwrap();
-        fs::read_to_string(&journal).unwrap().contains("\"commit\"")
-    });
-    assert!(killed_after_commit && former.exists(), "there is an instant after the commit");
-    assert!(fs::read_to_string(&env).unwrap().contains("hush-k"));
-    // What is wanted is there: nothing but the rest of that run is left to do.
-    drop(ground.workspace.apply());
-    assert!(!former.exists(), "it holds a secret that nobody needs any more");
-    drop(ground.workspace.assert_nothing_to_do());
-}
-
-#[test]
-fn what_a_removed_stack_says_is_told_without_its_secrets() {
-    let Some(ground) = Ground::new() else { return };
-    let one = images::app(&ground.engine, "1");
-    ground.stack("  allow = [\"external:default\"]");
-    let text = format!(
-        "services:\n  web:\n    image: {one}\nnetworks:\n  default:\n    name: {}-${{GREETING}}\n",
-        ground.tenant()
-    );
-    ground.workspace.write("shop/compose.yml", text);
-    drop(ground.workspace.apply());
-    let network = format!("{}-hush-1", ground.tenant());
-    let guest = format!("{}-guest", ground.tenant());
-    ground.engine.ask(&["run", "--detach", "--name", &guest, "--network", &network, &one]);
-    ground.workspace.write("main.hcl", format!("tenant \"{}\" {{}}\n", ground.tenant()));
-    let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(6).says("could not be taken down");
-    let failed = failed.says("-******** ");
-    assert!(!said(&failed).contains("hush"), "{failed}");
-    ground.engine.ask(&["rm", "--force", &guest]);
-    drop(ground.workspace.apply());
-    drop(ground.workspace.assert_nothing_to_do());
 }
 
 #[test]
