@@ -90,6 +90,20 @@ fn samples_of_every_state_are_read() {
     }
     // With what came later, and may be absent.
     assert_read(1, &file("samples/state-v1-with-key.json"));
+    assert_read(1, &file("samples/state-v1-with-directories.json"));
+}
+
+/// The first vsa knew it of a resource's last directory alone.
+#[test]
+fn samples_say_which_directories_vsa_made() {
+    let node = vsa::address::Address::new("node", "local");
+    let owns = |sample: &str, name: &str| {
+        let state = StateFile::at(file(sample), "/nonexistent").read().unwrap().unwrap();
+        state.resources[&node].owns(&Path::new("/opt/hosting/.vsa/nodes/local").join(name))
+    };
+    let names = ["acme", "logs", "elsewhere"];
+    assert_eq!(names.map(|name| owns("samples/state-v1-with-directories.json", name)), [true, false, false]);
+    assert_eq!(names.map(|name| owns("samples/state-v1.json", name)), [true, true, true]);
 }
 
 fn assert_read(version: u32, path: &Path) {
