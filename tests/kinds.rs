@@ -41,6 +41,8 @@ fn node() -> Node {
         default_server: true,
         drain_seconds: 30,
         docker: vsa::plan::Docker::default(),
+        container: None,
+        network: None,
     };
     let nginx = Nginx { version: Version::new(1, 22, 1), openssl: None, modules: Vec::new() };
     Node { spec, configuration: std::path::PathBuf::from("/"), nginx }

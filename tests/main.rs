@@ -14,6 +14,7 @@ mod canary;
 mod compose;
 mod config;
 mod conformance;
+mod container_proxy;
 mod continuity;
 mod convergence;
 mod docker;

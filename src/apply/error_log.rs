@@ -16,9 +16,11 @@ pub(super) enum Refused {
 }
 
 impl Log {
-    /// What of a log is this master's.
-    pub(super) fn of(log: &str, master: u32) -> Self {
-        let marks = ["emerg", "warn"].map(|level| format!("[{level}] {master}#"));
+    /// What of a log is this master's; all of it where the log is of one nginx, whose number in its container is its
+    /// own affair.
+    pub(super) fn of(log: &str, master: Option<u32>) -> Self {
+        let master = master.map(|master| format!("{master}#")).unwrap_or_default();
+        let marks = ["emerg", "warn"].map(|level| format!("[{level}] {master}"));
         let lines: Vec<&str> =
             log.lines().filter(|line| marks.iter().any(|mark| line.contains(mark.as_str()))).collect();
         Self(parse_error(&lines.join("\n")))
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     fn refusal(log: &str, master: u32) -> Option<Refused> {
-        Log::of(log, master).refusal()
+        Log::of(log, Some(master)).refusal()
     }
 
     #[test]
@@ -79,6 +81,6 @@ mod tests {
             (messages[0].file.as_deref(), messages[0].line),
             (Some("/r/current/sites/b.conf"), Some(3))
         );
-        assert_eq!(Log::of(log, 10).conflicts()[0].conflicting_name(), Some("a.example"));
+        assert_eq!(Log::of(log, Some(10)).conflicts()[0].conflicting_name(), Some("a.example"));
     }
 }

@@ -18,6 +18,7 @@
 
 mod certificate;
 pub mod compose;
+mod container;
 mod error_log;
 mod events;
 mod generation;

@@ -8,9 +8,12 @@ use super::generation::{Candidate, Place};
 use super::scope::Scope;
 use super::{certificate, standalone};
 use crate::diag::Diagnostic;
-use crate::host::{Command, FileOperation, Host, Output, private_mounts};
+use crate::host::{
+    Command, DockerAnswer, DockerOperation, FileOperation, Host, HostError, Output, private_mounts,
+};
 use crate::nginx::{NginxMessage, parse_error};
 use crate::plan::action::Access;
+use crate::plan::observation::ContainerRef;
 use crate::plan::{Answer, NodeSpec, NodeWork, ProxyMode, Query};
 use crate::state::StoredNode;
 
@@ -65,8 +68,14 @@ pub async fn preflight(
     if work.node.spec.mode == ProxyMode::Host && !host.privileged() {
         return standalone::test(host, run, work, number, marker).await;
     }
-    let place = Place::elsewhere(run);
-    let candidate = Candidate::make(host, work, stored, number, marker, place).await?;
+    let place = Place::for_test(run, &work.node.spec);
+    let candidate = match Candidate::make(host, work, stored, number, marker, place).await {
+        // A container sees the node's directory alone, which a plan of somebody else than root's may not write to.
+        Err(error) if work.node.spec.mode == ProxyMode::Container && !host.privileged() => {
+            return Ok(Tested::NotTested { why: error.summary });
+        }
+        made => made?,
+    };
     let tested = test(host, work, &candidate, &Scope::Whole).await;
     candidate.discard(host).await?;
     tested
@@ -74,13 +83,22 @@ pub async fn preflight(
 
 /// Why a candidate cannot be tested on a host, if it cannot.
 async fn cannot_test(host: &dyn Host, spec: &NodeSpec) -> Option<String> {
-    let answer = host.observe(&[Query::NginxVersion(spec.nginx.clone())]).await.pop();
+    let answer = host.observe(&[spec.version_query()]).await.pop();
     let program = spec.nginx.display();
     match answer {
         Some(Answer::Text(_)) => None,
+        Some(Answer::Absent) if spec.mode == ProxyMode::Container => {
+            let container = spec.container.as_deref().unwrap_or_default();
+            Some(format!("no nginx runs in the container `{container}` yet; the apply tests it there"))
+        }
         Some(Answer::Failed(reason)) => Some(format!("{program} cannot be asked for its version: {reason}")),
         _ => Some(format!("there is no nginx at {program}")),
     }
+}
+
+/// Whether there is an nginx to test with.
+pub(super) async fn is_at_hand(host: &dyn Host, spec: &NodeSpec) -> bool {
+    cannot_test(host, spec).await.is_none()
 }
 
 /// Tests a candidate, or as much of it as `scope` says.
@@ -94,16 +112,20 @@ pub(super) async fn test(
     if let Some(directory) = candidate.placeholder() {
         certificate::write_placeholder(host, &directory).await?;
     }
-    let (command, directory) = match spec.mode {
-        ProxyMode::Managed => {
-            let directory = candidate.shown(host, work, scope).await?;
-            (managed(work, &directory), directory)
-        }
-        ProxyMode::Host => (aside(host, spec, &candidate.scratch(), Some(candidate)).await?, spec.current()),
+    let directory = match spec.mode {
+        ProxyMode::Managed | ProxyMode::Container => candidate.shown(host, work, scope).await?,
+        ProxyMode::Host => spec.current(),
     };
     // How the tested copy of the generation is called in nginx's messages.
     let prefix = format!("{}/", directory.display());
-    let output = match host.run(command).await {
+    let output = match (spec.mode, spec.in_container()) {
+        (ProxyMode::Host, _) => {
+            host.run(aside(host, spec, &candidate.scratch(), Some(candidate)).await?).await
+        }
+        (_, Some(container)) => inside(host, container, by_itself(work, &directory)).await,
+        (_, None) => host.run(by_itself(work, &directory)).await,
+    };
+    let output = match output {
         Ok(output) => output,
         Err(error) => return Ok(Tested::NotTested { why: error.to_string() }),
     };
@@ -133,7 +155,20 @@ pub(super) async fn test(
     Ok(Tested::Refused { messages })
 }
 
-fn managed(work: &NodeWork, directory: &Path) -> Command {
+/// Runs a command in a container.
+async fn inside(host: &dyn Host, at: ContainerRef, command: Command) -> Result<Output, HostError> {
+    let Command { program, arguments, timeout, .. } = command;
+    let words = std::iter::once(program.into_os_string()).chain(arguments);
+    let command = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let operation = DockerOperation::Exec { container: at.container, command, timeout };
+    match host.docker(&at.socket, operation).await? {
+        DockerAnswer::Output(output) => Ok(output),
+        _ => Err(HostError::because("run", "nginx", "the engine did not say how it ended")),
+    }
+}
+
+/// A test of a generation that is all that nginx reads.
+fn by_itself(work: &NodeWork, directory: &Path) -> Command {
     let spec = &work.node.spec;
     let command = Command::new(&spec.nginx).timeout(PATIENCE).arg("-t");
     let command = if says_early(work) { command.arg("-e").arg("stderr") } else { command };

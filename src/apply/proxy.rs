@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error_log::{Log, Refused};
-use super::preflight;
+use super::{container, preflight};
 use crate::diag::Diagnostic;
 use crate::host::{Command, Host, HostError, Output, Signal, Status};
 use crate::nginx::NginxMessage;
@@ -46,6 +46,8 @@ pub(super) struct Running {
     workers: BTreeSet<u32>,
     /// The error log and its size.
     log: Option<(PathBuf, u64)>,
+    /// How it calls itself in there; in a container, by a number that nobody else knows.
+    logs_as: Option<u32>,
 }
 
 impl Running {
@@ -62,7 +64,7 @@ impl Running {
     /// What an answer to that says.
     fn log(&self, answer: &Answer) -> Log {
         match answer {
-            Answer::Tail { bytes, .. } => Log::of(&String::from_utf8_lossy(bytes), self.master),
+            Answer::Tail { bytes, .. } => Log::of(&String::from_utf8_lossy(bytes), self.logs_as),
             _ => Log::default(),
         }
     }
@@ -106,66 +108,88 @@ impl<'a> Proxy<'a> {
         self.host.observe(&[query]).await.pop().unwrap_or(Answer::Absent)
     }
 
-    fn marker_query(&self) -> Query {
-        Query::Marker { port: self.spec.http_port, host: self.spec.marker_host() }
-    }
-
     /// How it is.
     pub async fn status(&self) -> ProxyStatus {
-        let serves = match self.ask(self.marker_query()).await {
+        let serves = match self.ask(self.spec.marker_query()).await {
             Answer::Text(text) => Some(text),
             _ => None,
         };
         ProxyStatus { master: self.master().await, serves }
     }
 
-    /// The master process, if it is proven: the pid file names it, it is an nginx, and in managed mode its command
-    /// line names this node's root.
+    /// The master process, if it is proven: the pid file names it, it is an nginx, and where all that it reads is
+    /// vsa's, its command line names this node's root. In a container, the one whose command line does.
     pub(super) async fn master(&self) -> Option<u32> {
-        let Answer::Process(master) = self.ask(Query::Master(self.spec.pid_file.clone())).await else {
-            return None;
+        let master = match self.ask(self.spec.running_query()).await {
+            Answer::Process(master) => master,
+            Answer::Processes(processes) => {
+                let prefix = self.spec.prefix();
+                let ours = |line: &str| line.starts_with("nginx: master process") && line.contains(&prefix);
+                return processes.into_iter().find(|(_, line)| ours(line)).map(|(id, _)| id);
+            }
+            _ => return None,
         };
         if self.spec.mode == ProxyMode::Host {
             return Some(master);
         }
         match self.ask(Query::CommandLine(master)).await {
-            Answer::Text(line) if line.contains(&self.prefix()) => Some(master),
+            Answer::Text(line) if line.contains(&self.spec.prefix()) => Some(master),
             _ => None,
         }
     }
 
-    /// nginx's prefix: what its configuration's relative names are relative to.
-    fn prefix(&self) -> String {
-        format!("{}/", self.spec.current().display())
+    /// Asks for the processes that a master has started, and perhaps for others beside them.
+    fn processes_query(&self, master: u32) -> Query {
+        match self.spec.in_container() {
+            Some(container) => Query::ContainerProcesses(container),
+            None => Query::Children(master),
+        }
+    }
+
+    /// Asks for what is gone once a master is.
+    fn alive_query(&self, master: u32) -> Query {
+        match self.spec.in_container() {
+            Some(container) => Query::ContainerProcesses(container),
+            None => Query::CommandLine(master),
+        }
+    }
+
+    /// Where its error log is. nginx on the host points its standard error at it, whatever its configuration says.
+    async fn log(&self, master: u32) -> Option<PathBuf> {
+        if self.spec.container.is_some() {
+            return Some(self.spec.root.join("logs/error.log"));
+        }
+        match self.ask(Query::Stat(format!("/proc/{master}/fd/2").into())).await {
+            Answer::Stat(stat) => match stat.file_type {
+                FileType::Link(path) if path.is_absolute() => Some(path),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// What must be known of it before it is told to reload; `None` where it does not run.
     pub(super) async fn running(&self) -> Option<Running> {
         let master = self.master().await?;
-        let answers = self
-            .host
-            .observe(&[Query::Children(master), Query::Stat(format!("/proc/{master}/fd/2").into())])
-            .await;
-        let workers = match answers.first() {
-            Some(Answer::Processes(children)) => workers(children),
+        let workers = match self.ask(self.processes_query(master)).await {
+            Answer::Processes(children) => workers(&children),
             _ => BTreeSet::new(),
         };
-        // nginx points its standard error at its error log: so the log is found whatever its configuration says.
-        let log = match answers.into_iter().nth(1) {
-            Some(Answer::Stat(stat)) => match stat.file_type {
-                FileType::Link(path) if path.is_absolute() => Some(path),
-                _ => None,
-            },
-            _ => None,
-        };
-        let log = match log {
+        let log = match self.log(master).await {
             Some(path) => match self.ask(Query::Tail { path: path.clone(), offset: u64::MAX }).await {
                 Answer::Tail { end, .. } => Some((path, end)),
                 _ => None,
             },
             None => None,
         };
-        Some(Running { master, workers, log })
+        let logs_as = self.spec.container.is_none().then_some(master);
+        Some(Running { master, workers, log, logs_as })
+    }
+
+    /// Whether it has a container, which runs without nginx: it waits for its first generation.
+    pub(super) async fn waits(&self) -> bool {
+        self.spec.container.is_some()
+            && matches!(self.ask(self.spec.running_query()).await, Answer::Processes(_))
     }
 
     /// Starts nginx: the managed one on the current generation, the system's as the system does.
@@ -176,6 +200,9 @@ impl<'a> Proxy<'a> {
                 .detail(detail)
                 .on(&self.spec.address)
         };
+        if let Some(at) = self.spec.in_container() {
+            return container::start(self.host, self.spec, &at).await;
+        }
         if self.spec.mode == ProxyMode::Host {
             let output = self.start_system().await?;
             return if output.success() {
@@ -190,7 +217,7 @@ impl<'a> Proxy<'a> {
         let command = Command::new(&self.spec.nginx)
             .timeout(PATIENCE)
             .arg("-p")
-            .arg(self.prefix())
+            .arg(self.spec.prefix())
             .arg("-c")
             .arg(self.spec.current().join(self.spec.entry()));
         let output = self.host.run(command).await?;
@@ -212,7 +239,10 @@ impl<'a> Proxy<'a> {
 
     /// Tells it to read its configuration again.
     pub(super) async fn reload(&self, running: &Running) -> Result<(), Diagnostic> {
-        Ok(self.host.signal(running.master, Signal::Hangup).await?)
+        match self.spec.in_container() {
+            Some(at) => container::signal(self.host, &at, Signal::Hangup).await,
+            None => Ok(self.host.signal(running.master, Signal::Hangup).await?),
+        }
     }
 
     /// Waits until it says that it serves `expected` (`None`: until nobody answers for the marker), by workers that
@@ -234,10 +264,12 @@ impl<'a> Proxy<'a> {
                 .on(&self.spec.address)
         };
         loop {
-            let mut queries = vec![self.marker_query()];
+            let mut queries = vec![self.spec.marker_query()];
             if let Some(running) = reloaded {
-                queries.push(Query::CommandLine(running.master));
+                queries.push(self.alive_query(running.master));
                 queries.extend(running.log_query());
+            } else if expected.is_some() && self.spec.container.is_some() {
+                queries.push(self.spec.running_query());
             }
             let answers = self.host.observe(&queries).await;
             let answered = match (answers.first(), expected) {
@@ -271,7 +303,16 @@ impl<'a> Proxy<'a> {
                 return Err(Unproven { error, kept: true });
             }
             if answers.get(1) == Some(&Answer::Absent) {
-                return Err(error("its master process has ended".to_owned()).into());
+                let said = match self.spec.in_container() {
+                    Some(at) => container::said(self.host, &at).await,
+                    None => None,
+                };
+                let said = said.map(|said| format!("; the end of its container's log:\n{said}"));
+                let ended = format!("its master process has ended{}", said.unwrap_or_default());
+                return Err(error(ended).into());
+            }
+            if let Some(Answer::Failed(reason)) = answers.first() {
+                return Err(error(reason.clone()).into());
             }
             if give_up() {
                 return Err(error("the run was interrupted".to_owned()).into());
@@ -284,7 +325,7 @@ impl<'a> Proxy<'a> {
     }
 
     async fn has_new_workers(&self, running: &Running) -> bool {
-        match self.ask(Query::Children(running.master)).await {
+        match self.ask(self.processes_query(running.master)).await {
             Answer::Processes(children) => {
                 workers(&children).iter().any(|worker| !running.workers.contains(worker))
             }
@@ -304,7 +345,7 @@ impl<'a> Proxy<'a> {
 
     /// What nginx says of the files themselves, in the words of a test aside.
     fn refused(&self, messages: &[NginxMessage]) -> Diagnostic {
-        let live = self.prefix();
+        let live = self.spec.prefix();
         let lines = messages.iter().map(|message| {
             let place = match (&message.file, message.line) {
                 (Some(file), Some(line)) => {
@@ -321,11 +362,20 @@ impl<'a> Proxy<'a> {
     pub(super) async fn drain(&self, running: &Running) {
         let since = self.host.elapsed();
         let patience = Duration::from_secs(self.spec.drain_seconds.into());
-        let queries: Vec<Query> = running.workers.iter().copied().map(Query::CommandLine).collect();
+        let queries: Vec<Query> = match self.spec.in_container() {
+            Some(container) => vec![Query::ContainerProcesses(container)],
+            None => running.workers.iter().copied().map(Query::CommandLine).collect(),
+        };
+        let is_worker = |line: &String| line.starts_with("nginx: worker");
         while self.host.elapsed().saturating_sub(since) < patience {
             let answers = self.host.observe(&queries).await;
-            let alive =
-                |answer: &Answer| matches!(answer, Answer::Text(line) if line.starts_with("nginx: worker"));
+            let alive = |answer: &Answer| match answer {
+                Answer::Text(line) => is_worker(line),
+                Answer::Processes(all) => {
+                    running.workers.iter().any(|worker| all.get(worker).is_some_and(is_worker))
+                }
+                _ => false,
+            };
             if !answers.iter().any(alive) {
                 return;
             }
@@ -336,6 +386,9 @@ impl<'a> Proxy<'a> {
     /// Stops nginx: gracefully within the node's drain time, then at once.
     pub(super) async fn stop(&self) -> Result<bool, Diagnostic> {
         let drain = Duration::from_secs(self.spec.drain_seconds.into());
+        if let Some(at) = self.spec.in_container() {
+            return container::stop(self.host, &at, drain).await;
+        }
         for (signal, patience) in [(Signal::Quit, drain), (Signal::Terminate, STOP)] {
             let Some(master) = self.master().await else { return Ok(signal == Signal::Terminate) };
             // It may end by itself between the look and the signal.

@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
 use crate::nginx;
 use crate::plan::observation::FileType;
-use crate::plan::{Answer, NodeWork, ProxyMode, Query};
+use crate::plan::{Answer, NodeWork};
 use crate::state::StoredNode;
 
 /// From so many site files on, the whole test costs seconds, and an apply may do with less.
@@ -53,13 +53,12 @@ fn is_proven(work: &NodeWork, stored: &StoredNode) -> bool {
     let spec = &work.node.spec;
     let observed = &work.observed;
     let live = FileType::Link(Path::new("generations").join(stored.generation.to_string()));
-    let marker = Query::Marker { port: spec.http_port, host: spec.marker_host() };
-    spec.mode == ProxyMode::Managed
+    spec.mode.owns_all()
         && stored.spec == *spec
         && stored.nginx.as_ref() == Some(&work.node.nginx)
         && observed.stat(spec.current()).is_some_and(|stat| stat.file_type == live)
-        && matches!(observed.get(&Query::Master(spec.pid_file.clone())), Some(Answer::Process(_)))
-        && matches!(observed.get(&marker), Some(Answer::Text(text)) if text.trim() == stored.marker_answer())
+        && matches!(observed.get(&spec.running_query()), Some(Answer::Process(_) | Answer::Processes(_)))
+        && matches!(observed.get(&spec.marker_query()), Some(Answer::Text(text)) if text.trim() == stored.marker_answer())
 }
 
 /// The site files that are not as the live generation has them; `None` where something else differs that nginx reads

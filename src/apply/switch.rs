@@ -28,6 +28,8 @@ struct WayBack {
     included: bool,
     /// Whether nginx ran.
     running: bool,
+    /// Whether its container ran, and waited for a generation.
+    waiting: bool,
     /// What its marker answered.
     served: Option<String>,
     /// What its marker answers once it has read again what the link names: by hand that may be another generation.
@@ -84,7 +86,8 @@ async fn look(host: &dyn Host, spec: &NodeSpec) -> (WayBack, Option<Running>) {
         // It is not known: as it was is the best guess.
         _ => served.clone(),
     };
-    (WayBack { current, included, running: running.is_some(), served, named }, running)
+    let waiting = running.is_none() && proxy.waits().await;
+    (WayBack { current, included, running: running.is_some(), waiting, served, named }, running)
 }
 
 /// The target of the `current` link.
@@ -145,7 +148,9 @@ async fn back(host: &dyn Host, spec: &NodeSpec, way_back: &WayBack, kept: bool) 
         proxy.stop().await?;
     }
     host.files(operations).await?;
-    if way_back.running && kept {
+    if way_back.waiting {
+        proxy.start().await?;
+    } else if way_back.running && kept {
         proxy.prove(way_back.served.as_deref(), None, || false).await?;
     } else if way_back.running {
         match proxy.running().await {
@@ -162,7 +167,7 @@ async fn back(host: &dyn Host, spec: &NodeSpec, way_back: &WayBack, kept: bool) 
 /// Takes vsa's files away from nginx (host), or stops it (managed).
 pub(super) async fn retire(host: &dyn Host, spec: &NodeSpec) -> Result<(), Diagnostic> {
     let proxy = Proxy::new(host, spec);
-    if spec.mode == ProxyMode::Managed {
+    if spec.mode.owns_all() {
         return proxy.stop().await.map(drop);
     }
     let directory = spec.include_file.parent().unwrap_or(&spec.include_file).to_owned();
@@ -188,7 +193,7 @@ pub(super) async fn unretire(host: &dyn Host, node: &StoredNode) -> Result<(), D
     switch(host, node, || false).await.map(drop).map_err(|(error, _)| error)
 }
 
-/// Starts a managed nginx that does not run, on the generation that `current` names: after a killed apply the state may
+/// Starts an nginx of vsa's that does not run, on the generation that `current` names: after a killed apply the state may
 /// not know of it yet. Gives its number; `None` where nginx ran already.
 pub async fn start(host: &dyn Host, node: &StoredNode) -> Result<Option<u64>, Diagnostic> {
     let proxy = Proxy::new(host, &node.spec);
@@ -205,7 +210,7 @@ pub async fn start(host: &dyn Host, node: &StoredNode) -> Result<Option<u64>, Di
     Ok(Some(manifest.generation))
 }
 
-/// Stops a managed nginx; `false` where it did not run.
+/// Stops an nginx of vsa's; `false` where it did not run.
 pub async fn stop(host: &dyn Host, spec: &NodeSpec) -> Result<bool, Diagnostic> {
     if spec.mode == ProxyMode::Host {
         return Err(Diagnostic::error(format!("the nginx of `{}` is the system's", spec.address))

@@ -22,7 +22,7 @@ mod yaml;
 
 pub use environment::{EnvValue, Environment, read as read_variables};
 pub use node::{Entry, Map, Node, Text, Value};
-pub use overriding::{FILES_LABEL, Override, override_file};
+pub use overriding::{FILES_LABEL, NetworkOverride, Override, override_file};
 pub use path::Place;
 pub use port::Port;
 pub use project::{Project, Resource};

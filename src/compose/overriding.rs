@@ -25,6 +25,19 @@ pub struct Override {
     pub files: Option<String>,
     /// Ports inside its containers, each with the loopback ports that it is published on: one for each container.
     pub ports: Vec<(u16, Vec<u16>)>,
+    /// The name of its only container.
+    pub container: Option<Arc<str>>,
+    /// Networks, as the Compose file calls them, with the names that it has there besides its own.
+    pub networks: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+}
+
+/// What vsa says of a network over what the Compose file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkOverride {
+    /// How Docker knows it.
+    pub name: Arc<str>,
+    /// Whether it is there without the stack.
+    pub external: bool,
 }
 
 impl Override {
@@ -40,14 +53,32 @@ impl Override {
             .optional("cpus", self.cpus.map(Scalar::Thousandths))
             .optional("files", self.files.as_ref().map(|digest| Scalar::Text(digest.as_str().into())))
             .list("ports", ports)
+            .optional("container", self.container.clone().map(Scalar::Text))
+            .list(
+                "networks",
+                self.networks.iter().map(|(name, aliases)| {
+                    View::new()
+                        .with("name", Scalar::Text(Arc::clone(name)))
+                        .list("aliases", aliases.iter().cloned().map(Scalar::Text))
+                }),
+            )
     }
 }
 
 /// The text of the file. Services of which nothing is said are left out.
-pub fn override_file(services: &BTreeMap<Arc<str>, Override>) -> Result<String, RenderError> {
+pub fn override_file(
+    services: &BTreeMap<Arc<str>, Override>,
+    networks: &BTreeMap<Arc<str>, NetworkOverride>,
+) -> Result<String, RenderError> {
     static TEMPLATES: LazyLock<Templates> =
         LazyLock::new(|| Templates::new::<Scalar>([(TEMPLATE, include_str!("templates/override.yml.j2"))]));
     let said = services.iter().filter(|(_, service)| **service != Override::default());
     let views = said.map(|(name, service)| service.view(name));
-    TEMPLATES.render(TEMPLATE, View::new().list("services", views))
+    let networks = networks.iter().map(|(key, network)| {
+        View::new()
+            .with("key", Scalar::Text(Arc::clone(key)))
+            .with("name", Scalar::Text(Arc::clone(&network.name)))
+            .with("external", network.external)
+    });
+    TEMPLATES.render(TEMPLATE, View::new().list("services", views).list("networks", networks))
 }

@@ -9,6 +9,18 @@ super::text_type! {
 }
 
 super::text_type! {
+    /// The name of a container.
+    ContainerName, "container name", "letters, digits, `_`, `.` and `-`, beginning with a letter or digit, up to 63",
+    ["reverse-proxy", "blog_web_1"], service
+}
+
+super::text_type! {
+    /// The name of a network of Docker's.
+    NetworkLabel, "network name", "letters, digits, `_`, `.` and `-`, beginning with a letter or digit, up to 63",
+    ["flowbiz_ext"], service
+}
+
+super::text_type! {
     /// A variable of a Compose project's environment.
     VariableName, "variable name", "letters, digits and `_`, not beginning with a digit, up to 256", ["DATABASE_PASSWORD"],
     variable

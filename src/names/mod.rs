@@ -120,7 +120,8 @@ mod words;
 
 pub use account::Account;
 pub use compose::{
-    FileText, ImageReference, RelativePath, ServiceName, StackSource, VariableName, VariableValue,
+    ContainerName, FileText, ImageReference, NetworkLabel, RelativePath, ServiceName, StackSource,
+    VariableName, VariableValue,
 };
 pub use credential::{Realm, UserName};
 pub use header::{HeaderName, HeaderValue, VARIABLES};

@@ -153,6 +153,16 @@ pub enum Operation {
         /// Whether its named volumes go too.
         volumes: bool,
     },
+    /// Takes the node's proxy container into a network. One that is not there yet is joined by a later apply.
+    ConnectNetwork {
+        /// The network.
+        network: String,
+    },
+    /// Takes the node's proxy container from a network.
+    DisconnectNetwork {
+        /// The network.
+        network: String,
+    },
     /// Removes a directory of vsa's with all below it.
     RemoveDirectory {
         /// What it must be below.

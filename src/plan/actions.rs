@@ -10,6 +10,7 @@ use super::build::{Inputs, NodeWork};
 use super::change::ChangeKind;
 use super::kind::{Drift, Kind, Step, Subject};
 use super::placed::Placement;
+use super::proxy;
 
 /// How many old generations a node keeps.
 pub const KEPT_GENERATIONS: u32 = 10;
@@ -20,6 +21,8 @@ pub(super) struct Work {
     node: Address,
     depends_on: BTreeSet<Address>,
     steps: Vec<Step>,
+    /// Whether it makes the container anew that is the node's proxy.
+    remakes_proxy: bool,
 }
 
 impl Work {
@@ -53,7 +56,15 @@ impl Work {
             (None, Some(prior)) => prior.depends_on.clone(),
             (None, None) => BTreeSet::new(),
         };
-        Self { address: subject.address.clone(), node: subject.node.spec.address.clone(), depends_on, steps }
+        let remakes_proxy = kind.runs_proxy(subject)
+            && steps.iter().any(|step| matches!(step.operation, Operation::ComposeUp { .. }));
+        Self {
+            address: subject.address.clone(),
+            node: subject.node.spec.address.clone(),
+            depends_on,
+            steps,
+            remakes_proxy,
+        }
     }
 }
 
@@ -113,6 +124,21 @@ pub(super) fn order(
     }
     let live = |address| inputs.state.nodes.get(address).map_or(0, |stored| stored.generation);
     for (address, work) in nodes {
+        let former = inputs.state.nodes.get(address).map(|stored| &stored.networks);
+        let remade = works.iter().any(|work| work.node == *address && work.remakes_proxy);
+        let joins = if remade { proxy::needed(work) } else { work.membership.joins.clone() };
+        let needs = prepared.get(address).cloned().unwrap_or_default();
+        for network in joins {
+            let undo = if former.is_some_and(|former| former.contains(&network)) {
+                Undo::Nothing
+            } else {
+                Undo::RemoveMade
+            };
+            let operation = Operation::ConnectNetwork { network: network.to_string() };
+            let step = Step { phase: Phase::Prepare, operation, undo };
+            let id = sequence.push(address, address, step, needs.clone());
+            prepared.entry(address.clone()).or_default().push(id);
+        }
         if work.files.switch {
             let former = live(address);
             let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
@@ -147,16 +173,29 @@ pub(super) fn order(
         }
     });
     let prune = prune.filter(|(.., needed)| *needed).map(|(address, live, _)| (address, live)).collect();
-    clean_up(&mut sequence, &works, prune, retired);
+    clean_up(&mut sequence, &works, nodes, prune, retired);
     sequence.0
 }
 
 fn clean_up(
     sequence: &mut Sequence,
     works: &[Work],
+    nodes: &BTreeMap<Address, NodeWork>,
     prune: Vec<(&Address, u64)>,
     retired: &[(&Address, &StoredNode)],
 ) {
+    // A network goes only once the proxy has left it.
+    let mut left: HashMap<&Address, Vec<u32>> = HashMap::new();
+    let leaving = nodes.iter().map(|(address, work)| (address, &work.membership.leaves));
+    for (address, networks) in
+        leaving.chain(retired.iter().map(|(address, stored)| (*address, &stored.networks)))
+    {
+        for network in networks {
+            let operation = Operation::DisconnectNetwork { network: network.to_string() };
+            let step = Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing };
+            left.entry(address).or_default().push(sequence.push(address, address, step, Vec::new()));
+        }
+    }
     let mut removed: HashMap<&Address, Vec<u32>> = HashMap::new();
     let mut dependants: HashMap<&Address, Vec<&Address>> = HashMap::new();
     for work in works {
@@ -167,7 +206,8 @@ fn clean_up(
     let mut cleaned: HashMap<&Address, Vec<u32>> = HashMap::new();
     for work in works.iter().rev() {
         let before = dependants.get(&work.address).into_iter().flatten();
-        let needs: Vec<u32> = before.filter_map(|address| removed.get(*address)).flatten().copied().collect();
+        let needs = before.filter_map(|address| removed.get(*address)).chain(left.get(&work.node));
+        let needs: Vec<u32> = needs.flatten().copied().collect();
         let mut last: Option<u32> = None;
         // All of a node that goes is removed at once, with its directory.
         let goes = retired.iter().any(|(address, _)| **address == work.node);

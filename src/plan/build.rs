@@ -25,6 +25,7 @@ use super::kind::{Base, Kinds, Refreshed, Subject};
 use super::node::{Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
 use super::placed::{self, PlacedFile};
+use super::proxy::{self, Membership};
 use super::{actions, nodes, outputs};
 
 /// Puts questions to a node; one answer for each, in their order.
@@ -69,6 +70,8 @@ pub struct NodeWork {
     pub observed: Observations,
     /// Where its nginx reaches services.
     pub endpoints: Endpoints,
+    /// The networks that its nginx is in, where it runs in a container.
+    pub membership: Membership,
 }
 
 /// A plan with what an apply needs beside it.
@@ -166,7 +169,12 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     for (address, (node, observed)) in &known {
         nodes::owner(node, &inputs.state.lineage, observed, &mut findings);
         nodes::obstacle(node, inputs.state.nodes.get(address), observed, &mut findings);
-        findings.extend(nodes::stopped(node, observed).filter(|_| wanted.contains(address)));
+        if wanted.contains(address) {
+            findings.extend(nodes::stopped(node, observed));
+            let mut here = items.iter().filter(|item| item.node == *address && item.desired.is_some());
+            let comes = here.any(|item| item.kind.runs_proxy(item.subject(node, observed, none, inputs.now)));
+            findings.extend(proxy::finding(node, observed, comes));
+        }
         if let Some(stored) = inputs.state.nodes.get(address) {
             findings.extend(nodes::unseen(stored, observed));
             drift.extend(nodes::drift(stored, observed));
@@ -214,7 +222,13 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         file_changes.extend(files::diffs(address, &node.spec, &made, stored, &mut drift, &mut read));
         work.insert(
             address.clone(),
-            NodeWork { node: node.clone(), files: made, observed: observed.clone(), endpoints },
+            NodeWork {
+                node: node.clone(),
+                files: made,
+                membership: Membership::of(&node.spec, &endpoints, stored, &observed),
+                observed: observed.clone(),
+                endpoints,
+            },
         );
         known.insert(address.clone(), (node, observed));
     }
@@ -352,7 +366,10 @@ fn felt_by(items: &[Item<'_>], target: &Address, services: &[String]) -> Vec<Add
     let names = |item: &&Item<'_>| {
         let endpoints = item.desired.map(|resource| item.kind.endpoints(resource)).unwrap_or_default();
         let names = |service: &str| services.iter().any(|name| *name == *service);
-        endpoints.iter().any(|(_, endpoint)| endpoint.target == *target && names(&endpoint.service))
+        endpoints
+            .iter()
+            .filter_map(|(_, named)| named.service())
+            .any(|endpoint| endpoint.target == *target && names(&endpoint.service))
     };
     items.iter().filter(names).map(|item| item.address.clone()).collect()
 }

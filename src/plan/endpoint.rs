@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::Address;
 
 use super::build::{Ask, Inputs};
+use super::foreign;
 use super::items::{Item, answers};
 use super::kind::Refreshed;
-use super::node::{Docker, Node};
+use super::node::{Docker, Node, ProxyMode};
 use super::observation::Observations;
 use super::placed::Placement;
 use crate::diag::{Diagnostic, Diagnostics, Span};
@@ -35,8 +38,77 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Loopback ports of each endpoint of a node, one for each replica of the service.
-pub type Endpoints = BTreeMap<Endpoint, Vec<u16>>;
+/// What a site passes requests on to, where it gives no address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// A service that a resource runs.
+    Service(Endpoint),
+    /// A container that is not vsa's.
+    Container {
+        /// Its name.
+        name: Arc<str>,
+        /// The port inside it.
+        port: u16,
+    },
+    /// Whatever container publishes a port on the node.
+    Published {
+        /// The node's port.
+        port: u16,
+    },
+}
+
+impl Target {
+    /// The service, where a resource runs it.
+    pub fn service(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Service(endpoint) => Some(endpoint),
+            Self::Container { .. } | Self::Published { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(endpoint) => endpoint.fmt(f),
+            Self::Container { name, port } => write!(f, "container {name}:{port}"),
+            Self::Published { port } => write!(f, "port {port}"),
+        }
+    }
+}
+
+/// Where a node's nginx reaches a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// On loopback ports, one for each replica of the service: nginx runs on the host.
+    Ports(Vec<u16>),
+    /// By a name in a network of Docker's: nginx runs in a container.
+    Name(NetworkName),
+}
+
+impl Reach {
+    /// Its loopback ports; none where it is reached by a name.
+    pub fn ports(&self) -> &[u16] {
+        match self {
+            Self::Ports(ports) => ports,
+            Self::Name(_) => &[],
+        }
+    }
+}
+
+/// A name in a network of Docker's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkName {
+    /// The name, unique on the node.
+    pub host: Arc<str>,
+    /// The port.
+    pub port: u16,
+    /// The network that it is looked up in.
+    pub network: Arc<str>,
+}
+
+/// Where each target of a node's sites is reached.
+pub type Endpoints = BTreeMap<Target, Reach>;
 
 /// Those of a node whose sites name no service, or of one that is still asked how things are.
 pub static NO_ENDPOINTS: Endpoints = Endpoints::new();
@@ -56,10 +128,10 @@ pub(super) fn allocate<'a>(
     wanted: impl IntoIterator<Item = (&'a Endpoint, Serving)>,
     prior: &BTreeMap<String, Vec<u16>>,
     docker: &Docker,
-) -> Option<Endpoints> {
+) -> Option<BTreeMap<Endpoint, Vec<u16>>> {
     let wanted: Vec<_> = wanted.into_iter().collect();
     let mut taken: BTreeSet<u16> = prior.values().flatten().copied().collect();
-    let mut endpoints = Endpoints::new();
+    let mut endpoints = BTreeMap::new();
     let mut lowest = docker.first_port;
     for (endpoint, serving) in wanted {
         let former = prior.get(&endpoint.to_string());
@@ -112,21 +184,34 @@ pub(super) fn endpoints<'a>(
     findings: &mut Diagnostics,
 ) -> Endpoints {
     let items: Vec<(&Item<'_>, &Refreshed)> = items.collect();
+    let stored = inputs.state.nodes.get(&node.spec.address);
+    let mut reached = Endpoints::new();
     let mut named = Vec::new();
     for (item, _) in &items {
         let Some(resource) = item.desired else { continue };
-        for (path, endpoint) in item.kind.endpoints(resource) {
+        for (path, target) in item.kind.endpoints(resource) {
+            let (place, site) = (resource.span(&path), item.address);
+            let Target::Service(endpoint) = target else {
+                match foreign::reach(&target, node, stored, observed) {
+                    Ok(reach) => drop(reached.insert(target, reach)),
+                    Err(error) => findings.push(error.at(place).on(site)),
+                }
+                continue;
+            };
             // They are in the order of their addresses.
             let at = items.binary_search_by(|(item, _)| item.address.cmp(&endpoint.target));
             let target = at.ok().map(|at| items[at]);
-            named.push(Named { place: resource.span(&path), site: item.address, endpoint, target });
+            named.push(Named { place, site, endpoint, target });
         }
     }
     let empty = BTreeMap::new();
-    let prior = inputs.state.nodes.get(&node.spec.address).map_or(&empty, |stored| &stored.endpoints);
-    let former = named
-        .iter()
-        .filter_map(|named| Some((named.endpoint.clone(), prior.get(&named.endpoint.to_string())?.clone())));
+    let prior = stored.map_or(&empty, |stored| &stored.endpoints);
+    let former = named.iter().filter_map(|named| {
+        let key = named.endpoint.to_string();
+        let ports = prior.get(&key).cloned().map(Reach::Ports);
+        let name = || stored?.names.get(&key).cloned().map(Reach::Name);
+        Some((Target::Service(named.endpoint.clone()), ports.or_else(name)?))
+    });
     let former: Endpoints = former.collect();
     if inputs.refresh {
         ask_ahead(&named, &former, inputs, node, observed, ask);
@@ -134,25 +219,35 @@ pub(super) fn endpoints<'a>(
     let mut wanted: BTreeMap<Endpoint, Serving> = BTreeMap::new();
     let mut first = None;
     for Named { place, site, endpoint, target } in named {
-        let serving = match target {
-            Some((target, _)) => {
-                let subject = target.subject(node, observed, &former, inputs.now);
-                target.kind.serving(subject, &endpoint.service)
-            }
-            None => Err(Diagnostic::error(format!("`{}` is on another node", endpoint.target))
-                .help("a site and what it passes requests on to live on one node")),
+        let Some((target, _)) = target else {
+            findings.push(
+                Diagnostic::error(format!("`{}` is on another node", endpoint.target))
+                    .help("a site and what it passes requests on to live on one node")
+                    .at(place)
+                    .on(site),
+            );
+            continue;
         };
-        match serving {
-            Ok(serving) => {
+        let subject = target.subject(node, observed, &former, inputs.now);
+        let serving = target.kind.serving(subject, &endpoint.service);
+        let served = serving.and_then(|serving| {
+            if node.spec.mode == ProxyMode::Container {
+                let name = target.kind.network_name(subject, &endpoint.service, endpoint.port)?;
+                reached.insert(Target::Service(endpoint), Reach::Name(name));
+            } else {
                 first.get_or_insert((place, site));
                 wanted.insert(endpoint, serving);
             }
-            Err(error) => findings.push(error.at(place).on(site)),
-        }
+            Ok(())
+        });
+        findings.extend(served.err().map(|error| error.at(place).on(site)));
     }
     let docker = &node.spec.docker;
     let allocated = allocate(wanted.iter().map(|(endpoint, serving)| (endpoint, *serving)), prior, docker);
-    allocated.unwrap_or_else(|| {
+    if let Some(allocated) = allocated {
+        let ports = |(endpoint, ports)| (Target::Service(endpoint), Reach::Ports(ports));
+        reached.extend(allocated.into_iter().map(ports));
+    } else {
         let (place, address) = first.unwrap_or((None, &node.spec.address));
         findings.push(
             Diagnostic::error(format!("`{}` has no ports left for its services", node.spec.address))
@@ -161,8 +256,8 @@ pub(super) fn endpoints<'a>(
                 .at(place)
                 .on(address),
         );
-        Endpoints::new()
-    })
+    }
+    reached
 }
 
 /// Asks what kinds have to know of resources that change and whose containers may be replaced side by side.
@@ -204,7 +299,7 @@ mod tests {
         Endpoint { target: Address::new("stack", "shop"), service: service.into(), port: 80 }
     }
 
-    fn allocated(wanted: &[(&str, Serving)], prior: &Endpoints) -> Vec<Vec<u16>> {
+    fn allocated(wanted: &[(&str, Serving)], prior: &BTreeMap<Endpoint, Vec<u16>>) -> Vec<Vec<u16>> {
         let docker = Docker { first_port: 20_000, last_port: 20_005, ..Docker::default() };
         let prior = prior.iter().map(|(endpoint, ports)| (endpoint.to_string(), ports.clone())).collect();
         let endpoints: Vec<_> = wanted.iter().map(|(name, serving)| (endpoint(name), *serving)).collect();
@@ -216,8 +311,8 @@ mod tests {
 
     #[test]
     fn ports_stay_until_containers_are_replaced_side_by_side() {
-        assert_eq!(allocated(&[("a", ONE), ("b", ONE)], &NO_ENDPOINTS), [[20_000], [20_001]]);
-        let prior = Endpoints::from([(endpoint("a"), vec![20_000]), (endpoint("b"), vec![20_001])]);
+        assert_eq!(allocated(&[("a", ONE), ("b", ONE)], &BTreeMap::new()), [[20_000], [20_001]]);
+        let prior = BTreeMap::from([(endpoint("a"), vec![20_000]), (endpoint("b"), vec![20_001])]);
         assert_eq!(allocated(&[("b", ONE)], &prior), [[20_001]], "one that goes moves nobody");
         let fresh = Serving { fresh: true, ..ONE };
         assert_eq!(allocated(&[("a", fresh), ("b", ONE)], &prior), [[20_002], [20_001]]);
@@ -225,7 +320,7 @@ mod tests {
 
     #[test]
     fn more_replicas_get_more_ports_while_there_are_some() {
-        let prior = Endpoints::from([(endpoint("a"), vec![20_001])]);
+        let prior = BTreeMap::from([(endpoint("a"), vec![20_001])]);
         let serving = Serving { replicas: 3, fresh: false };
         assert_eq!(allocated(&[("a", serving)], &prior), [[20_002, 20_003, 20_004]]);
         let many = Serving { replicas: 5, fresh: false };

@@ -16,7 +16,7 @@ use crate::value::Object;
 
 use super::action::{Operation, Phase, Undo};
 use super::details::Details;
-use super::endpoint::{Endpoint, Endpoints, Serving};
+use super::endpoint::{Endpoints, NetworkName, Serving, Target};
 use super::file::File;
 use super::node::{Node, NodeSpec};
 use super::observation::{Observations, Query};
@@ -169,8 +169,8 @@ pub trait Kind: Send + Sync {
         Vec::new()
     }
 
-    /// The services of other resources that it passes requests on to, each with the attribute that says so.
-    fn endpoints(&self, _resource: &Resource) -> Vec<(Path, Endpoint)> {
+    /// What it passes requests on to beside addresses, each with the attribute that says so.
+    fn endpoints(&self, _resource: &Resource) -> Vec<(Path, Target)> {
         Vec::new()
     }
 
@@ -185,6 +185,24 @@ pub trait Kind: Send + Sync {
     /// Whether new containers of its services may run beside the old ones for a while. Of such a one that changes,
     /// [`Kind::inquiries`] are made before its services get their ports, with the ports that they had.
     fn replaces_beside(&self, _subject: Subject<'_>) -> bool {
+        false
+    }
+
+    /// The name by which a proxy in a container reaches a service of its, on this port.
+    ///
+    /// # Errors
+    /// Why it is in no network that another container can join.
+    fn network_name(
+        &self,
+        subject: Subject<'_>,
+        _service: &str,
+        _port: u16,
+    ) -> Result<NetworkName, Diagnostic> {
+        Err(Diagnostic::error(format!("`{}` runs no services", subject.address)))
+    }
+
+    /// Whether it brings the container that is its node's proxy.
+    fn runs_proxy(&self, _subject: Subject<'_>) -> bool {
         false
     }
 

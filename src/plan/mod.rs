@@ -14,6 +14,7 @@ pub mod endpoint;
 mod explain;
 pub mod file;
 mod files;
+mod foreign;
 mod items;
 pub mod kind;
 pub mod node;
@@ -22,6 +23,7 @@ pub mod observation;
 mod outputs;
 mod owner;
 mod placed;
+mod proxy;
 
 pub use action::{Action, ComposeProject, Operation, Phase, PullPolicy, RollingService, Undo};
 pub use actions::KEPT_GENERATIONS;
@@ -30,7 +32,7 @@ pub use change::{
     Change, ChangeKind, Counts, FileChange, FileChangeKind, Mode, NodePlan, OutputChange, Plan, Preflight,
 };
 pub use details::{Details, Effect, PartAttribute, PartChange, Shown};
-pub use endpoint::{Endpoint, Endpoints, NO_ENDPOINTS, Serving};
+pub use endpoint::{Endpoint, Endpoints, NO_ENDPOINTS, NetworkName, Reach, Serving, Target};
 pub use explain::Explanation;
 pub use file::{Aside, Content, File, FileBody, Piece};
 pub use files::{NodeFiles, Rendered, text_digest, unified};
@@ -40,3 +42,4 @@ pub use observation::{Answer, ComposeCandidate, FileBytes, Observations, Query};
 pub use outputs::stored as stored_output;
 pub use owner::Owner;
 pub use placed::{PlacedBody, PlacedFile, StoredPlaced};
+pub use proxy::Membership;

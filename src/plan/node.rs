@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 
+use super::observation::{ContainerRef, Query};
+
 /// How nginx runs on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,6 +18,15 @@ pub enum ProxyMode {
     Managed,
     /// The system's nginx, with one include file of vsa's.
     Host,
+    /// An nginx in a container, which sees the node's directory under the same path.
+    Container,
+}
+
+impl ProxyMode {
+    /// Whether all that nginx reads is vsa's: nginx's prefix is the generation itself.
+    pub fn owns_all(self) -> bool {
+        self != Self::Host
+    }
 }
 
 /// A node's Docker engine.
@@ -75,6 +86,12 @@ pub struct NodeSpec {
     /// Its Docker engine.
     #[serde(default, skip_serializing_if = "Docker::is_default")]
     pub docker: Docker,
+    /// The container that nginx runs in (mode `container`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Arc<str>>,
+    /// The one network that the proxy shares with the services that sites name, in the place of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Arc<str>>,
 }
 
 impl NodeSpec {
@@ -113,7 +130,7 @@ impl NodeSpec {
     /// of vsa's includes, inside `http {}` (host).
     pub fn entry(&self) -> &'static str {
         match self.mode {
-            ProxyMode::Managed => "nginx.conf",
+            ProxyMode::Managed | ProxyMode::Container => "nginx.conf",
             ProxyMode::Host => "vsa.conf",
         }
     }
@@ -128,11 +145,48 @@ impl NodeSpec {
     }
 
     /// How a file of the generation is named inside nginx files: relative where nginx's prefix is the generation
-    /// itself (managed), else through the `current` link.
+    /// itself, else through the `current` link.
     pub fn inside(&self, path: &str) -> String {
-        match self.mode {
-            ProxyMode::Managed => path.to_owned(),
-            ProxyMode::Host => self.current().join(path).to_string_lossy().into_owned(),
+        if self.mode.owns_all() {
+            return path.to_owned();
+        }
+        self.current().join(path).to_string_lossy().into_owned()
+    }
+
+    /// nginx's prefix, where all that it reads is vsa's: what relative names in its configuration are relative to.
+    pub fn prefix(&self) -> String {
+        format!("{}/", self.current().display())
+    }
+
+    /// The container that nginx runs in, with the engine's socket.
+    pub fn in_container(&self) -> Option<ContainerRef> {
+        let container = self.container.as_ref()?;
+        Some(ContainerRef { socket: self.docker.socket.clone(), container: container.to_string() })
+    }
+
+    /// Asks nginx which generation it serves.
+    pub fn marker_query(&self) -> Query {
+        let (port, host) = (self.http_port, self.marker_host());
+        match self.in_container() {
+            Some(container) => Query::ContainerMarker { container, port, host },
+            None => Query::Marker { port, host },
+        }
+    }
+
+    /// Asks nginx for its version.
+    pub fn version_query(&self) -> Query {
+        let program = self.nginx.clone();
+        match self.in_container() {
+            Some(container) => Query::ContainerNginx { container, program },
+            None => Query::NginxVersion(program),
+        }
+    }
+
+    /// Asks whether nginx runs: answered with a process or processes, absent where it does not.
+    pub fn running_query(&self) -> Query {
+        match self.in_container() {
+            Some(container) => Query::ContainerProcesses(container),
+            None => Query::Master(self.pid_file.clone()),
         }
     }
 

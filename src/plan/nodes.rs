@@ -17,6 +17,7 @@ use super::kind::Drift;
 use super::node::{Nginx, Node, NodeSpec, ProxyMode};
 use super::observation::{Answer, FileType, Leaf, Observations, Query};
 use super::owner::Owner;
+use super::proxy;
 
 /// The nodes that the configuration has. An implied node that nothing lives on is none.
 pub(super) fn specs(
@@ -54,6 +55,7 @@ fn moved(stored: &NodeSpec, spec: &NodeSpec) -> Option<(&'static str, String)> {
         let mode = match stored.mode {
             ProxyMode::Managed => "managed",
             ProxyMode::Host => "host",
+            ProxyMode::Container => "container",
         };
         return Some(("mode", format!("`{mode}`")));
     }
@@ -62,6 +64,9 @@ fn moved(stored: &NodeSpec, spec: &NodeSpec) -> Option<(&'static str, String)> {
     }
     if stored.srv_root != spec.srv_root {
         return Some(("srv_root", place(&stored.srv_root)));
+    }
+    if stored.container != spec.container {
+        return Some(("container", format!("`{}`", stored.container.as_deref().unwrap_or_default())));
     }
     let has_moved = spec.mode == ProxyMode::Host && stored.include_file != spec.include_file;
     has_moved.then(|| ("include_file", place(&stored.include_file)))
@@ -75,28 +80,25 @@ pub(super) fn placement(resource: &Resource, specs: &BTreeMap<Address, NodeSpec>
     resource.reference("node").cloned().or_else(|| specs.keys().next().cloned())
 }
 
-fn marker_query(spec: &NodeSpec) -> Query {
-    Query::Marker { port: spec.http_port, host: spec.marker_host() }
-}
-
 fn generations(spec: &NodeSpec) -> Query {
     Query::Entries(spec.root.join("generations"))
 }
 
 /// What the engine has to know of a node.
 pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query> {
-    let mut queries = vec![Query::NginxVersion(spec.nginx.clone()), Query::Read(spec.owner_file())];
+    let mut queries = vec![spec.version_query(), Query::Read(spec.owner_file())];
     if spec.mode == ProxyMode::Host {
         queries.push(Query::Read(spec.include_file.clone()));
         queries.push(Query::Master(spec.pid_file.clone()));
     }
     queries.extend(spec.own().map(Query::Stat));
     queries.push(generations(spec));
+    queries.extend(proxy::queries(spec));
     if let Some(stored) = stored.filter(|stored| stored.generation > 0) {
         queries.extend([
             Query::Tree(stored.spec.generation(stored.generation)),
-            Query::Master(stored.spec.pid_file.clone()),
-            marker_query(&stored.spec),
+            stored.spec.running_query(),
+            stored.spec.marker_query(),
         ]);
     }
     queries
@@ -104,7 +106,7 @@ pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query
 
 /// The nginx of a node: as it says itself, else as the state last knew it, else that of Debian 12.
 pub(super) fn nginx(spec: &NodeSpec, stored: Option<&StoredNode>, observed: &Observations) -> Nginx {
-    let said = match observed.get(&Query::NginxVersion(spec.nginx.clone())) {
+    let said = match observed.get(&spec.version_query()) {
         Some(Answer::Text(text)) => Nginx::parse(text),
         _ => None,
     };
@@ -284,9 +286,9 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
         }
         _ => {}
     }
-    match observed.get(&Query::Master(spec.pid_file.clone())) {
-        Some(Answer::Absent) => report(&spec.address, "nginx".to_owned(), "is not running".to_owned()),
-        Some(Answer::Process(_)) => match observed.get(&marker_query(spec)) {
+    match observed.get(&spec.running_query()).map(|answer| proxy::runs(spec, answer)) {
+        Some(Some(false)) => report(&spec.address, "nginx".to_owned(), "is not running".to_owned()),
+        Some(Some(true)) => match observed.get(&spec.marker_query()) {
             Some(Answer::Text(marker)) if marker.trim() == stored.marker_answer() => {}
             Some(Answer::Text(marker)) => {
                 let live = marker.split_whitespace().next().unwrap_or("unknown");
@@ -301,6 +303,7 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
         },
         _ => {}
     }
+    drift.extend(proxy::drift(stored, observed));
     drift
 }
 

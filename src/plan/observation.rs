@@ -8,6 +8,15 @@ use std::sync::Arc;
 use super::action::ComposeProject;
 use super::docker::{ComposeTool, Container, Engine, Image, Network, Service};
 
+/// A container of an engine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerRef {
+    /// Where the engine listens.
+    pub socket: PathBuf,
+    /// The container's name.
+    pub container: String,
+}
+
 /// A question to a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Query {
@@ -113,6 +122,25 @@ pub enum Query {
         /// Where the engine listens.
         socket: PathBuf,
     },
+    /// What an nginx in a container says of itself (`nginx -V`): answered with [`Answer::Text`]; absent where there is no
+    /// such container, or it does not run, as with all questions to a container.
+    ContainerNginx {
+        /// The container.
+        container: ContainerRef,
+        /// The nginx program in there.
+        program: PathBuf,
+    },
+    /// As [`Query::Marker`], asked inside a container, where loopback is its own.
+    ContainerMarker {
+        /// The container.
+        container: ContainerRef,
+        /// The HTTP port.
+        port: u16,
+        /// The marker server's name.
+        host: String,
+    },
+    /// The processes of a container: answered with [`Answer::Processes`], by the engine's numbers.
+    ContainerProcesses(ContainerRef),
     /// Which Compose tool there is: answered with [`Answer::ComposeTool`]. It starts a program: a plan that needs no
     /// tool does not ask.
     ComposeTool,

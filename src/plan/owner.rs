@@ -118,6 +118,8 @@ mod tests {
             default_server: true,
             drain_seconds: 30,
             docker: crate::plan::Docker::default(),
+            container: None,
+            network: None,
         }
     }
 

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::address::Address;
-use crate::plan::StoredPlaced;
 use crate::plan::node::{Nginx, NodeSpec};
+use crate::plan::{NetworkName, StoredPlaced};
 
 /// The version of the document that this vsa writes.
 pub const VERSION: u32 = 1;
@@ -132,6 +132,12 @@ pub struct StoredNode {
     /// Loopback ports of the services that its sites pass requests on to, by `stack.shop web:3000`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: BTreeMap<String, Vec<u16>>,
+    /// The names that its nginx, in a container, reaches targets by, by target as in `endpoints`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, NetworkName>,
+    /// The networks that vsa took the container of its nginx into.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub networks: BTreeSet<Arc<str>>,
     /// Files of an earlier generation that old workers may still have been reading; carried along once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retained: BTreeMap<Arc<str>, String>,

@@ -27,9 +27,9 @@ wait
 "#;
 
 /// The programs of an image that are busybox.
-const APPLETS: [&str; 16] = [
-    "cat", "echo", "env", "false", "hostname", "httpd", "ls", "mkdir", "nc", "rm", "sh", "sleep", "test",
-    "touch", "true", "wget",
+const APPLETS: [&str; 18] = [
+    "cat", "echo", "env", "false", "grep", "hostname", "httpd", "ls", "mkdir", "nc", "printf", "rm", "sh",
+    "sleep", "test", "touch", "true", "wget",
 ];
 
 /// `vsa-test/app:<version>`: a web application. Versions `crash`, `sick` and `slow` are what they say.
@@ -62,19 +62,15 @@ pub fn database(engine: &Engine) -> String {
     name.to_owned()
 }
 
-/// `vsa-test/nginx:1`: Debian's nginx, with what it links to. `None` where there is none.
+/// `vsa-test/nginx:2`: Debian's nginx, and `curl` as in the images of nginx's makers, with what they link to. `None`
+/// where there is none.
 pub fn nginx(engine: &Engine) -> Option<String> {
     let program = super::nginx()?;
-    let name = "vsa-test/nginx:1";
+    let name = "vsa-test/nginx:2";
     engine.import(name, &["CMD [\"/usr/sbin/nginx\", \"-g\", \"daemon off;\"]", "EXPOSE 80 443"], |root| {
         busybox(root);
-        copy(&program, &root.join("usr/sbin/nginx"));
-        let linked = Command::new("ldd").arg(&program).output().unwrap();
-        // `libz.so.1 => /lib/….so (0x…)`, and the loader alone.
-        for word in String::from_utf8_lossy(&linked.stdout).split_whitespace() {
-            if word.starts_with('/') {
-                copy(Path::new(word), &root.join(word.trim_start_matches('/')));
-            }
+        for program in [&program, Path::new("/usr/bin/curl")] {
+            linked(program, root);
         }
         for directory in ["etc/nginx", "run", "tmp", "var/log/nginx", "var/lib/nginx"] {
             fs::create_dir_all(root.join(directory)).unwrap();
@@ -84,6 +80,18 @@ pub fn nginx(engine: &Engine) -> Option<String> {
         fs::write(root.join("etc/nginx/nginx.conf"), conf).unwrap();
     });
     Some(name.to_owned())
+}
+
+/// A program with what it links to.
+fn linked(program: &Path, root: &Path) {
+    copy(program, &root.join(program.strip_prefix("/").unwrap()));
+    let linked = Command::new("ldd").arg(program).output().unwrap();
+    // `libz.so.1 => /lib/….so (0x…)`, and the loader alone.
+    for word in String::from_utf8_lossy(&linked.stdout).split_whitespace() {
+        if word.starts_with('/') {
+            copy(Path::new(word), &root.join(word.trim_start_matches('/')));
+        }
+    }
 }
 
 /// A root directory with busybox, and the users that programs ask for.

@@ -140,7 +140,7 @@ impl Ground {
             nginx_conf: self.etc().join("nginx.conf"),
             include_file: self.etc().join("conf.d/vsa.conf"),
             pid_file: match self.mode {
-                ProxyMode::Managed => root.join("run/nginx.pid"),
+                ProxyMode::Managed | ProxyMode::Container => root.join("run/nginx.pid"),
                 ProxyMode::Host => self.directory.path().join("run/nginx.pid"),
             },
             http_port: self.http.number,
@@ -149,6 +149,8 @@ impl Ground {
             default_server: true,
             drain_seconds: 5,
             docker: vsa::plan::Docker::default(),
+            container: None,
+            network: None,
             root,
         }
     }
@@ -238,6 +240,7 @@ impl Ground {
             files,
             observed,
             endpoints: vsa::plan::Endpoints::new(),
+            membership: vsa::plan::Membership::default(),
         }
     }
 

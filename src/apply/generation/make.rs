@@ -42,7 +42,11 @@ impl Candidate {
             sealed: BTreeMap::new(),
             files: BTreeMap::new(),
             per_request: BTreeSet::new(),
+            written: PathBuf::new(),
+            untested: false,
         };
+        candidate.written =
+            if spec.mode == ProxyMode::Container { "/tmp".into() } else { candidate.scratch() };
         let mut leaves = Vec::with_capacity(work.files.files.len());
         for (path, rendered) in &work.files.files {
             leaves.extend(candidate.leaf(path, rendered, live.as_ref(), &certified, &readers));
@@ -148,7 +152,7 @@ impl Candidate {
         let shown = match aside {
             Aside::Certificate => self.place.directory.join("certificate"),
             Aside::Log => "/dev/null".into(),
-            Aside::Directory => self.scratch(),
+            Aside::Directory => self.written.clone(),
         };
         let later = if aside == Aside::Certificate { &mut self.uncertified } else { &mut self.aside };
         later.push((Arc::clone(path), real));

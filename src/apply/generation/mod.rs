@@ -24,7 +24,7 @@ pub(super) use readers::Readers;
 use super::passwords::Sealed;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
-use crate::plan::NodeSpec;
+use crate::plan::{NodeSpec, ProxyMode};
 use crate::state::StoredFile;
 
 /// Where a candidate is made, and for whom.
@@ -46,6 +46,19 @@ impl Place {
     /// Below the node's root, on its file system.
     pub fn in_root(spec: &NodeSpec) -> Self {
         Self { directory: spec.candidate(), below: spec.root.clone(), lasting: true, instead_of: None }
+    }
+
+    /// For a test that nothing comes of: elsewhere, or below the node's root where a container has to see it.
+    pub fn for_test(run: &str, spec: &NodeSpec) -> Self {
+        match spec.mode {
+            ProxyMode::Container => Self {
+                directory: spec.root.join(format!("preflight-{run}")),
+                below: spec.root.clone(),
+                lasting: false,
+                instead_of: None,
+            },
+            ProxyMode::Managed | ProxyMode::Host => Self::elsewhere(run),
+        }
     }
 
     /// Where nothing of the node's is touched.
@@ -80,6 +93,10 @@ pub struct Candidate {
     sealed: BTreeMap<Arc<str>, Sealed>,
     files: BTreeMap<Arc<str>, StoredFile>,
     per_request: BTreeSet<Arc<str>>,
+    /// Where a test writes its pid file and its logs: in a container, what vsa writes may be there to be read alone.
+    written: PathBuf,
+    /// Whether nginx has yet to see it: there was none when it was made.
+    pub(super) untested: bool,
 }
 
 impl Candidate {
@@ -93,7 +110,7 @@ impl Candidate {
         &self.place.directory
     }
 
-    /// A directory for what a test writes.
+    /// A directory for what a test on the host writes.
     pub fn scratch(&self) -> PathBuf {
         self.place.directory.join("scratch")
     }

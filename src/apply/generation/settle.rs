@@ -12,7 +12,7 @@ use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{FileOperation, Host};
 use crate::nginx;
-use crate::plan::NodeWork;
+use crate::plan::{NodeWork, Reach};
 use crate::state::StoredNode;
 use crate::value::Secret;
 
@@ -79,8 +79,18 @@ impl Candidate {
             endpoints: work
                 .endpoints
                 .iter()
-                .map(|(endpoint, ports)| (endpoint.to_string(), ports.clone()))
+                .filter(|(_, reach)| !reach.ports().is_empty())
+                .map(|(target, reach)| (target.to_string(), reach.ports().to_vec()))
                 .collect(),
+            names: work
+                .endpoints
+                .iter()
+                .filter_map(|(target, reach)| match reach {
+                    Reach::Name(name) => Some((target.to_string(), name.clone())),
+                    Reach::Ports(_) => None,
+                })
+                .collect(),
+            networks: work.membership.networks.clone(),
             retained,
         })
     }

@@ -5,6 +5,7 @@ mod compose;
 mod directories;
 mod files;
 mod issues;
+mod networks;
 mod prune;
 mod root;
 
@@ -119,6 +120,8 @@ pub(super) async fn perform(
             compose::retire(context, project, containers).await
         }
         Operation::ComposeStop { project } => compose::stop(context, project).await,
+        Operation::ConnectNetwork { network } => networks::connect(context, network).await,
+        Operation::DisconnectNetwork { network } => networks::disconnect(context, network).await,
         Operation::ComposeDown { project, volumes } => compose::down(context, project, *volumes).await,
         Operation::RemoveCertificate { directory } => certificates::remove(context, directory).await,
         Operation::PruneGenerations { live, keep } => prune::prune(context, *live, *keep).await,
@@ -144,6 +147,9 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
         }
         (Undo::RemoveMade, Operation::ComposeUp { project, .. }) => {
             compose::down(context, project, false).await.map(|_| ())
+        }
+        (Undo::RemoveMade, Operation::ConnectNetwork { network }) => {
+            networks::disconnect(context, network).await.map(|_| ())
         }
         (Undo::FormerFile, Operation::WriteFile { path, .. }) => files::undo(context, path, before).await,
         (Undo::FormerProject, Operation::ComposePrepare { project, was_up, .. }) => {

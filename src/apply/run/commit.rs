@@ -15,7 +15,7 @@ use crate::apply::switch::{self, Switched};
 use crate::apply::{Report, passwords, preflight};
 use crate::diag::Diagnostic;
 use crate::host::pause;
-use crate::plan::{Action, Phase};
+use crate::plan::{Action, Operation, Phase, ProxyMode};
 use crate::value::Secret;
 
 type Secrets = BTreeMap<Arc<str>, Secret>;
@@ -93,6 +93,12 @@ impl Work {
         (node.clone(), tokio::task::spawn_blocking(move || passwords::texts(&sealed, run.key.as_ref())))
     }
 
+    /// Whether this run has made containers of a node anew, its proxy's perhaps among them.
+    fn brings_containers_up(&self, node: &Address) -> bool {
+        let mut actions = self.run.actions.iter().filter(|action| action.node == *node);
+        actions.any(|action| matches!(action.operation, Operation::ComposeUp { .. }))
+    }
+
     /// One node's switch. It stands in `switched` as soon as nginx has proven it: whatever fails then, the way back is
     /// known.
     async fn switch(
@@ -116,8 +122,10 @@ impl Work {
         };
         let spec = &work.node.spec;
         let former = self.run.prior.nodes.get(&action.node);
-        if candidate.uses_placeholders() {
-            // The test saw a placeholder where there is a real certificate now: all else it has seen.
+        let remade = spec.mode == ProxyMode::Container && self.brings_containers_up(&action.node);
+        if candidate.uses_placeholders() || candidate.untested || remade {
+            // The test saw a placeholder where there is a real certificate now, or another container, or there was
+            // none to test in.
             candidate.certify(host).await?;
             let scope = Scope::of(work, former, self.run.options.large);
             let tested = preflight::test(host, work, &candidate, &scope).await?;

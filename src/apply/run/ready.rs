@@ -12,7 +12,7 @@ use crate::apply::scope::Scope;
 use crate::apply::{Interrupted, Run, Tested, preflight};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
-use crate::plan::{Action, Answer, NodeSpec, Operation, Query};
+use crate::plan::{Action, Answer, NodeSpec, Operation, ProxyMode, Query};
 
 /// What preflight made ready.
 pub(super) struct Ready {
@@ -80,8 +80,15 @@ impl Ready {
             let files = work.files.files.len();
             events.event(Event::Testing { node: &action.node, files, scope: &scope });
             let place = Place::in_root(spec);
-            let candidate = Candidate::make(host, work, stored, number, &run.marker, place).await?;
-            let tested = preflight::test(host, work, &candidate, &scope).await;
+            let mut candidate = Candidate::make(host, work, stored, number, &run.marker, place).await?;
+            // A container that this very run brings up tests what it is to serve once it is there.
+            candidate.untested =
+                spec.mode == ProxyMode::Container && !preflight::is_at_hand(host, spec).await;
+            let tested = if candidate.untested {
+                Ok(Tested::Passed { warnings: Vec::new() })
+            } else {
+                preflight::test(host, work, &candidate, &scope).await
+            };
             self.candidates.insert(action.node.clone(), candidate);
             let tested = tested?;
             if let Some(error) = preflight::refusal(spec, &tested) {

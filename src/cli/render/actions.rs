@@ -72,6 +72,12 @@ pub fn describe(operation: &Operation) -> String {
             };
             format!("bring project {} up: {pull}{beside}wait up to {wait}s until it is healthy", project.name)
         }
+        Operation::ConnectNetwork { network } => {
+            format!("take the proxy's container into the network {network}")
+        }
+        Operation::DisconnectNetwork { network } => {
+            format!("take the proxy's container from the network {network}")
+        }
         Operation::ComposeStop { project } => format!("stop project {}", project.name),
         Operation::ComposeDown { project, volumes } => {
             let volumes = if *volumes { " and volumes" } else { "; volumes stay" };

@@ -69,6 +69,9 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         | Query::Engine { .. }
         | Query::Images { .. }
         | Query::Services { .. }
+        | Query::ContainerNginx { .. }
+        | Query::ContainerMarker { .. }
+        | Query::ContainerProcesses(_)
         | Query::ComposeTool
         | Query::ComposeHashes(_) => return None,
     })

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde::de::Error as _;
 
 use crate::names::{
-    AddressRange, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy, Rate, Realm,
-    RedirectTarget, ResolverAddress, Size, Snippet, Text as _, UpstreamAddress, UriPath,
+    AddressRange, ContainerName, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy,
+    Rate, Realm, RedirectTarget, ResolverAddress, Size, Snippet, Text as _, UpstreamAddress, UriPath,
 };
-use crate::plan::{Endpoint, Endpoints};
+use crate::plan::{Endpoint, Endpoints, Reach, Target};
 use crate::resource::Resource;
 use crate::value::{DecodeError, Object, Value};
 
@@ -92,14 +92,19 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// With the service that its upstream names: a reference, which only the value knows.
+    /// With what its upstream names: a stack is a reference, which only the value knows.
     fn of(mut place: Self, upstream: Option<&Value>) -> Self {
         if let (Some(said), Some(value)) = (&mut place.upstream, upstream) {
             let stack = value.get("stack").and_then(Value::as_object).and_then(Object::resource);
-            said.endpoint = stack
-                .zip(said.service.clone())
-                .zip(said.port)
-                .map(|((target, service), port)| Endpoint { target: target.clone(), service, port });
+            let service = stack.zip(said.service.clone()).zip(said.port).map(|((target, service), port)| {
+                Target::Service(Endpoint { target: target.clone(), service, port })
+            });
+            let container = said.container.as_ref().zip(said.port);
+            let container =
+                container.map(|(name, port)| Target::Container { name: name.as_str().into(), port });
+            let published =
+                said.detect.as_ref().map(|detect| Target::Published { port: detect.external_port });
+            said.target = service.or(container).or(published);
         }
         place
     }
@@ -190,24 +195,46 @@ pub(super) struct Upstream {
     pub(super) stack: Option<Stack>,
     pub(super) service: Option<Arc<str>>,
     pub(super) port: Option<u16>,
-    /// What `stack`, `service` and `port` name.
+    pub(super) container: Option<ContainerName>,
+    pub(super) detect: Option<Detect>,
+    /// What it names beside an address.
     #[serde(skip)]
-    pub(super) endpoint: Option<Endpoint>,
+    pub(super) target: Option<Target>,
     pub(super) host_header: Option<HeaderValue>,
     pub(super) keepalive: Option<u32>,
     pub(super) tls_name: Option<HostName>,
     pub(super) ca: Option<FilePath>,
 }
 
+/// How a container is found.
+#[derive(Debug, Deserialize)]
+pub(super) struct Detect {
+    pub(super) external_port: u16,
+}
+
+/// Where requests are passed on to.
+#[derive(Debug)]
+pub(super) enum Servers {
+    /// To these addresses in turn.
+    Addresses(Vec<UpstreamAddress>),
+    /// To whatever has a name in a network of Docker's: host and port.
+    Container(String),
+}
+
 impl Upstream {
-    /// Where its requests are passed on to: its address, or where its service is reached.
-    pub(super) fn servers(&self, endpoints: &Endpoints) -> Vec<UpstreamAddress> {
-        let ports = self.endpoint.as_ref().and_then(|endpoint| endpoints.get(endpoint));
-        let loopback = ports
-            .into_iter()
-            .flatten()
-            .filter_map(|port| UpstreamAddress::parse(&format!("127.0.0.1:{port}")).ok());
-        self.address.iter().cloned().chain(loopback).collect()
+    /// Where its requests are passed on to: its address, or where what it names is reached. `None` where files are
+    /// made without the node's state, and it is not asked.
+    pub(super) fn servers(&self, endpoints: &Endpoints) -> Option<Servers> {
+        if let Some(address) = &self.address {
+            return Some(Servers::Addresses(vec![address.clone()]));
+        }
+        match endpoints.get(self.target.as_ref()?)? {
+            Reach::Name(name) => Some(Servers::Container(format!("{}:{}", name.host, name.port))),
+            Reach::Ports(ports) => {
+                let loopback = |port: &u16| UpstreamAddress::parse(&format!("127.0.0.1:{port}")).ok();
+                Some(Servers::Addresses(ports.iter().filter_map(loopback).collect()))
+            }
+        }
     }
 }
 

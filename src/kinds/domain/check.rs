@@ -218,34 +218,42 @@ impl Check<'_> {
         }
     }
 
-    /// An upstream is an address, or a service of a stack.
+    /// An upstream is an address, a service of a stack, a container, or whatever serves a port.
     fn service(&mut self, at: &Path, upstream: &Upstream) {
-        let of_stack = upstream.stack.is_some() || upstream.service.is_some() || upstream.port.is_some();
-        if upstream.address.is_some() == of_stack {
+        const WAYS: &str = "give it one of `address`, `stack` with `service` and `port`, `container` with `port`, \
+                            and `detect`";
+        let of_stack = upstream.stack.is_some() || upstream.service.is_some();
+        let of_container = upstream.container.is_some();
+        let ways = [upstream.address.is_some(), of_stack, of_container, upstream.detect.is_some()];
+        match ways.into_iter().filter(|way| *way).count() {
+            0 => return self.error(at, "the upstream is nowhere", WAYS),
+            1 => {}
+            _ => return self.error(at, "the upstream is in more than one place", WAYS),
+        }
+        if upstream.address.is_none() && upstream.target.is_none() {
             let (summary, help) = if of_stack {
                 (
-                    "the upstream is an address and a service",
-                    "keep `address`, or `stack`, `service` and `port`",
+                    "the upstream does not say which service of which stack it is",
+                    "give it all of `stack`, `service` and `port`",
                 )
             } else {
-                ("the upstream is nowhere", "give it an `address`, or a `stack` with `service` and `port`")
+                ("the upstream does not say which port of the container it is", "give it a `port`")
             };
             self.error(at, summary, help);
-            return;
         }
-        if of_stack && upstream.endpoint.is_none() {
+        if upstream.port.is_some() && !of_stack && !of_container {
             self.error(
-                at,
-                "the upstream does not say which service of which stack it is",
-                "give it all of `stack`, `service` and `port`",
+                &at.name("port"),
+                "`port` is for services and containers",
+                "leave it away: the address has one, and `detect` finds it",
             );
         }
         for (name, given) in [("tls_name", upstream.tls_name.is_some()), ("ca", upstream.ca.is_some())] {
-            if given && of_stack {
+            if given && upstream.address.is_none() {
                 self.error(
                     &at.name(name),
                     format!("`{name}` is for upstreams that speak TLS"),
-                    "services of stacks are reached on this machine, without TLS: leave it away",
+                    "containers are reached on this machine, without TLS: leave it away",
                 );
             }
         }

@@ -6,7 +6,7 @@ use super::place::{Resolved, Said, path};
 use crate::names::{HostName, Text as _};
 use crate::nginx::base::listens;
 use crate::nginx::{Param, SITES, Template, Trace, render};
-use crate::plan::{Endpoints, File, Node, ProxyMode};
+use crate::plan::{Endpoints, File, Node};
 use crate::resource::Path;
 use crate::template::{RenderError, View};
 
@@ -142,7 +142,7 @@ impl<'a> Writer<'a> {
     /// In mode `managed`, the main configuration logs what a site does not; a host's nginx has logs of its own.
     fn logs(&mut self, view: View) -> View {
         let site = &self.attributes.site;
-        let host = self.node.spec.mode == ProxyMode::Host;
+        let host = !self.node.spec.mode.owns_all();
         let format = site.log_format.as_deref().unwrap_or(&site.node.log_format);
         let own_format = format != &*site.node.log_format;
         let access = match site.access_log {

@@ -1,6 +1,6 @@
 //! The locations of a site's file.
 
-use super::attributes::{Location, RateKey, RateLimit, Redirect, Upstream};
+use super::attributes::{Location, RateKey, RateLimit, Redirect, Servers, Upstream};
 use super::files::Writer;
 use super::headers::{Headers, Line};
 use super::place::{Answer, Resolved, Said};
@@ -13,6 +13,10 @@ use crate::template::View;
 
 /// Certificates of the authorities that the system trusts, as Debian keeps them.
 const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The server of names that Docker gives to every container of a network. Its answers are good for ten minutes by
+/// themselves, and an address may be another container's a moment after.
+const DOCKER_RESOLVER: [&str; 3] = ["127.0.0.11", "valid=1s", "ipv6=off"];
 
 impl<'a> Writer<'a> {
     pub(super) fn location(&mut self, index: usize, place: &Resolved<'a>, headers: &Headers) -> View {
@@ -170,9 +174,12 @@ impl<'a> Writer<'a> {
 
     fn proxy(&mut self, index: usize, place: &Resolved<'a>, upstream: &Said<'a, Upstream>) -> View {
         let at = self.trace.place(|| upstream.path("upstream").name("address"));
-        let Upstream { host_header, keepalive, .. } = upstream.value;
-        let servers = upstream.value.servers(self.endpoints);
-        // Which ports a service has is not asked where files are made without the node's state.
+        let keepalive = &upstream.value.keepalive;
+        let servers = match upstream.value.servers(self.endpoints) {
+            Some(Servers::Addresses(servers)) => servers,
+            Some(Servers::Container(name)) => return self.container(place, upstream, name),
+            None => Vec::new(),
+        };
         let Some(address) = servers.first() else { return View::new() };
         let before = match address.scheme() {
             UpstreamScheme::Http => "http://",
@@ -205,12 +212,7 @@ impl<'a> Writer<'a> {
         } else {
             after
         };
-        let host = match host_header {
-            Some(host) => {
-                Param::of(host).at(self.trace.place(|| upstream.path("upstream").name("host_header")))
-            }
-            None => Param::fixed("$host$vsa_port"),
-        };
+        let host = self.host_header(upstream);
         let pass = match variable {
             Some(_) => Param::fixed(match address.scheme() {
                 UpstreamScheme::Http => "http://$vsa_upstream",
@@ -221,10 +223,38 @@ impl<'a> Writer<'a> {
         let view = View::new()
             .optional("variable", variable)
             .list("resolvers", self.attributes.site.node.resolver.iter().map(Param::of))
+            .optional("resolver_timeout", None::<Param>)
+            .optional("rewrite", None::<Param>)
             .with("pass", pass.at(at))
             .with("host", host)
             .with("websocket", place.websocket())
             .optional("tls", self.proxy_tls(upstream));
+        self.proxy_details(view, place)
+    }
+
+    fn host_header(&mut self, upstream: &Said<'a, Upstream>) -> Param {
+        match &upstream.value.host_header {
+            Some(host) => {
+                Param::of(host).at(self.trace.place(|| upstream.path("upstream").name("host_header")))
+            }
+            None => Param::fixed("$host$vsa_port"),
+        }
+    }
+
+    /// A container that nginx, in another one, looks up by its name while requests come: where there is none of that
+    /// name, or it has moved to another address, no other site is the worse for it.
+    fn container(&mut self, place: &Resolved<'a>, upstream: &Said<'a, Upstream>, name: String) -> View {
+        let at = self.trace.place(|| upstream.path("upstream"));
+        let stripped = place.flags().strip_prefix.then(|| regex::escape(place.path()));
+        let view = View::new()
+            .with("variable", Param::literal(name).at(at))
+            .list("resolvers", DOCKER_RESOLVER.map(Param::fixed))
+            .with("resolver_timeout", Param::fixed("5s"))
+            .optional("rewrite", stripped.map(|path| Param::literal(format!("(?s)^{path}(.*)"))))
+            .with("pass", Param::fixed("http://$vsa_upstream"))
+            .with("host", self.host_header(upstream))
+            .with("websocket", place.websocket())
+            .optional("tls", None::<View>);
         self.proxy_details(view, place)
     }
 

@@ -15,7 +15,7 @@ use attributes::Attributes;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::plan::{Claim, ClaimScope, Endpoint, File, Kind, Query, Refreshed, Subject};
+use crate::plan::{Claim, ClaimScope, File, Kind, Query, Refreshed, Subject, Target};
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
 use crate::value::{Number, Object, Value};
@@ -41,6 +41,15 @@ fn aliases(resource: &Resource) -> impl Iterator<Item = &str> {
 
 fn speaks_tls(resource: &Resource) -> bool {
     resource.get("tls").get("enabled").and_then(Value::as_bool).unwrap_or(true)
+}
+
+/// Whether an upstream of a domain, or of one of its locations, has one of these.
+fn names(resource: &Resource, attributes: &[&str]) -> bool {
+    let has = |upstream: &Value| {
+        attributes.iter().any(|name| upstream.get(name).is_some_and(|value| !value.is_null()))
+    };
+    let mut locations = resource.get("location").as_object().into_iter().flatten();
+    has(resource.get("upstream")) || locations.any(|(_, place)| place.get("upstream").is_some_and(has))
 }
 
 impl Kind for Domain {
@@ -99,31 +108,34 @@ impl Kind for Domain {
     }
 
     fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
-        roots::queries(subject)
+        let mut queries = roots::queries(subject);
+        if subject.desired.is_some_and(|resource| names(resource, &["container", "detect"])) {
+            queries.push(Query::Containers { socket: subject.node.spec.docker.socket.clone() });
+        }
+        queries
     }
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
         Refreshed { findings: roots::findings(subject), ..Refreshed::default() }
     }
 
-    fn endpoints(&self, resource: &Resource) -> Vec<(Path, Endpoint)> {
-        let names_stack = |value: Option<&Value>| {
-            value.is_some_and(|value| value.get("stack").is_some_and(|stack| !stack.is_null()))
-        };
-        let mut locations = resource.get("location").as_object().into_iter().flatten();
-        if !names_stack(Some(resource.get("upstream")))
-            && !locations.any(|(_, place)| names_stack(place.get("upstream")))
-        {
+    fn endpoints(&self, resource: &Resource) -> Vec<(Path, Target)> {
+        if !names(resource, &["stack", "container", "detect"]) {
             return Vec::new();
         }
         let Ok(attributes) = Attributes::of(resource) else { return Vec::new() };
         let whole = std::iter::once((None, &attributes.place));
         let locations = attributes.locations.iter().map(|location| (Some(location), &location.place));
-        let endpoint = |(location, place): (Option<&_>, &attributes::Place)| {
-            let endpoint = place.upstream.as_ref()?.endpoint.clone()?;
-            Some((place::path(location, "upstream").name("service"), endpoint))
+        let target = |(location, place): (Option<&_>, &attributes::Place)| {
+            let target = place.upstream.as_ref()?.target.clone()?;
+            let attribute = match target {
+                Target::Service(_) => "service",
+                Target::Container { .. } => "container",
+                Target::Published { .. } => "detect",
+            };
+            Some((place::path(location, "upstream").name(attribute), target))
         };
-        whole.chain(locations).filter_map(endpoint).collect()
+        whole.chain(locations).filter_map(target).collect()
     }
 
     fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {

@@ -1,8 +1,8 @@
 //! What a `domain` block may hold.
 
 use crate::names::{
-    AddressRange, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy, Rate,
-    RedirectTarget, ServiceName, Size, Snippet, Text as _, UpstreamAddress, UriPath,
+    AddressRange, ContainerName, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy,
+    Rate, RedirectTarget, ServiceName, Size, Snippet, Text as _, UpstreamAddress, UriPath,
 };
 use crate::nginx::base::LOG_FORMATS;
 use crate::schema::{Attribute, Block, Export, Nested, Nesting, Schema, Ty, attribute, nested};
@@ -72,9 +72,14 @@ fn upstream() -> Block {
             ),
             attribute("service", Ty::Text(&ServiceName::TYPE), "With `stack`: its service."),
             attribute(
+                "container",
+                Ty::Text(&ContainerName::TYPE),
+                "The name of a container that vsa does not own, in the place of `address`.",
+            ),
+            attribute(
                 "port",
                 Ty::Integer(1..=65535),
-                "With `stack`: the port inside the service's containers.",
+                "With `stack` or `container`: the port inside the containers.",
             ),
             attribute(
                 "host_header",
@@ -98,7 +103,23 @@ fn upstream() -> Block {
                  (`https://`): those of the system unless set.",
             ),
         ],
-        blocks: Vec::new(),
+        blocks: vec![nested(
+            "detect",
+            Nesting::Optional,
+            "Finds the container that serves a port of the node, in the place of `address`. It is looked for in every \
+             plan.",
+            Block {
+                attributes: vec![
+                    attribute(
+                        "external_port",
+                        Ty::Integer(1..=65535),
+                        "The port that the container publishes.",
+                    )
+                    .required(),
+                ],
+                blocks: Vec::new(),
+            },
+        )],
     }
 }
 

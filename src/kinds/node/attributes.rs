@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::names::{Account, Duration, FilePath, ResolverAddress};
+use crate::names::{Account, ContainerName, Duration, FilePath, NetworkLabel, ResolverAddress};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Attributes {
@@ -12,6 +12,7 @@ pub(super) struct Attributes {
     pub(super) proxy: Proxy,
     pub(super) acme: Option<IgnoredAny>,
     pub(super) docker: Docker,
+    pub(super) network: Option<NetworkLabel>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,6 +43,7 @@ impl Mode {
 #[derive(Debug, Deserialize)]
 pub(super) struct Proxy {
     pub(super) mode: Mode,
+    pub(super) container: Option<ContainerName>,
     pub(super) http_port: Option<u16>,
     pub(super) https_port: Option<u16>,
     pub(super) ipv6: Option<bool>,

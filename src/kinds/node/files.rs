@@ -22,7 +22,9 @@ pub(super) fn files(attributes: &Attributes, node: &Node, trace: bool) -> Result
     let mut trace = Trace::new(trace);
     let mut files = Vec::with_capacity(16);
     let (path, template, view) = match node.spec.mode {
-        ProxyMode::Managed => ("nginx.conf", Template::Nginx, main(attributes, node, &mut trace)),
+        ProxyMode::Managed | ProxyMode::Container => {
+            ("nginx.conf", Template::Nginx, main(attributes, node, &mut trace))
+        }
         ProxyMode::Host => ("vsa.conf", Template::Vsa, host(attributes, node)),
     };
     files.push(file(path, template, view, &trace)?);
@@ -31,7 +33,7 @@ pub(super) fn files(attributes: &Attributes, node: &Node, trace: bool) -> Result
     }
     let view = default_server(attributes, node, &mut trace);
     files.push(file("base/default_server.conf", Template::DefaultServer, view, &trace)?);
-    if node.spec.mode == ProxyMode::Managed {
+    if node.spec.mode.owns_all() {
         files.push(File::text("mime.types", MIME_TYPES));
     }
     files.push(File::text("pages/502.html", PAGE_502).read_per_request());

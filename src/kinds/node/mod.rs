@@ -51,7 +51,8 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
     let name = &resource.name;
     let mode = match proxy.mode {
         Mode::Host => ProxyMode::Host,
-        Mode::Managed | Mode::Container => ProxyMode::Managed,
+        Mode::Managed => ProxyMode::Managed,
+        Mode::Container => ProxyMode::Container,
     };
     let managed = mode == ProxyMode::Managed;
     let root = match &attributes.root {
@@ -65,8 +66,8 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
         None => place(base, "/srv"),
     };
     let pid_file = match &proxy.pid_file {
-        Some(path) if !managed => place(base, path.as_str()),
-        None if !managed => place(base, "/run/nginx.pid"),
+        Some(path) if mode == ProxyMode::Host => place(base, path.as_str()),
+        None if mode == ProxyMode::Host => place(base, "/run/nginx.pid"),
         _ => root.join("run/nginx.pid"),
     };
     NodeSpec {
@@ -87,6 +88,12 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
             first_port: attributes.docker.first_port,
             last_port: attributes.docker.last_port,
         },
+        container: proxy
+            .container
+            .as_ref()
+            .filter(|_| mode == ProxyMode::Container)
+            .map(|name| name.as_str().into()),
+        network: attributes.network.as_ref().map(|network| network.as_str().into()),
         drain_seconds: u32::try_from(proxy.drain.seconds()).unwrap_or(u32::MAX),
         root,
     }
@@ -150,7 +157,8 @@ impl Kind for Node {
     fn exports(&self, resource: &Resource) -> Object {
         let Ok(attributes) = resource.decode::<Attributes>() else { return Object::new() };
         let proxy = &attributes.proxy;
-        let resolver = proxy.resolver.iter().map(|resolver| Value::from(resolver.as_str()));
+        let docker = (proxy.mode == Mode::Container && proxy.resolver.is_empty()).then_some("127.0.0.11");
+        let resolver = proxy.resolver.iter().map(crate::names::Text::as_str).chain(docker).map(Value::from);
         Object::from_iter([
             ("name", Value::string(resource.name.clone())),
             ("mode", Value::from(proxy.mode.as_str())),
@@ -167,12 +175,30 @@ impl Kind for Node {
     fn check(&self, resource: &Resource, diagnostics: &mut Diagnostics) {
         let Ok(attributes) = resource.decode::<Attributes>() else { return };
         let proxy = Path::root().name("proxy");
-        if attributes.proxy.mode == Mode::Container {
+        let in_container = attributes.proxy.mode == Mode::Container;
+        if in_container != attributes.proxy.container.is_some() {
+            let (attribute, summary, help) = if in_container {
+                ("mode", "the proxy's container has no name", "name it with `container`")
+            } else {
+                (
+                    "container",
+                    "the proxy is in no container",
+                    "set `mode = \"container\"`, or leave `container` away",
+                )
+            };
             diagnostics.push(
-                Diagnostic::error("the proxy mode `container` is not supported yet")
-                    .at(resource.span(&proxy.name("mode")))
+                Diagnostic::error(summary)
+                    .at(resource.span(&proxy.name(attribute)))
                     .on(&resource.address)
-                    .help("use `managed` or `host`"),
+                    .help(help),
+            );
+        }
+        if !in_container && attributes.network.is_some() {
+            diagnostics.push(
+                Diagnostic::error("the proxy is in no container, and so in no network of Docker's")
+                    .at(resource.span(&Path::root().name("network")))
+                    .on(&resource.address)
+                    .help("leave `network` away: nginx on the host reaches services on loopback ports"),
             );
         }
         if attributes.acme.is_some() {

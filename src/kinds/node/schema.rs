@@ -1,7 +1,8 @@
 //! What a `node` block may hold.
 
 use crate::names::{
-    Account, DisplayName, Duration, FilePath, RedirectTarget, ResolverAddress, Slug, Text as _,
+    Account, ContainerName, DisplayName, Duration, FilePath, NetworkLabel, RedirectTarget, ResolverAddress,
+    Slug, Text as _,
 };
 use crate::nginx::base::LOG_FORMATS;
 use crate::schema::{Block, Export, Nesting, Schema, Ty, attribute, nested};
@@ -10,7 +11,7 @@ use crate::value::Value;
 const MODES: &[(&str, &str)] = &[
     ("managed", "vsa runs an nginx of its own below `root`, on high ports, without root"),
     ("host", "the system's nginx, with one include file of vsa's"),
-    ("container", "an nginx in a container"),
+    ("container", "an nginx in a container, which sees `root` under the same path"),
 ];
 
 const LEVELS: &[(&str, &str)] =
@@ -25,6 +26,13 @@ fn proxy() -> Block {
     Block {
         attributes: vec![
             attribute("mode", Ty::Enum(MODES), "How nginx runs.").default(text("managed")),
+            attribute(
+                "container",
+                Ty::Text(&ContainerName::TYPE),
+                "The container that nginx runs in (mode `container`). A stack of that label on the node runs it in \
+                 its only service, or in the one that is called `nginx`; else it is a container that somebody else \
+                 runs.",
+            ),
             attribute("http_port", port(), "The HTTP port: 8080 in mode `managed`, else 80."),
             attribute("https_port", port(), "The HTTPS port: 8443 in mode `managed`, else 443."),
             attribute("ipv6", Ty::Bool, "Whether nginx listens on IPv6 too: not in mode `managed` unless set."),
@@ -142,6 +150,13 @@ pub(super) fn schema() -> Schema {
                     "srv_root",
                     Ty::Text(&FilePath::TYPE),
                     "Where tenants have their directories: `<root>/srv` in mode `managed`, else `/srv`.",
+                ),
+                attribute(
+                    "network",
+                    Ty::Text(&NetworkLabel::TYPE),
+                    "A network that the proxy's container and all services that sites name are in (mode \
+                     `container`). Unless set, the proxy joins the network of each such stack, and tenants share \
+                     none.",
                 ),
             ],
             blocks: vec![

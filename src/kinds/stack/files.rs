@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::attributes::{OVERRIDE, stays};
+use super::joined;
 use super::wanted::Wanted;
 use crate::compose::{Override, override_file};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::digest::sha256;
 use crate::names::Text as _;
 use crate::plan::action::Access;
-use crate::plan::{Content, Endpoint, Piece, PlacedBody, PlacedFile, Subject};
+use crate::plan::{Content, Endpoint, NetworkName, Piece, PlacedBody, PlacedFile, Reach, Subject};
 use crate::resource::Resource;
 use crate::template::RenderError;
 use crate::value::{Secret, Value};
@@ -111,8 +112,18 @@ fn quoted(text: &str) -> String {
 
 /// The endpoints of a stack that sites name, with their loopback ports.
 pub(super) fn endpoints(subject: Subject<'_>) -> impl Iterator<Item = (&Endpoint, &[u16])> {
-    let own = subject.endpoints.iter().filter(move |(endpoint, _)| endpoint.target == *subject.address);
-    own.map(|(endpoint, ports)| (endpoint, ports.as_slice()))
+    let services =
+        subject.endpoints.iter().filter_map(|(target, reach)| Some((target.service()?, reach.ports())));
+    services.filter(move |(endpoint, _)| endpoint.target == *subject.address)
+}
+
+/// The services of a stack that sites name, with the names that a proxy in a container reaches them by.
+pub(super) fn names(subject: Subject<'_>) -> impl Iterator<Item = (&Endpoint, &NetworkName)> {
+    let services = subject.endpoints.iter().filter_map(|(target, reach)| match reach {
+        Reach::Name(name) => Some((target.service()?, name)),
+        Reach::Ports(_) => None,
+    });
+    services.filter(move |(endpoint, _)| endpoint.target == *subject.address)
 }
 
 /// What vsa says over the stack's own Compose file.
@@ -130,7 +141,7 @@ fn overriding(
         let service = services.entry(name.as_str().into()).or_default();
         (service.memory, service.cpus) = (limits.memory.clone(), limits.cpus);
     }
-    for (endpoint, ports) in endpoints(subject) {
+    for (endpoint, ports) in endpoints(subject).filter(|(_, ports)| !ports.is_empty()) {
         services
             .entry(Arc::clone(&endpoint.service))
             .or_default()
@@ -145,7 +156,9 @@ fn overriding(
         secrets.extend(sensitive.then(|| Secret::new(digest.as_str())));
         services.entry(Arc::clone(&service.name)).or_default().files = Some(digest);
     }
-    Ok(Content::hiding(&override_file(&services)?, &secrets))
+    let networks =
+        project.as_ref().map(|project| joined::over(subject, project, &mut services)).unwrap_or_default();
+    Ok(Content::hiding(&override_file(&services, &networks)?, &secrets))
 }
 
 /// The digest of those files that are, or are below, what a service mounts, and whether one of them is sensitive: then

@@ -4,6 +4,7 @@ mod attributes;
 mod containers;
 mod details;
 mod files;
+mod joined;
 mod links;
 mod models;
 mod observe;
@@ -22,7 +23,9 @@ use attributes::{Attributes, entry, project};
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::{Slug, Text as _};
-use crate::plan::{Claim, ClaimScope, Details, Kind, PlacedFile, Query, Refreshed, Serving, Step, Subject};
+use crate::plan::{
+    Claim, ClaimScope, Details, Kind, NetworkName, PlacedFile, Query, Refreshed, Serving, Step, Subject,
+};
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
 use crate::value::{Object, Value};
@@ -129,6 +132,24 @@ impl Kind for StackKind {
 
     fn replaces_beside(&self, subject: Subject<'_>) -> bool {
         Wanted::of(subject).is_some_and(rolling::is_on)
+    }
+
+    fn network_name(
+        &self,
+        subject: Subject<'_>,
+        service: &str,
+        port: u16,
+    ) -> Result<NetworkName, Diagnostic> {
+        let unread =
+            || Diagnostic::error(format!("the Compose files of `{}` cannot be read", subject.address));
+        let wanted = Wanted::of(subject).and_then(|wanted| wanted.project.as_ref());
+        let project = wanted.ok_or_else(unread)?;
+        let tenant = subject.desired.and_then(|resource| resource.get("tenant").get("name")?.as_str());
+        joined::name(subject, project, tenant.unwrap_or_default(), service, port)
+    }
+
+    fn runs_proxy(&self, subject: Subject<'_>) -> bool {
+        joined::is_proxy(subject)
     }
 
     fn placed(&self, subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostics> {

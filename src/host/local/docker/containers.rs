@@ -99,12 +99,14 @@ pub(super) async fn exec(
     docker: &Docker,
     container: &str,
     command: Vec<String>,
+    environment: Vec<String>,
     timeout: Duration,
 ) -> Result<DockerAnswer, Failure> {
     let config = ExecConfig {
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         cmd: Some(command),
+        env: Some(environment),
         ..Default::default()
     };
     let id = within(PATIENCE, docker.create_exec(container, config)).await?.id;

@@ -8,6 +8,7 @@ mod containers;
 mod convert;
 mod failure;
 mod images;
+mod inside;
 mod inspected;
 mod logs;
 mod networks;

@@ -5,10 +5,11 @@ use std::path::Path;
 use bollard::query_parameters::{ListContainersOptions, ListServicesOptions};
 
 use super::tools::Tools;
-use super::{PATIENCE, connect, convert, failure::Failure, images, within};
+use super::{PATIENCE, connect, convert, failure::Failure, images, inside, within};
 use crate::plan::{Answer, Query};
 
-/// Answers a question about Docker; each costs one listing of the engine (two for what has two parts).
+/// Answers a question about Docker; each but those to a container costs one listing of the engine (two for what
+/// has two parts).
 pub(in crate::host::local) async fn one(vsa: &Path, query: &Query, tools: &Tools) -> Answer {
     let (socket, found) = match query {
         Query::Containers { socket } => (socket, containers(socket).await),
@@ -16,15 +17,31 @@ pub(in crate::host::local) async fn one(vsa: &Path, query: &Query, tools: &Tools
         Query::Engine { socket } => (socket, engine(socket).await),
         Query::Images { socket, references } => (socket, images(socket, references, tools).await),
         Query::Services { socket } => (socket, services(socket).await),
+        Query::ContainerNginx { container, program } => {
+            (&container.socket, inside::nginx(container, program).await)
+        }
+        Query::ContainerMarker { container, port, host } => {
+            (&container.socket, inside::marker(container, *port, host).await)
+        }
+        Query::ContainerProcesses(container) => (&container.socket, inside::processes(container).await),
         Query::ComposeTool => return tools.find(vsa).await.map_or(Answer::Absent, Answer::ComposeTool),
         Query::ComposeHashes(candidate) => return tools.hashes(vsa, candidate).await,
         _ => return Answer::Failed("the question is not about Docker".to_owned()),
     };
     match found {
         Ok(answer) => answer,
-        Err(Failure::NoSocket) => Answer::Absent,
+        // Without an engine, nobody knows what runs in a container.
+        Err(Failure::NoSocket) if !is_inside(query) => Answer::Absent,
         Err(failure) => Answer::Failed(failure.reason(socket)),
     }
+}
+
+/// Whether a question is to what runs in a container.
+fn is_inside(query: &Query) -> bool {
+    matches!(
+        query,
+        Query::ContainerNginx { .. } | Query::ContainerMarker { .. } | Query::ContainerProcesses(_)
+    )
 }
 
 async fn containers(socket: &Path) -> Result<Answer, Failure> {

@@ -44,7 +44,7 @@ pub(in crate::host::local) async fn operate(
             containers::signal(&docker, &container, signal).await
         }
         DockerOperation::Exec { container, command, timeout } => {
-            containers::exec(&docker, &container, command, timeout).await
+            containers::exec(&docker, &container, command, Vec::new(), timeout).await
         }
         DockerOperation::Logs { container, lines, bytes } => {
             logs::tail(&docker, &container, lines, bytes).await

@@ -1,0 +1,139 @@
+//! A stack beside a proxy that runs in a container: the names that its services have in networks, and the proxy's own
+//! container where the stack runs it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::compose::{NetworkOverride, Override, Project, Service};
+use crate::diag::Diagnostic;
+use crate::digest::sha256;
+use crate::plan::{NetworkName, Subject};
+
+/// What the names end in that vsa gives to services. Names below `.internal` are private (ICANN, 2024): no name server
+/// of the world answers for them.
+const DOMAIN: &str = "vsa.internal";
+
+/// The network of the stack that runs the proxy sorts before all others by its name: Docker keeps the ports that a
+/// container publishes at the first of its networks, and would move them with each network that sorts before it.
+const FIRST: &str = "0-";
+
+/// The service that is its node's proxy: the only one, or else the one that is called `nginx`.
+pub(super) fn proxy<'a>(subject: Subject<'_>, project: &'a Project) -> Option<&'a Service> {
+    if !is_proxy(subject) {
+        return None;
+    }
+    let mut active = project.active();
+    match (active.next(), active.next()) {
+        (Some(only), None) => Some(only),
+        _ => project.active().find(|service| &*service.name == "nginx"),
+    }
+}
+
+/// Whether a stack runs its node's proxy.
+pub(super) fn is_proxy(subject: Subject<'_>) -> bool {
+    let name =
+        subject.desired.map_or_else(|| subject.prior.map(|prior| &prior.name), |desired| Some(&desired.name));
+    subject.node.spec.container.is_some() && subject.node.spec.container.as_ref() == name
+}
+
+/// The name of a service on its node: `web.shop.acme.vsa.internal`. Docker's name server does not tell upper case from
+/// lower.
+fn host(service: &str, stack: &str, tenant: &str) -> Arc<str> {
+    let lower = service.to_ascii_lowercase();
+    let unlike =
+        if lower == service { String::new() } else { format!("-{}", &sha256(service.as_bytes())[..8]) };
+    format!("{lower}{unlike}.{stack}.{tenant}.{DOMAIN}").into()
+}
+
+/// The name of a service, with the network that another container joins to find it.
+///
+/// # Errors
+/// There is no such service, or it is in no network.
+pub(super) fn name(
+    subject: Subject<'_>,
+    project: &Project,
+    tenant: &str,
+    service: &str,
+    port: u16,
+) -> Result<NetworkName, Diagnostic> {
+    let Some(found) = project.services.get(service) else {
+        return Err(Diagnostic::error(format!("`{}` has no service `{service}`", subject.address)));
+    };
+    if let Some(mode) = found.text("network_mode") {
+        return Err(Diagnostic::error(format!("the service `{service}` is in no network of its stack"))
+            .detail(format!("it has `network_mode: {}`, and the proxy runs in a container", mode.shown()))
+            .help("remove `network_mode`: the service is then in the stack's own network"));
+    }
+    let stack = subject.address.name();
+    let stack = subject.desired.map_or(stack, |resource| &*resource.name);
+    let network = match &subject.node.spec.network {
+        Some(shared) => Arc::clone(shared),
+        None => known_as(subject, project, home(project, found)),
+    };
+    Ok(NetworkName { host: host(service, stack, tenant), port, network })
+}
+
+/// The network of a service that the proxy joins: the default one where the service is in it.
+fn home<'a>(project: &Project, service: &'a Service) -> &'a str {
+    let own = |name: &&Arc<str>| project.networks.get(*name).is_none_or(|network| !network.is_external());
+    let names = || service.networks.keys();
+    if service.networks.is_empty() || service.networks.contains_key("default") {
+        return "default";
+    }
+    names().find(own).or_else(|| names().next()).map_or("default", |name| name)
+}
+
+/// The name by which Docker knows a network of a project.
+fn known_as(subject: Subject<'_>, project: &Project, network: &str) -> Arc<str> {
+    let said = project.networks.get(network);
+    let given = said.and_then(|said| said.given_name()).map(|name| Arc::clone(&name.text));
+    let own = || match said {
+        Some(said) if said.is_external() => Some(network.into()),
+        Some(_) => None,
+        None => renamed(subject, project).filter(|_| network == "default"),
+    };
+    given.or_else(own).unwrap_or_else(|| format!("{}_{network}", project.started_as).into())
+}
+
+/// The name that the default network of the stack that runs the proxy gets.
+fn renamed(subject: Subject<'_>, project: &Project) -> Option<Arc<str>> {
+    let service = proxy(subject, project)?;
+    let by_itself = home(project, service) == "default" && !project.networks.contains_key("default");
+    by_itself.then(|| format!("{FIRST}{}", project.started_as).into())
+}
+
+/// How the network that a node shares is called in vsa's file over a stack's Compose file.
+const SHARED: &str = "vsa-shared";
+
+/// Says over a stack's services what a proxy in a container needs; nothing where the node has none. What it comes to of
+/// the stack's networks is returned.
+pub(super) fn over(
+    subject: Subject<'_>,
+    project: &Project,
+    services: &mut BTreeMap<Arc<str>, Override>,
+) -> BTreeMap<Arc<str>, NetworkOverride> {
+    let mut networks = BTreeMap::new();
+    let spec = &subject.node.spec;
+    for (endpoint, name) in super::files::names(subject) {
+        let Some(service) = project.services.get(&endpoint.service) else { continue };
+        let home: Arc<str> = home(project, service).into();
+        let places = &mut services.entry(Arc::clone(&service.name)).or_default().networks;
+        let at: Arc<str> = if spec.network.is_some() { SHARED.into() } else { Arc::clone(&home) };
+        // A service of which a network is named is no longer in the default one by itself.
+        places.entry(home).or_default();
+        let aliases = places.entry(at).or_default();
+        if !aliases.contains(&name.host) {
+            aliases.push(Arc::clone(&name.host));
+        }
+        if let Some(shared) = &spec.network {
+            let shared = NetworkOverride { name: Arc::clone(shared), external: true };
+            networks.insert(SHARED.into(), shared);
+        }
+    }
+    if let (Some(service), Some(name)) = (proxy(subject, project), &spec.container) {
+        services.entry(Arc::clone(&service.name)).or_default().container = Some(Arc::clone(name));
+        let renamed = renamed(subject, project);
+        networks.extend(renamed.map(|name| ("default".into(), NetworkOverride { name, external: false })));
+    }
+    networks
+}
