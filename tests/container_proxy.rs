@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::support::docker::Engine;
 use crate::support::images;
+use crate::support::processes::wait_until;
 use crate::support::workspace::{Run, Workspace};
 
 /// A node whose proxy is the shipped stack, with a stand-in for its image.
@@ -161,4 +163,205 @@ fn a_proxy_and_what_it_serves_come_up_in_one_apply() {
     let network = format!("{}_default", ground.project("shop", "shop"));
     assert!(ground.networks(&ground.container()).contains(&network));
     drop(ground.workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn what_nginx_refuses_is_found_in_the_plan_and_reaches_nobody() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("shop", "1", "");
+    drop(ground.workspace.apply());
+    // What an administrator adds is checked by its names alone: only nginx itself knows its values.
+    ground.shop("shop", "1", "\n  extra_config = \"keepalive_timeout never;\"\n");
+    let plan = ground.workspace.vsa(["plan"]).code(1);
+    drop(plan.says("invalid value").says("shop.hcl:").says("extra_config"));
+    drop(ground.workspace.vsa(["apply", "-auto-approve"]).code(1).says("invalid value"));
+    assert_eq!(ground.get("shop"), "1 shop");
+    ground.shop("shop", "1", "");
+    drop(ground.workspace.assert_nothing_to_do());
+    let left = fs::read_dir(ground.root()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut left: Vec<_> = left.map(|name| name.into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, ["acme", "current", "generations", "lock", "logs", "owner.json", "run"]);
+}
+
+#[test]
+fn a_generation_that_nginx_does_not_take_is_taken_back() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("shop", "1", "");
+    drop(ground.workspace.apply());
+    // The test aside sees no port that somebody else holds; the reload does, and keeps what it had.
+    let node = ground.workspace.read("node.hcl");
+    let taken = ground.workspace.https.number;
+    ground.engine.ask(&["exec", "--detach", &ground.container(), "nc", "-l", "-p", &(taken + 1).to_string()]);
+    ground.workspace.write("node.hcl", node.replace(&taken.to_string(), &(taken + 1).to_string()));
+    let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(5);
+    drop(failed.says("still could not bind()"));
+    assert_eq!(ground.get("shop"), "1 shop");
+    ground.workspace.write("node.hcl", node);
+    drop(ground.workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn a_proxy_that_somebody_made_anew_is_joined_again() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("shop", "1", "");
+    drop(ground.workspace.apply());
+    let container = ground.container();
+    let compose = ground.workspace.path().join("srv").join(ground.tenant("infra")).join(&container);
+    let network = format!("{}_default", ground.project("shop", "shop"));
+    let again = [
+        "--env-file",
+        "../env/.env",
+        "-f",
+        "compose.yml",
+        "-f",
+        "vsa.override.yml",
+        "up",
+        "-d",
+        "--force-recreate",
+    ];
+    ground.engine.compose(&compose.join("compose"), &ground.project("infra", &container), &again);
+    assert!(!ground.networks(&container).contains(&network), "it has lost the stack's network");
+    let plan = ground.workspace.vsa(["plan"]).code(0);
+    drop(plan.says(&format!("is not in the network {network}")));
+    drop(ground.workspace.apply());
+    assert!(ground.networks(&container).contains(&network));
+    assert_eq!(ground.get("shop"), "1 shop");
+    drop(ground.workspace.assert_nothing_to_do());
+
+    // One that was stopped is started, and its sites are there again.
+    ground.engine.ask(&["stop", "--time", "1", &container]);
+    drop(ground.workspace.vsa(["plan"]).code(0).says("nginx is not running"));
+    drop(ground.workspace.apply());
+    assert_eq!(ground.get("shop"), "1 shop");
+
+    // A file that somebody edited is put back.
+    let site = ground.root().join("current/sites/shop.example.com.conf");
+    fs::write(&site, "# nobody is at home").unwrap();
+    drop(ground.workspace.vsa(["plan"]).code(0).says("was edited"));
+    drop(ground.workspace.apply());
+    assert_eq!(ground.get("shop"), "1 shop");
+    drop(ground.workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn tenants_reach_nobody_elses_database_while_all_sites_answer() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("one", "1", "").shop("two", "2", "");
+    drop(ground.workspace.apply());
+    assert_eq!((ground.get("one"), ground.get("two")), ("1 one".to_owned(), "2 two".to_owned()));
+    let container = |tenant: &str, service: &str| format!("{}_{service}_1", ground.project(tenant, tenant));
+    let address = |tenant: &str| {
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        ground.engine.ask(&["inspect", "--format", format, &container(tenant, "db")])
+    };
+    let connects = |from: &str, to: &str| {
+        let line = ["exec", &container(from, "web"), "nc", "-w", "2", to, "5432", "-e", "true"];
+        ground.engine.docker(&line).status().unwrap().success()
+    };
+    assert!(connects("one", &address("one")), "its own database is there");
+    assert!(!connects("one", &address("two")));
+    assert!(!connects("two", &address("one")));
+    assert!(!connects("one", &container("two", "db")), "nor by its name");
+    assert!(connects("two", &address("two")));
+
+    // A stack that goes leaves the others alone.
+    fs::remove_file(ground.source("two.hcl")).unwrap();
+    drop(ground.workspace.apply());
+    assert_eq!(ground.get("one"), "1 one");
+    let networks = ground.engine.ask(&["network", "ls", "--format", "{{.Name}}"]);
+    assert!(!networks.contains(&ground.project("two", "two")), "{networks}");
+    drop(ground.workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn a_container_that_moves_makes_no_site_answer_for_another() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("one", "1", "").shop("two", "2", "");
+    drop(ground.workspace.apply());
+    let web = |tenant: &str| format!("{}_web_1", ground.project(tenant, tenant));
+    // Both lose their addresses, and get others in another order.
+    ground.engine.ask(&["stop", "--time", "1", &web("one"), &web("two")]);
+    assert_eq!(ground.workspace.http("one.example.com", "/").status, 502);
+    for tenant in ["two", "one"] {
+        ground.engine.ask(&["start", &web(tenant)]);
+        let answers = |name: &str| ground.workspace.http(&format!("{name}.example.com"), "/");
+        let came = wait_until(Duration::from_secs(15), || {
+            for name in ["one", "two"] {
+                let answer = answers(name);
+                let own = if name == "one" { "1 one" } else { "2 two" };
+                assert!(answer.status != 200 || answer.text().trim() == own, "{name}: {answer:?}");
+            }
+            answers(tenant).status == 200
+        });
+        assert!(came, "{tenant} is back without an apply");
+    }
+    // A name that is not there any more is the affair of its own site.
+    ground.engine.ask(&["rm", "--force", &web("two")]);
+    assert_eq!(ground.get("one"), "1 one");
+    ground.engine.ask(&["kill", "--signal", "HUP", &ground.container()]);
+    let answered =
+        wait_until(Duration::from_secs(15), || ground.workspace.http("two.example.com", "/").status == 502);
+    assert!(answered, "the other site alone is gone");
+    assert_eq!(ground.get("one"), "1 one");
+}
+
+#[test]
+fn containers_that_are_not_vsas_are_reached_by_name_or_by_the_port_that_they_serve() {
+    let Some(ground) = Ground::new() else { return };
+    let app = images::app(&ground.engine, "1");
+    let port = ground.workspace.http_port();
+    let (blog, wiki, network) = (format!("blog-{port}"), format!("wiki-{port}"), format!("apps-{port}"));
+    ground.engine.ask(&["network", "create", &network]);
+    ground.engine.ask(&[
+        "run",
+        "--detach",
+        "--name",
+        &blog,
+        "--network",
+        &network,
+        "-e",
+        "GREETING=blog",
+        &app,
+    ]);
+    let published = format!("{}:3000", ground.workspace.https.number);
+    ground.proxy("").engine.ask(&[
+        "run",
+        "--detach",
+        "--name",
+        &wiki,
+        "--network",
+        &network,
+        "-p",
+        &published,
+        "-e",
+        "GREETING=wiki",
+        &app,
+    ]);
+    let site = |name: &str, upstream: &str| {
+        format!(
+            "domain \"{name}.example.com\" {{\n  tenant = tenant.{}\n\n  tls {{\n    enabled = false\n  }}\n\n  \
+             upstream {{\n    {upstream}\n  }}\n}}\n",
+            ground.tenant("infra")
+        )
+    };
+    let https = ground.workspace.https.number;
+    ground.node("");
+    let node = ground.workspace.read("node.hcl").replace(&format!("= {https}"), &format!("= {}", https + 1));
+    ground.workspace.write("node.hcl", node);
+    let proxy =
+        ground.workspace.read("proxy.hcl").replace(&format!("\"{https}\""), &format!("\"{}\"", https + 1));
+    ground.workspace.write("proxy.hcl", proxy);
+    let detect = format!("detect {{\n      external_port = {https}\n    }}");
+    let sites = [site("blog", &format!("container = \"{blog}\"\n    port = 3000")), site("wiki", &detect)];
+    ground.workspace.write("sites.hcl", sites.concat());
+    drop(ground.workspace.apply());
+    assert_eq!((ground.get("blog"), ground.get("wiki")), ("1 blog".to_owned(), "1 wiki".to_owned()));
+    drop(ground.workspace.assert_nothing_to_do());
+
+    ground
+        .workspace
+        .write("sites.hcl", site("blog", &format!("container = \"blok-{port}\"\n    port = 3000")));
+    let plan = ground.workspace.vsa(["plan"]).code(1);
+    drop(plan.says(&format!("there is no container `blok-{port}`")).says(&format!("did you mean `{blog}`?")));
 }

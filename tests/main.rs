@@ -33,6 +33,7 @@ mod large_nodes;
 mod layers;
 mod lifecycle;
 mod linted;
+mod networks;
 mod nginx_files;
 mod ownership;
 mod pipes;

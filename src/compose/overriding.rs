@@ -65,14 +65,17 @@ impl Override {
     }
 }
 
-/// The text of the file. Services of which nothing is said are left out.
+/// The text of the file. Services of which nothing is said are left out, but for the first where nothing is said of any.
 pub fn override_file(
     services: &BTreeMap<Arc<str>, Override>,
     networks: &BTreeMap<Arc<str>, NetworkOverride>,
 ) -> Result<String, RenderError> {
     static TEMPLATES: LazyLock<Templates> =
         LazyLock::new(|| Templates::new::<Scalar>([(TEMPLATE, include_str!("templates/override.yml.j2"))]));
-    let said = services.iter().filter(|(_, service)| **service != Override::default());
+    let says = |service: &Override| *service != Override::default();
+    let silent = services.keys().take(usize::from(!services.values().any(says)));
+    let silent = silent.map(|name| Scalar::Text(Arc::clone(name)));
+    let said = services.iter().filter(|(_, service)| says(service));
     let views = said.map(|(name, service)| service.view(name));
     let networks = networks.iter().map(|(key, network)| {
         View::new()
@@ -80,5 +83,8 @@ pub fn override_file(
             .with("name", Scalar::Text(Arc::clone(&network.name)))
             .with("external", network.external)
     });
-    TEMPLATES.render(TEMPLATE, View::new().list("services", views).list("networks", networks))
+    TEMPLATES.render(
+        TEMPLATE,
+        View::new().list("services", views).list("silent", silent).list("networks", networks),
+    )
 }

@@ -2,13 +2,13 @@
 //!
 //! Every operation may be done twice: what is already there, or already gone, is a success that changed nothing.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::{HostError, Output, Signal};
+use crate::plan::NetworkSettings;
 use crate::plan::docker::{Container, Image};
 use crate::value::Secret;
 
@@ -17,14 +17,8 @@ use crate::value::Secret;
 pub enum DockerOperation {
     /// Makes a network; one of that name that is there must be the same. Answered with [`DockerAnswer::Done`].
     CreateNetwork {
-        /// Its name.
-        name: String,
-        /// `bridge`, `overlay`, ….
-        driver: String,
-        /// Whether it has no way out.
-        internal: bool,
-        /// Its labels.
-        labels: BTreeMap<String, String>,
+        /// The network.
+        network: NetworkSettings,
     },
     /// Removes a network that nothing is attached to. Answered with [`DockerAnswer::Done`].
     RemoveNetwork {

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod certificate;
 pub mod domain;
+pub mod network;
 pub mod node;
 pub mod reference;
 pub mod stack;
@@ -68,6 +69,7 @@ pub fn registry() -> &'static Registry {
         kinds: vec![
             Box::new(node::Node::new()),
             Box::new(tenant::Tenant::new()),
+            Box::new(network::Network::new()),
             Box::new(stack::StackKind::new()),
             Box::new(domain::Domain::new()),
             Box::new(auth::Auth::new()),

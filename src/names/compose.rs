@@ -21,6 +21,18 @@ super::text_type! {
 }
 
 super::text_type! {
+    /// The name of a label of Docker's. Those of Docker, Compose and vsa are not to be set.
+    LabelName, "label name", "lower-case letters, digits, `.`, `_`, `-` and `/`, up to 128; not `vsa.…`, nor \
+     `com.docker.…`, `io.docker.…` and `org.dockerproject.…`",
+    ["com.example.team"], label
+}
+
+super::text_type! {
+    /// The value of a label.
+    LabelValue, "label value", "one line, up to 1024 bytes", ["shop"], label_value
+}
+
+super::text_type! {
     /// A variable of a Compose project's environment.
     VariableName, "variable name", "letters, digits and `_`, not beginning with a digit, up to 256", ["DATABASE_PASSWORD"],
     variable
@@ -51,6 +63,27 @@ super::text_type! {
 super::text_type! {
     /// The text of a file.
     FileText, "text", "without NUL, up to 1 MiB", ["listen = 80"], text
+}
+
+/// Docker's guidelines for labels keep these to Docker itself.
+const RESERVED_LABELS: [&str; 4] = ["vsa.", "com.docker.", "io.docker.", "org.dockerproject."];
+
+fn label(text: &str) -> Result<String, Invalid> {
+    one_line(text, 128)?;
+    only(
+        text,
+        |char| char.is_ascii_lowercase() || char.is_ascii_digit() || matches!(char, '.' | '_' | '-' | '/'),
+        "lower-case letters, digits, `.`, `_`, `-` and `/`",
+    )?;
+    match RESERVED_LABELS.iter().find(|reserved| text.starts_with(**reserved)) {
+        Some(reserved) => Err(Invalid::new(format!("begins with `{reserved}`, which is not yours to set"))),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn label_value(text: &str) -> Result<String, Invalid> {
+    one_line(text, 1024)?;
+    Ok(text.to_owned())
 }
 
 fn service(text: &str) -> Result<String, Invalid> {

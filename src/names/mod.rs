@@ -120,8 +120,8 @@ mod words;
 
 pub use account::Account;
 pub use compose::{
-    ContainerName, FileText, ImageReference, NetworkLabel, RelativePath, ServiceName, StackSource,
-    VariableName, VariableValue,
+    ContainerName, FileText, ImageReference, LabelName, LabelValue, NetworkLabel, RelativePath, ServiceName,
+    StackSource, VariableName, VariableValue,
 };
 pub use credential::{Realm, UserName};
 pub use header::{HeaderName, HeaderValue, VARIABLES};

@@ -34,6 +34,17 @@ pub enum UpstreamScheme {
     Https,
 }
 
+impl AddressRange {
+    /// Whether all of another one lies in it.
+    pub fn contains(&self, other: &Self) -> bool {
+        let net = |range: &Self| {
+            let text = range.as_str();
+            text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
+        };
+        net(self).zip(net(other)).is_some_and(|(own, other)| own.contains(&other))
+    }
+}
+
 impl UpstreamAddress {
     /// The protocol.
     pub fn scheme(&self) -> UpstreamScheme {

@@ -60,6 +60,28 @@ pub struct RollingService {
     pub scale: usize,
 }
 
+/// A network of Docker's, as vsa makes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSettings {
+    /// Its name.
+    pub name: String,
+    /// `bridge`, `overlay`, ….
+    pub driver: String,
+    /// Whether it has no way out.
+    pub internal: bool,
+    /// Its addresses; the engine's next unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
+    /// The node's address in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// The part of `subnet` that containers get addresses from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_range: Option<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// When images are pulled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -152,6 +174,19 @@ pub enum Operation {
         project: ComposeProject,
         /// Whether its named volumes go too.
         volumes: bool,
+    },
+    /// Makes a network. One of that name that is there must be the same.
+    CreateNetwork {
+        /// The network.
+        network: NetworkSettings,
+        /// What vsa made under that name before, which nothing is in: it is made anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<NetworkSettings>,
+    },
+    /// Removes a network that vsa made.
+    RemoveNetwork {
+        /// Its name.
+        name: String,
     },
     /// Takes the node's proxy container into a network. One that is not there yet is joined by a later apply.
     ConnectNetwork {

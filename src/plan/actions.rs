@@ -68,6 +68,24 @@ impl Work {
     }
 }
 
+impl Work {
+    fn has(&self, is_it: impl Fn(&Operation) -> bool) -> bool {
+        self.steps.iter().any(|step| is_it(&step.operation))
+    }
+
+    fn makes_network(&self) -> bool {
+        self.has(|operation| matches!(operation, Operation::CreateNetwork { .. }))
+    }
+
+    fn removes_network(&self) -> bool {
+        self.has(|operation| matches!(operation, Operation::RemoveNetwork { .. }))
+    }
+
+    fn runs_containers(&self) -> bool {
+        self.has(|operation| matches!(operation, Operation::ComposeUp { .. } | Operation::ComposeDown { .. }))
+    }
+}
+
 /// Whether an operation comes before the resource's placed files are written.
 fn is_before_files(operation: &Operation) -> bool {
     matches!(operation, Operation::EnsureDirectory { .. } | Operation::ComposePrepare { .. })
@@ -110,14 +128,23 @@ pub(super) fn order(
     let mut sequence = Sequence::default();
     let mut made: HashMap<Address, Vec<u32>> = HashMap::new();
     let mut prepared: HashMap<Address, Vec<u32>> = HashMap::new();
-    for work in &works {
-        let needs: Vec<u32> =
+    // What runs on a node may be in its networks without naming them: they are there before it.
+    let (networks, others): (Vec<&Work>, Vec<&Work>) = works.iter().partition(|work| work.makes_network());
+    let mut there: BTreeMap<Address, Vec<u32>> = BTreeMap::new();
+    for work in networks.into_iter().chain(others) {
+        let mut needs: Vec<u32> =
             work.depends_on.iter().filter_map(|address| made.get(address)).flatten().copied().collect();
+        if work.runs_containers() {
+            needs.extend(there.get(&work.node).into_iter().flatten());
+        }
         let mut last: Option<u32> = None;
         for step in work.steps.iter().filter(|step| step.phase == Phase::Prepare) {
             let needs = last.map_or_else(|| needs.clone(), |id| vec![id]);
             let id = sequence.push(&work.address, &work.node, step.clone(), needs);
             made.entry(work.address.clone()).or_default().push(id);
+            if work.makes_network() {
+                there.entry(work.node.clone()).or_default().push(id);
+            }
             prepared.entry(work.node.clone()).or_default().push(id);
             last = Some(id);
         }
@@ -204,10 +231,16 @@ fn clean_up(
         }
     }
     let mut cleaned: HashMap<&Address, Vec<u32>> = HashMap::new();
-    for work in works.iter().rev() {
+    // A network goes after all that may have been in it.
+    let (networks, others): (Vec<&Work>, Vec<&Work>) =
+        works.iter().rev().partition(|work| work.removes_network());
+    for work in others.into_iter().chain(networks) {
         let before = dependants.get(&work.address).into_iter().flatten();
         let needs = before.filter_map(|address| removed.get(*address)).chain(left.get(&work.node));
-        let needs: Vec<u32> = needs.flatten().copied().collect();
+        let mut needs: Vec<u32> = needs.flatten().copied().collect();
+        if work.removes_network() {
+            needs.extend(cleaned.get(&work.node).into_iter().flatten());
+        }
         let mut last: Option<u32> = None;
         // All of a node that goes is removed at once, with its directory.
         let goes = retired.iter().any(|(address, _)| **address == work.node);

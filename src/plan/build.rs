@@ -26,7 +26,7 @@ use super::node::{Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
 use super::placed::{self, PlacedFile};
 use super::proxy::{self, Membership};
-use super::{actions, nodes, outputs};
+use super::{actions, nodes, outputs, pools};
 
 /// Puts questions to a node; one answer for each, in their order.
 pub type Ask<'a> = dyn FnMut(&NodeSpec, &[Query]) -> Vec<Answer> + 'a;
@@ -171,8 +171,13 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         nodes::obstacle(node, inputs.state.nodes.get(address), observed, &mut findings);
         if wanted.contains(address) {
             findings.extend(nodes::stopped(node, observed));
-            let mut here = items.iter().filter(|item| item.node == *address && item.desired.is_some());
-            let comes = here.any(|item| item.kind.runs_proxy(item.subject(node, observed, none, inputs.now)));
+            let here = items.iter().filter(|item| item.node == *address && item.desired.is_some());
+            let here: Vec<_> =
+                here.map(|item| (item.kind, item.subject(node, observed, none, inputs.now))).collect();
+            let needed: Vec<_> = here.iter().flat_map(|(kind, subject)| kind.networks(*subject)).collect();
+            findings.extend(pools::missing(&node.spec, &needed, observed));
+            findings.extend(pools::finding(&node.spec, &needed, observed));
+            let comes = here.iter().any(|(kind, subject)| kind.runs_proxy(*subject));
             findings.extend(proxy::finding(node, observed, comes));
         }
         if let Some(stored) = inputs.state.nodes.get(address) {
@@ -195,6 +200,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         let here = items.iter().zip(&refreshed).filter(|(item, _)| item.node == *address);
         let endpoints = endpoints(here, inputs, &node, &mut observed, ask, &mut findings);
         if findings.has_errors() {
+            // What nobody reaches has no place in a file.
             continue;
         }
         let subjects: Vec<_> = items

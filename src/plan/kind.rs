@@ -21,6 +21,7 @@ use super::file::File;
 use super::node::{Node, NodeSpec};
 use super::observation::{Observations, Query};
 use super::placed::PlacedFile;
+use super::pools::NeededNetwork;
 
 /// A resource as the engine shows it to its kind.
 #[derive(Clone, Copy, Debug)]
@@ -199,6 +200,11 @@ pub trait Kind: Send + Sync {
         _port: u16,
     ) -> Result<NetworkName, Diagnostic> {
         Err(Diagnostic::error(format!("`{}` runs no services", subject.address)))
+    }
+
+    /// The networks of its node's engine that it needs.
+    fn networks(&self, _subject: Subject<'_>) -> Vec<NeededNetwork> {
+        Vec::new()
     }
 
     /// Whether it brings the container that is its node's proxy.

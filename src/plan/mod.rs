@@ -23,9 +23,12 @@ pub mod observation;
 mod outputs;
 mod owner;
 mod placed;
+mod pools;
 mod proxy;
 
-pub use action::{Action, ComposeProject, Operation, Phase, PullPolicy, RollingService, Undo};
+pub use action::{
+    Action, ComposeProject, NetworkSettings, Operation, Phase, PullPolicy, RollingService, Undo,
+};
 pub use actions::KEPT_GENERATIONS;
 pub use build::{Ask, Inputs, NodeWork, Planned, build};
 pub use change::{
@@ -42,4 +45,5 @@ pub use observation::{Answer, ComposeCandidate, FileBytes, Observations, Query};
 pub use outputs::stored as stored_output;
 pub use owner::Owner;
 pub use placed::{PlacedBody, PlacedFile, StoredPlaced};
+pub use pools::NeededNetwork;
 pub use proxy::Membership;

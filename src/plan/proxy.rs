@@ -40,13 +40,17 @@ pub(super) fn runs(spec: &NodeSpec, answer: &Answer) -> Option<bool> {
 /// How an nginx shows itself.
 const MASTER: &str = "nginx: master process";
 
-/// The container; `None` where the engine could not be asked, or where there is none.
-fn container<'a>(spec: &NodeSpec, observed: &'a Observations) -> Option<Option<&'a Container>> {
-    let name = spec.container.as_ref()?;
+/// The containers that there are; `None` where the engine could not be asked.
+fn containers<'a>(spec: &NodeSpec, observed: &'a Observations) -> Option<&'a [Container]> {
     match observed.get(&Query::Containers { socket: spec.docker.socket.clone() })? {
-        Answer::Containers(all) => Some(all.iter().find(|container| *container.name == **name)),
+        Answer::Containers(all) => Some(all),
         _ => None,
     }
+}
+
+/// The one that nginx runs in.
+fn own<'a>(spec: &NodeSpec, all: &'a [Container]) -> Option<&'a Container> {
+    all.iter().find(|container| Some(&*container.name) == spec.container.as_deref())
 }
 
 /// The networks that there are; `None` where the engine could not be asked.
@@ -61,7 +65,7 @@ fn networks<'a>(spec: &NodeSpec, observed: &'a Observations) -> Option<&'a [Netw
 pub(super) fn finding(node: &Node, observed: &Observations, comes: bool) -> Option<Diagnostic> {
     let spec = &node.spec;
     let name = spec.container.as_ref()?;
-    let Some(found) = container(spec, observed)? else {
+    let Some(found) = own(spec, containers(spec, observed)?) else {
         return (!comes).then(|| {
             Diagnostic::error(format!("there is no container `{name}` for the proxy of `{}`", spec.address))
                 .code("no_proxy_container")
@@ -112,7 +116,7 @@ pub(super) fn finding(node: &Node, observed: &Observations, comes: bool) -> Opti
 /// The networks that the container has lost: somebody took it out, or made it anew.
 pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Option<Drift> {
     let spec = &stored.spec;
-    let (found, networks) = (container(spec, observed)??, networks(spec, observed)?);
+    let (found, networks) = (own(spec, containers(spec, observed)?)?, networks(spec, observed)?);
     if found.state != ContainerState::Running {
         return None;
     }
@@ -163,7 +167,7 @@ impl Membership {
     ) -> Self {
         let ours = stored.map(|stored| stored.networks.clone()).unwrap_or_default();
         let wanted = wanted(endpoints);
-        let container = container(spec, observed).flatten();
+        let container = containers(spec, observed).and_then(|all| own(spec, all));
         let is_in = |name: &Arc<str>| match container {
             Some(container) => container.networks.contains_key(&**name),
             None => ours.contains(name),

@@ -9,10 +9,15 @@ fn an_engine_out_of_addresses_says_how_to_get_more() {
         return;
     };
     let create = |name: &str| DockerOperation::CreateNetwork {
-        name: name.to_owned(),
-        driver: "bridge".to_owned(),
-        internal: false,
-        labels: BTreeMap::new(),
+        network: vsa::plan::NetworkSettings {
+            name: name.to_owned(),
+            driver: "bridge".to_owned(),
+            internal: false,
+            labels: BTreeMap::new(),
+            subnet: None,
+            gateway: None,
+            ip_range: None,
+        },
     };
     let free = || {
         let Answer::Engine(seen) = ask(Query::Engine { socket: engine.socket() }) else {

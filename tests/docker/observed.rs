@@ -173,7 +173,17 @@ fn forty_networks_fit_and_listing_costs_one_request_however_many_there_are() {
         let (name, driver) = (name.clone(), "bridge".to_owned());
         changed(
             &engine,
-            DockerOperation::CreateNetwork { name, driver, internal: false, labels: BTreeMap::new() },
+            DockerOperation::CreateNetwork {
+                network: vsa::plan::NetworkSettings {
+                    name,
+                    driver,
+                    internal: false,
+                    labels: BTreeMap::new(),
+                    subnet: None,
+                    gateway: None,
+                    ip_range: None,
+                },
+            },
         );
     }
     let Answer::Engine(seen) = ask(Query::Engine { socket: engine.socket() }) else { panic!("it answers") };

@@ -11,10 +11,15 @@ fn operations_done_twice_change_something_once() {
     engine.docker(&["network", "rm", "twice"]).status().unwrap();
     let name = || "twice".to_owned();
     let create = |internal| DockerOperation::CreateNetwork {
-        name: name(),
-        driver: "bridge".to_owned(),
-        internal,
-        labels: BTreeMap::from([("vsa.network".to_owned(), "network.twice".to_owned())]),
+        network: vsa::plan::NetworkSettings {
+            name: name(),
+            driver: "bridge".to_owned(),
+            internal,
+            labels: BTreeMap::from([("vsa.network".to_owned(), "network.twice".to_owned())]),
+            subnet: None,
+            gateway: None,
+            ip_range: None,
+        },
     };
     let connect = |aliases: &[&str]| DockerOperation::Connect {
         network: name(),

@@ -120,6 +120,10 @@ pub(super) async fn perform(
             compose::retire(context, project, containers).await
         }
         Operation::ComposeStop { project } => compose::stop(context, project).await,
+        Operation::CreateNetwork { network, replaces } => {
+            networks::create(context, network, replaces.as_ref()).await
+        }
+        Operation::RemoveNetwork { name } => networks::remove(context, name).await,
         Operation::ConnectNetwork { network } => networks::connect(context, network).await,
         Operation::DisconnectNetwork { network } => networks::disconnect(context, network).await,
         Operation::ComposeDown { project, volumes } => compose::down(context, project, *volumes).await,
@@ -147,6 +151,9 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
         }
         (Undo::RemoveMade, Operation::ComposeUp { project, .. }) => {
             compose::down(context, project, false).await.map(|_| ())
+        }
+        (Undo::RemoveMade, Operation::CreateNetwork { network, replaces }) => {
+            networks::undo(context, network, replaces.as_ref()).await
         }
         (Undo::RemoveMade, Operation::ConnectNetwork { network }) => {
             networks::disconnect(context, network).await.map(|_| ())

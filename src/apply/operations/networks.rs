@@ -1,13 +1,50 @@
-//! The networks that a proxy in a container is in.
+//! Networks of Docker's: made and removed, and those that a proxy in a container is in.
 
 use super::{Context, Facts, fact};
 use crate::diag::Diagnostic;
 use crate::host::{DockerAnswer, DockerOperation};
-use crate::plan::{Answer, Query};
+use crate::plan::{Answer, NetworkSettings, Query};
 
 /// The proxy's container; `None` where nginx runs in none.
 fn container(context: Context<'_>) -> Option<String> {
     context.spec.container.as_ref().map(ToString::to_string)
+}
+
+async fn told(context: Context<'_>, operation: DockerOperation) -> Result<bool, Diagnostic> {
+    let done = context.host.docker(&context.spec.docker.socket, operation).await?;
+    Ok(matches!(done, DockerAnswer::Done { changed: true }))
+}
+
+/// Makes a network, anew where vsa made another one of that name before.
+pub(super) async fn create(
+    context: Context<'_>,
+    network: &NetworkSettings,
+    replaces: Option<&NetworkSettings>,
+) -> Result<Facts, Diagnostic> {
+    if let Some(former) = replaces {
+        told(context, DockerOperation::RemoveNetwork { name: former.name.clone() }).await?;
+    }
+    told(context, DockerOperation::CreateNetwork { network: network.clone() }).await?;
+    Ok(Facts::new())
+}
+
+/// Removes a network that was made, and makes the one before it again.
+pub(super) async fn undo(
+    context: Context<'_>,
+    network: &NetworkSettings,
+    replaces: Option<&NetworkSettings>,
+) -> Result<(), Diagnostic> {
+    told(context, DockerOperation::RemoveNetwork { name: network.name.clone() }).await?;
+    if let Some(former) = replaces {
+        told(context, DockerOperation::CreateNetwork { network: former.clone() }).await?;
+    }
+    Ok(())
+}
+
+/// Removes a network.
+pub(super) async fn remove(context: Context<'_>, name: &str) -> Result<Facts, Diagnostic> {
+    told(context, DockerOperation::RemoveNetwork { name: name.to_owned() }).await?;
+    Ok(Facts::new())
 }
 
 /// Takes the proxy into a network. One that is not there has nothing in it that the proxy could reach: the stack that

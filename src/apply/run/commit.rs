@@ -12,7 +12,7 @@ use crate::apply::generation::{self, Candidate};
 use crate::apply::journal::{Before, Facts, Record};
 use crate::apply::scope::Scope;
 use crate::apply::switch::{self, Switched};
-use crate::apply::{Report, passwords, preflight};
+use crate::apply::{Proxy, Report, passwords, preflight};
 use crate::diag::Diagnostic;
 use crate::host::pause;
 use crate::plan::{Action, Operation, Phase, ProxyMode};
@@ -126,6 +126,9 @@ impl Work {
         if candidate.uses_placeholders() || candidate.untested || remade {
             // The test saw a placeholder where there is a real certificate now, or another container, or there was
             // none to test in.
+            if candidate.untested {
+                Proxy::new(host, spec).start().await?;
+            }
             candidate.certify(host).await?;
             let scope = Scope::of(work, former, self.run.options.large);
             let tested = preflight::test(host, work, &candidate, &scope).await?;

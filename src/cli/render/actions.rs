@@ -72,6 +72,12 @@ pub fn describe(operation: &Operation) -> String {
             };
             format!("bring project {} up: {pull}{beside}wait up to {wait}s until it is healthy", project.name)
         }
+        Operation::CreateNetwork { network, replaces } => {
+            let verb = if replaces.is_some() { "make anew" } else { "make" };
+            let numbers = network.subnet.as_deref().unwrap_or("the engine's next addresses");
+            format!("{verb} the network {} ({}, {numbers})", network.name, network.driver)
+        }
+        Operation::RemoveNetwork { name } => format!("remove the network {name}"),
         Operation::ConnectNetwork { network } => {
             format!("take the proxy's container into the network {network}")
         }

@@ -229,7 +229,7 @@ impl<'a> Writer<'a> {
             .with("host", host)
             .with("websocket", place.websocket())
             .optional("tls", self.proxy_tls(upstream));
-        self.proxy_details(view, place)
+        self.proxy_details(view, place, None)
     }
 
     fn host_header(&mut self, upstream: &Said<'a, Upstream>) -> Param {
@@ -255,7 +255,8 @@ impl<'a> Writer<'a> {
             .with("host", self.host_header(upstream))
             .with("websocket", place.websocket())
             .optional("tls", None::<View>);
-        self.proxy_details(view, place)
+        // It is on this machine, or it is gone: an address that nobody has any more would be tried for a minute.
+        self.proxy_details(view, place, Some(Param::fixed("5s")))
     }
 
     fn proxy_tls(&mut self, upstream: &Said<'a, Upstream>) -> Option<View> {
@@ -270,7 +271,7 @@ impl<'a> Writer<'a> {
         Some(View::new().with("name", Param::literal(name)).with("ca", Param::literal(ca).at(at)))
     }
 
-    fn proxy_details(&mut self, view: View, place: &Resolved<'a>) -> View {
+    fn proxy_details(&mut self, view: View, place: &Resolved<'a>, within: Option<Param>) -> View {
         let set: Vec<_> = place
             .proxy_headers()
             .values()
@@ -294,7 +295,7 @@ impl<'a> Writer<'a> {
                 .map(|value| Param::of(value).at(self.trace.place(|| said.path("timeouts").name(attribute))))
                 .or(default)
         };
-        let connect = timeout("connect", None);
+        let connect = timeout("connect", within.clone()).or(within);
         let read = timeout("read", long.clone()).or_else(|| long.clone());
         let send = timeout("send", long.clone()).or(long);
         view.list("set", set)

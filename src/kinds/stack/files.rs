@@ -156,6 +156,10 @@ fn overriding(
         secrets.extend(sensitive.then(|| Secret::new(digest.as_str())));
         services.entry(Arc::clone(&service.name)).or_default().files = Some(digest);
     }
+    // Compose 1 takes a file that says nothing of any service for one of its first format.
+    if let Some(first) = project.iter().flat_map(|project| project.active()).next() {
+        services.entry(Arc::clone(&first.name)).or_default();
+    }
     let networks =
         project.as_ref().map(|project| joined::over(subject, project, &mut services)).unwrap_or_default();
     Ok(Content::hiding(&override_file(&services, &networks)?, &secrets))

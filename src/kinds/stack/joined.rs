@@ -1,13 +1,13 @@
 //! A stack beside a proxy that runs in a container: the names that its services have in networks, and the proxy's own
 //! container where the stack runs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::compose::{NetworkOverride, Override, Project, Service};
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
-use crate::plan::{NetworkName, Subject};
+use crate::plan::{NeededNetwork, NetworkName, Subject};
 
 /// What the names end in that vsa gives to services. Names below `.internal` are private (ICANN, 2024): no name server
 /// of the world answers for them.
@@ -93,6 +93,22 @@ fn known_as(subject: Subject<'_>, project: &Project, network: &str) -> Arc<str> 
         None => renamed(subject, project).filter(|_| network == "default"),
     };
     given.or_else(own).unwrap_or_else(|| format!("{}_{network}", project.started_as).into())
+}
+
+/// The networks that a stack's services are in.
+pub(super) fn needed(subject: Subject<'_>, project: &Project) -> Vec<NeededNetwork> {
+    let apart = |service: &&Service| service.text("network_mode").is_none();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for service in project.active().filter(apart) {
+        names.extend(service.networks.keys().map(|name| &**name));
+        names.extend(service.networks.is_empty().then_some("default"));
+    }
+    let needed = names.into_iter().map(|name| {
+        let said = project.networks.get(name);
+        let numbered = said.is_some_and(|said| said.is_external() || said.node.get("ipam").is_some());
+        NeededNetwork { name: known_as(subject, project, name).to_string(), numbered }
+    });
+    needed.collect()
 }
 
 /// The name that the default network of the stack that runs the proxy gets.

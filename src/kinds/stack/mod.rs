@@ -24,7 +24,8 @@ use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::{Slug, Text as _};
 use crate::plan::{
-    Claim, ClaimScope, Details, Kind, NetworkName, PlacedFile, Query, Refreshed, Serving, Step, Subject,
+    Claim, ClaimScope, Details, Kind, NeededNetwork, NetworkName, PlacedFile, Query, Refreshed, Serving,
+    Step, Subject,
 };
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
@@ -95,6 +96,20 @@ impl Kind for StackKind {
             ),
             _ => {}
         }
+        for (index, network) in wanted::networks(resource).enumerate() {
+            let theirs = network.get("tenant").and_then(Value::as_str);
+            let ours = &*attributes.tenant.name;
+            if let Some(theirs) = theirs.filter(|theirs| *theirs != ours) {
+                let name = network.get("name").and_then(Value::as_str).unwrap_or_default();
+                report(
+                    &root.name("networks").index(index),
+                    Diagnostic::error(format!(
+                        "`network.{name}` belongs to the tenant `{theirs}`, and this stack to `{ours}`"
+                    ))
+                    .help(format!("use a network of the tenant `{ours}`, or one without a tenant")),
+                );
+            }
+        }
         if let Some(tree) = resource.trees.get("source")
             && tree.contains_key(".env")
         {
@@ -146,6 +161,12 @@ impl Kind for StackKind {
         let project = wanted.ok_or_else(unread)?;
         let tenant = subject.desired.and_then(|resource| resource.get("tenant").get("name")?.as_str());
         joined::name(subject, project, tenant.unwrap_or_default(), service, port)
+    }
+
+    fn networks(&self, subject: Subject<'_>) -> Vec<NeededNetwork> {
+        let running = subject.desired.filter(|resource| resource.get("status").as_str() != Some("stopped"));
+        let project = running.and_then(|_| Wanted::of(subject)?.project.as_ref());
+        project.map(|project| joined::needed(subject, project)).unwrap_or_default()
     }
 
     fn runs_proxy(&self, subject: Subject<'_>) -> bool {

@@ -38,7 +38,13 @@ pub(super) fn queries(subject: Subject<'_>) -> Vec<Query> {
     let asks = |wanted: &&Wanted| subject.prior.is_some() || wanted.attributes.pull == PullPolicy::Never;
     let images = wanted.filter(asks).map(|wanted| containers::images(subject, wanted.images().into_values()));
     let links = wanted.map(|wanted| links::queries(subject, wanted)).unwrap_or_default();
-    std::iter::once(Query::Containers { socket }).chain(stats).chain(links).chain(images).collect()
+    // Whether the engine has room for its networks is asked before they are there.
+    let room = subject
+        .prior
+        .is_none()
+        .then(|| [Query::Networks { socket: socket.clone() }, Query::Engine { socket: socket.clone() }]);
+    let asked = std::iter::once(Query::Containers { socket }).chain(room.into_iter().flatten());
+    asked.chain(stats).chain(links).chain(images).collect()
 }
 
 /// The directories that the state knows.

@@ -101,6 +101,13 @@ pub(super) fn schema() -> Schema {
                      volume, or an absolute path that may be mounted.",
                 )
                 .default(Value::tuple([])),
+                attribute(
+                    "networks",
+                    Ty::List(Box::new(Ty::Ref("network"))),
+                    "Networks of the same tenant, or of the node, that its services may join: its Compose file names \
+                     each as `external`, with the network's `id` as its `name`.",
+                )
+                .default(Value::tuple([])),
                 attribute("node", Ty::Ref("node"), "Where it runs.").only_one().forces_replacement(),
             ],
             blocks: vec![

@@ -92,7 +92,7 @@ fn input(
         profiles: attributes.profiles.iter().map(|profile| profile.as_str().into()).collect(),
         directories: directories(spec, &attributes.tenant.name, stack),
         name: stack.project.name.as_str().into(),
-        owned: Vec::new(),
+        owned: networks(resource).filter_map(|network| network.get("id")?.as_str().map(Arc::from)).collect(),
         shown: attributes.source.as_deref().unwrap_or_default().into(),
     }
 }
@@ -105,6 +105,11 @@ pub(super) fn environment(resource: &Resource) -> Environment {
         (Arc::clone(name), value)
     };
     resource.get("env").as_object().into_iter().flatten().map(variable).collect()
+}
+
+/// The networks that a stack refers to.
+pub(super) fn networks(resource: &Resource) -> impl Iterator<Item = &Value> {
+    resource.get("networks").as_elements().unwrap_or_default().iter()
 }
 
 /// Where a stack's Compose files, and what they name, may lie.

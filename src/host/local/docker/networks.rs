@@ -1,16 +1,17 @@
 //! Networks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use bollard::Docker;
 use bollard::models::{
-    EndpointSettings, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
+    EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
 };
 use bollard::query_parameters::ListNetworksOptions;
 
 use super::failure::Failure;
 use super::{PATIENCE, containers, convert, within};
 use crate::host::DockerAnswer;
+use crate::plan::NetworkSettings;
 use crate::plan::docker::Network;
 
 /// The network of a name; the engine's filter finds parts of names too.
@@ -21,13 +22,8 @@ async fn named(docker: &Docker, name: &str) -> Result<Option<Network>, Failure> 
     Ok(found.into_iter().map(convert::network).find(|network| network.name == name))
 }
 
-pub(super) async fn create(
-    docker: &Docker,
-    name: String,
-    driver: String,
-    internal: bool,
-    labels: BTreeMap<String, String>,
-) -> Result<DockerAnswer, Failure> {
+pub(super) async fn create(docker: &Docker, settings: NetworkSettings) -> Result<DockerAnswer, Failure> {
+    let NetworkSettings { name, driver, internal, subnet, gateway, ip_range, labels } = settings;
     // Engines before 25 make a second network of the same name without a word.
     if let Some(found) = named(docker, &name).await? {
         let same = found.driver == driver
@@ -47,6 +43,12 @@ pub(super) async fn create(
         driver: Some(driver),
         internal: Some(internal),
         labels: Some(labels.into_iter().collect()),
+        ipam: subnet.map(|subnet| Ipam {
+            config: Some(vec![IpamConfig { subnet: Some(subnet), gateway, ip_range, ..Default::default() }]),
+            ..Default::default()
+        }),
+        // Containers by themselves may join it, not those of a swarm's services alone.
+        attachable: Some(true),
         ..Default::default()
     };
     match within(PATIENCE, docker.create_network(request)).await {

@@ -22,9 +22,7 @@ pub(in crate::host::local) async fn operate(
         pause::before();
     }
     let done = match operation {
-        DockerOperation::CreateNetwork { name, driver, internal, labels } => {
-            networks::create(&docker, name, driver, internal, labels).await
-        }
+        DockerOperation::CreateNetwork { network } => networks::create(&docker, network).await,
         DockerOperation::RemoveNetwork { name } => networks::remove(&docker, &name).await,
         DockerOperation::Connect { network, container, aliases } => {
             networks::connect(&docker, &network, &container, aliases).await
@@ -70,7 +68,7 @@ pub(in crate::host::local) async fn operate(
 /// What is done, and on what: the words of an error.
 fn words(operation: &DockerOperation) -> (&'static str, String) {
     let (what, on) = match operation {
-        DockerOperation::CreateNetwork { name, .. } => ("create the network", name),
+        DockerOperation::CreateNetwork { network } => ("create the network", &network.name),
         DockerOperation::RemoveNetwork { name } => ("remove the network", name),
         DockerOperation::Connect { network, .. } => ("attach a container to the network", network),
         DockerOperation::Disconnect { network, .. } => ("take a container from the network", network),
