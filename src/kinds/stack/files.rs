@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::attributes::{OVERRIDE, stays};
 use super::joined;
 use super::wanted::Wanted;
-use crate::compose::{Override, override_file};
+use crate::compose::{Override, Project, override_file};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::digest::sha256;
 use crate::names::Text as _;
@@ -157,7 +157,7 @@ fn overriding(
         services.entry(Arc::clone(&service.name)).or_default().files = Some(digest);
     }
     // Compose 1 takes a file that says nothing of any service for one of its first format.
-    if let Some(first) = project.iter().flat_map(|project| project.active()).next() {
+    if let Some(first) = project.iter().flat_map(Project::active).next() {
         services.entry(Arc::clone(&first.name)).or_default();
     }
     let networks =
