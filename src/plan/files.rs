@@ -79,7 +79,14 @@ pub(super) fn unsealed(text: &str) -> String {
     let mut parts = text.split("fingerprint ");
     let mut bare = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        bare.push_str(part.split_once(')').map_or("", |(_, rest)| rest));
+        let print = part.split_once(')').filter(|(print, _)| {
+            *print == UNCOMPARED || print.len() == SEAL && print.bytes().all(|byte| byte.is_ascii_hexdigit())
+        });
+        // What is no fingerprint is the file's own text.
+        match print {
+            Some((_, rest)) => bare.push_str(rest),
+            None => bare.extend(["fingerprint ", part]),
+        }
     }
     bare
 }

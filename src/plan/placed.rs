@@ -271,5 +271,9 @@ mod tests {
         assert!(!differs("one", Some(&key)));
         assert!(differs("two", Some(&key)), "whatever the file says of itself");
         assert!(!differs("two", None));
+        let own = |text: &str| {
+            files::unsealed(&format!("# fingerprint {text})\nA=(secret, fingerprint not compared)"))
+        };
+        assert_ne!(own("one"), own("two"), "text of the file's own is compared");
     }
 }
