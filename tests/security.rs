@@ -454,6 +454,12 @@ fn tenants_directories_do_not_move() {
     let run = run.says("`srv_root` of `node.local` cannot change while it serves sites").says("node.hcl:1");
     drop(run.says(&workspace.node_root().join("srv").display().to_string()));
     assert!(!workspace.configuration().join("elsewhere").exists());
+    for name in ["root", "srv_root"] {
+        let node = format!("node \"local\" {{\n  {name} = \"//\"\n}}\n");
+        workspace.write("node.hcl", node);
+        let run = workspace.vsa(["plan"]).code(1).says("node.hcl:2");
+        drop(run.says(&format!("`{name}` is the root of the whole file system")));
+    }
 }
 
 /// The one file of vsa's in nginx's own directory: not written over another's, repaired, and read by nginx.

@@ -209,6 +209,17 @@ impl Kind for Node {
                     .help("leave `acme` away: certificates are self-signed, or come from `files`"),
             );
         }
+        let places = [("root", &attributes.root), ("srv_root", &attributes.srv_root)];
+        for (name, _) in
+            places.iter().filter(|(_, path)| path.as_ref().is_some_and(|path| path.as_str() == "/"))
+        {
+            diagnostics.push(
+                Diagnostic::error(format!("`{name}` is the root of the whole file system"))
+                    .at(resource.span(&Path::root().name(*name)))
+                    .on(&resource.address)
+                    .help("name a directory for it alone, such as \"/var/lib/vsa\" or \"/srv\""),
+            );
+        }
         if attributes.proxy.http_port() == attributes.proxy.https_port() {
             diagnostics.push(
                 Diagnostic::error(format!(
