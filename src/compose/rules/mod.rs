@@ -31,6 +31,7 @@ mod published_database;
 mod published_port;
 mod remote_build;
 mod reserved_label;
+mod reserved_name;
 mod restart;
 mod runtime;
 mod security_option;
@@ -83,7 +84,7 @@ impl std::fmt::Debug for Rule {
 }
 
 /// All rules, by name.
-pub const RULES: [&Rule; 34] = [
+pub const RULES: [&Rule; 35] = [
     &bind::RULE,
     &build_privilege::RULE,
     &capability::RULE,
@@ -112,6 +113,7 @@ pub const RULES: [&Rule; 34] = [
     &published_port::RULE,
     &remote_build::RULE,
     &reserved_label::RULE,
+    &reserved_name::RULE,
     &restart::RULE,
     &runtime::RULE,
     &security_option::RULE,
