@@ -193,10 +193,13 @@ fn without_key(prepared: &Prepared) -> Option<Diagnostic> {
 /// Says why every secret counts as changed.
 fn another_key(prepared: &Prepared) -> Option<Diagnostic> {
     let (made_with, key) = (prepared.state.key.as_ref()?, prepared.key.as_ref()?);
+    if *made_with == key.fingerprint_of_itself() {
+        return None;
+    }
     let mut stored = prepared.state.resources.values();
     let concerns = stored.any(|stored| stored.attributes.get().contains("$fingerprint"))
         || prepared.state.outputs.values().any(|output| output.fingerprint.is_some());
-    (concerns && *made_with != key.fingerprint_of_itself()).then(|| {
+    concerns.then(|| {
         Diagnostic::warning("the key is not the one that the state was written with")
             .code("another_key")
             .detail("fingerprints of secrets cannot be compared, so every sensitive value counts as changed")

@@ -157,6 +157,8 @@ pub(super) fn declarations<'a>(
         declared: Declarations::default(),
         diagnostics,
     };
+    // Nearly all blocks are resources.
+    sorter.declared.resources.reserve_exact(files.iter().map(|file| file.len()).sum());
     for file in files {
         for (index, TopLevel { structure, source }) in file.iter().enumerate() {
             match structure {

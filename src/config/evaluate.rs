@@ -98,8 +98,7 @@ impl<'a> Evaluation<'a> {
                     let made = Object::new();
                     let resource = self.made(address.clone(), kind, &made, None, &mut diagnostics);
                     resource.map(|resource| {
-                        let by_key = BTreeMap::from([(None, resource)]);
-                        Outcome::Resources(Instances::new(address, Sort::Single, by_key))
+                        Outcome::Resources(Instances::new(address, Sort::Single, vec![resource]))
                     })
                 }
                 Item::Resource(block) => self.resources(block, &mut diagnostics).map(Outcome::Resources),
@@ -164,8 +163,7 @@ impl<'a> Evaluation<'a> {
                 let scope = ModuleScope::new(self);
                 let (resource, errors) = self.instance(block, address.clone(), scope, &depends_on);
                 diagnostics.extend(errors);
-                let by_key = BTreeMap::from([(None, resource?)]);
-                return Some(Instances::new(address, Sort::Single, by_key));
+                return Some(Instances::new(address, Sort::Single, vec![resource?]));
             }
             Some(repeat) => {
                 let sort = match repeat {
@@ -186,24 +184,21 @@ impl<'a> Evaluation<'a> {
             .with_min_len(16)
             .map(|(key, value)| {
                 let address = address.with_key(Some(key.clone()));
-                let scope = ModuleScope::of_instance(self, key.clone(), value);
-                (key, self.instance(block, address, scope, &depends_on))
+                let scope = ModuleScope::of_instance(self, key, value);
+                self.instance(block, address, scope, &depends_on)
             })
             .collect();
-        let mut by_key = BTreeMap::new();
-        let mut complete = true;
+        let mut resources = Some(Vec::with_capacity(made.len()));
         let mut errors = Diagnostics::new();
-        for (key, (resource, found)) in made {
+        for (resource, found) in made {
             errors.extend(found);
-            match resource {
-                Some(resource) => {
-                    by_key.insert(Some(key), resource);
-                }
-                None => complete = false,
-            }
+            resources = resources.zip(resource).map(|(mut resources, resource)| {
+                resources.push(resource);
+                resources
+            });
         }
         diagnostics.extend(once_each(errors));
-        complete.then(|| Instances::new(address, sort, by_key))
+        Some(Instances::new(address, sort, resources?))
     }
 
     fn depends_on(&self, named: &[Reference], diagnostics: &mut Diagnostics) -> Option<BTreeSet<Address>> {
@@ -338,7 +333,7 @@ impl<'a> Evaluation<'a> {
         for index in self.graph.of_kind(kind) {
             match self.outcome(index) {
                 Some(Outcome::Resources(instances)) => {
-                    for resource in instances.by_key.values() {
+                    for resource in &instances.resources {
                         if let Some(first) = only.replace(resource) {
                             several.push(first.address.clone());
                         }

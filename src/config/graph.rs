@@ -93,10 +93,12 @@ impl<'a> Graph<'a> {
         kinds: &'a BTreeMap<&'a str, Kind<'a>>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
+        let Declarations { variables, locals, outputs, resources, .. } = declared;
+        let count = variables.len() + locals.len() + outputs.len() + resources.len() + 2 * kinds.len();
         let mut graph = Self {
-            items: Vec::new(),
-            dependencies: Vec::new(),
-            failed: Vec::new(),
+            items: Vec::with_capacity(count),
+            dependencies: Vec::with_capacity(count),
+            failed: Vec::with_capacity(count),
             levels: Vec::new(),
             kinds,
             variables: HashMap::new(),
@@ -104,15 +106,15 @@ impl<'a> Graph<'a> {
             resources: HashMap::new(),
             all: HashMap::new(),
         };
-        for variable in declared.variables.values() {
+        for variable in variables.values() {
             let index = graph.add(Item::Variable(variable), variable.failed);
             graph.variables.insert(variable.name, index);
         }
-        for local in declared.locals.values() {
+        for local in locals.values() {
             let index = graph.add(Item::Local(local), false);
             graph.locals.insert(local.name, index);
         }
-        for block in &declared.resources {
+        for block in resources {
             let index = graph.add(Item::Resource(block), block.failed);
             let labels = graph.resources.entry(block.kind.schema.kind).or_default();
             labels.insert(Arc::clone(&block.name), index);
@@ -127,10 +129,10 @@ impl<'a> Graph<'a> {
             let index = graph.add(Item::All(name), false);
             graph.all.insert(name, index);
         }
-        for output in declared.outputs.values() {
+        for output in outputs.values() {
             graph.add(Item::Output(output), output.value.is_none());
         }
-        let mut edges = DiGraph::with_capacity(graph.items.len(), graph.items.len());
+        let mut edges = DiGraph::with_capacity(graph.items.len(), 2 * graph.items.len());
         for _ in &graph.items {
             edges.add_node(());
         }

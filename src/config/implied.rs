@@ -23,8 +23,8 @@ pub(super) fn implied(
 ) -> Vec<Resource> {
     let outcomes = (0..evaluation.graph.items.len()).filter_map(|index| evaluation.outcome(index));
     let declared = outcomes.flat_map(|outcome| match outcome {
-        Outcome::Resources(instances) => instances.by_key.values().collect(),
-        _ => Vec::new(),
+        Outcome::Resources(instances) => instances.resources.as_slice(),
+        _ => &[],
     });
     let bringing = Bringing { evaluation, kinds, vocabulary };
     let mut known = BTreeSet::new();

@@ -1,6 +1,5 @@
 //! The resources that one block makes, and how many: `for_each` and `count`.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::address::{Address, Key};
@@ -21,8 +20,9 @@ pub(super) struct Instances {
     pub(super) address: Address,
     /// How the block makes several resources.
     pub(super) sort: Sort,
-    /// By key; `None` for the only one of a block that makes one.
-    pub(super) by_key: BTreeMap<Option<Key>, Resource>,
+    /// In the order of the keys of their addresses. A list: nearly all blocks make one, and a tree's first node has room
+    /// for eleven.
+    pub(super) resources: Vec<Resource>,
     whole: OnceLock<Value>,
 }
 
@@ -39,22 +39,24 @@ pub(super) enum Sort {
 
 impl Instances {
     /// The resources of the block of this address.
-    pub(super) fn new(address: Address, sort: Sort, by_key: BTreeMap<Option<Key>, Resource>) -> Self {
-        Self { address, sort, by_key, whole: OnceLock::new() }
+    pub(super) fn new(address: Address, sort: Sort, mut resources: Vec<Resource>) -> Self {
+        resources.sort_unstable_by(|a, b| a.address.key().cmp(&b.address.key()));
+        Self { address, sort, resources, whole: OnceLock::new() }
     }
 
     /// The instance of a key.
     pub(super) fn get(&self, key: Option<&Key>) -> Option<&Resource> {
-        self.by_key.get(&key.cloned())
+        let found = self.resources.binary_search_by(|resource| resource.address.key().cmp(&key));
+        found.ok().map(|index| &self.resources[index])
     }
 
     /// What an expression sees of the block: the exports of its resource, or a list or object of those of each.
     pub(super) fn whole(&self) -> Value {
         let whole = self.whole.get_or_init(|| match self.sort {
-            Sort::Single => self.by_key.values().next().map_or(Value::NULL, exports),
-            Sort::Count => Value::tuple(self.by_key.values().map(exports)),
+            Sort::Single => self.resources.first().map_or(Value::NULL, exports),
+            Sort::Count => Value::tuple(self.resources.iter().map(exports)),
             Sort::ForEach => {
-                let entries = self.by_key.iter().filter_map(|(key, resource)| match key {
+                let entries = self.resources.iter().filter_map(|resource| match resource.address.key() {
                     Some(Key::Name(name)) => Some((Arc::clone(name), exports(resource))),
                     _ => None,
                 });

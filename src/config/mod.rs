@@ -113,6 +113,7 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
     diagnostics.extend(errors);
 
     let mut resources = implied;
+    resources.reserve_exact(declared.resources.len());
     let (mut outputs, mut variables) = (BTreeMap::new(), BTreeMap::new());
     let settings = declared.settings.clone();
     for (item, outcome) in graph.items.iter().zip(outcomes) {
@@ -126,7 +127,7 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
                 outputs.insert(output.name.into(), output_value);
             }
             (_, Outcome::Resources(instances)) => {
-                resources.extend(instances.by_key.into_values());
+                resources.extend(instances.resources);
             }
             _ => {}
         }

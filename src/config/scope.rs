@@ -59,7 +59,9 @@ impl<'a> ModuleScope<'a> {
         };
         if key.is_none() && instances.sort != Sort::Single {
             // A splat, a for-expression, or an index that is not known.
-            self.seen.borrow_mut().extend(instances.by_key.values().map(|resource| resource.address.clone()));
+            self.seen
+                .borrow_mut()
+                .extend(instances.resources.iter().map(|resource| resource.address.clone()));
             return Ok(Resolved { value: instances.whole(), steps: 1 });
         }
         if let Some(resource) = instances.get(key.as_ref()) {
@@ -68,7 +70,7 @@ impl<'a> ModuleScope<'a> {
         }
         let missing = instances.address.with_key(key.clone());
         let span = reference.span_of(2);
-        let keys = || instances.by_key.keys().flatten();
+        let keys = || instances.resources.iter().filter_map(|resource| resource.address.key());
         Err(if let Some(Access::Attribute(name)) = step.map(|step| &step.access) {
             let diagnostic = Diagnostic::error(format!("`{}` has several instances", instances.address))
                 .label(span, format!("`{name}` is of one of them"));
@@ -91,7 +93,7 @@ impl<'a> ModuleScope<'a> {
                     let likely = instances.address.with_key(Some(Key::Name(likely.into())));
                     diagnostic.help(format!("did you mean `{likely}`?"))
                 }
-                None => diagnostic.help(match instances.by_key.len() {
+                None => diagnostic.help(match instances.resources.len() {
                     0 => format!("`{}` has no instances", instances.address),
                     1 => format!("`{}` has 1 instance", instances.address),
                     count => format!("`{}` has {count} instances", instances.address),

@@ -200,6 +200,10 @@ impl Diagnostics {
 
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        // Of the many lists with anything in them, nearly all hold one.
+        if self.0.capacity() == 0 {
+            self.0.reserve_exact(1);
+        }
         self.0.push(diagnostic);
     }
 
@@ -220,6 +224,11 @@ impl Diagnostics {
     /// Whether any of them stops the command.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(Diagnostic::is_error)
+    }
+
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
     }
 
     /// Whether there are none.

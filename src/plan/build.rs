@@ -116,6 +116,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
             Some((found, resource, item.kind.claims(resource, &item.node)))
         })
         .collect();
+    findings.reserve(looked_at.iter().map(|(found, ..)| found.len()).sum());
     let mut holders = Vec::with_capacity(looked_at.len());
     for (found, resource, claims) in looked_at {
         findings.extend(found);
