@@ -168,8 +168,9 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         .collect();
     let mut drift = Vec::new();
     for (address, (node, observed)) in &known {
-        nodes::owner(node, &inputs.state.lineage, observed, &mut findings);
-        nodes::obstacle(node, inputs.state.nodes.get(address), observed, &mut findings);
+        let declared = resources.get(address);
+        nodes::owner(node, declared, &inputs.state.lineage, observed, &mut findings);
+        nodes::obstacle(node, declared, inputs.state.nodes.get(address), observed, &mut findings);
         if wanted.contains(address) {
             findings.extend(nodes::stopped(node, observed));
             let here = items.iter().filter(|item| item.node == *address && item.desired.is_some());

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use semver::Version;
 
 use crate::address::Address;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::nginx;
-use crate::resource::Resource;
+use crate::resource::{Path, Resource};
 use crate::state::StoredNode;
 
 use super::build::Inputs;
@@ -36,7 +36,7 @@ pub(super) fn specs(
         {
             findings.push(
                 Diagnostic::error(format!("`{what}` of `{address}` cannot change while it serves sites"))
-                    .at(resource.span(&crate::resource::Path::root()))
+                    .at(resource.span(&Path::root()))
                     .detail(format!("it is {now} now"))
                     .help("declare a node of another name beside it, move the sites there, then remove this one")
                     .on(address),
@@ -117,12 +117,23 @@ pub(super) fn nginx(spec: &NodeSpec, stored: Option<&StoredNode>, observed: &Obs
     })
 }
 
+/// Where a node's declaration says something, or stands at all.
+fn place(declared: Option<&Resource>, steps: &[&str]) -> Option<Span> {
+    declared?.span(&steps.iter().fold(Path::root(), |path, step| path.name(*step)))
+}
+
 /// Refuses a node that another state owns.
-pub(super) fn owner(node: &Node, lineage: &str, observed: &Observations, findings: &mut Diagnostics) {
+pub(super) fn owner(
+    node: &Node,
+    declared: Option<&Resource>,
+    lineage: &str,
+    observed: &Observations,
+    findings: &mut Diagnostics,
+) {
     let spec = &node.spec;
     if let Some(Answer::Bytes(bytes)) = observed.get(&Query::Read(spec.owner_file())) {
         let refused = Owner::parse(spec, bytes).map_or_else(Some, |owner| owner.refusal(spec, lineage));
-        findings.extend(refused);
+        findings.extend(refused.map(|refused| refused.at(place(declared, &["root"]))));
     }
 }
 
@@ -143,6 +154,7 @@ pub(super) fn highest(spec: &NodeSpec, observed: &Observations) -> u64 {
 /// Refuses to write over what vsa did not make: in a directory that nobody owns, and in the place of the include file.
 pub(super) fn obstacle(
     node: &Node,
+    declared: Option<&Resource>,
     stored: Option<&StoredNode>,
     observed: &Observations,
     findings: &mut Diagnostics,
@@ -152,7 +164,8 @@ pub(super) fn obstacle(
         return;
     }
     if observed.get(&Query::Read(spec.owner_file())) == Some(&Answer::Absent) {
-        findings.extend(Owner::obstacles(spec, observed));
+        let obstacles = Owner::obstacles(spec, observed);
+        findings.extend(obstacles.map(|obstacle| obstacle.at(place(declared, &["root"]))));
     }
     let is_ours = spec.mode != ProxyMode::Host;
     let Some(Answer::Bytes(text)) = observed.get(&Query::Read(spec.include_file.clone())) else { return };
@@ -162,6 +175,7 @@ pub(super) fn obstacle(
     findings.push(
         Diagnostic::error(format!("`{}` is in the way of vsa's include file", spec.include_file.display()))
             .code("obstructed")
+            .at(place(declared, &["proxy", "include_file"]))
             .detail("it is there, and vsa did not make it")
             .help("move it away, or name another file with `proxy { include_file }`")
             .on(&spec.address),
