@@ -212,10 +212,10 @@ proptest! {
         "a \"x\" {\n  b = 1\n}\n", "# comment\n", "\n", "c = <<E\n}${\"}\"}\nE\n", "d = [\n  1, # ]\n  2\n]\n",
         "e { f = \"${\"{\"}\" }\n", "/* { */\n", "g = <<-E\n    x\n  E\r\n", "h {\r\n  i = 1\r\n}\r\n",
     ]), 0..8)) {
-        let names = ["c", "d", "g"];
-        let text = texts.concat();
-        let twice = names.iter().any(|name| texts.iter().filter(|text| text.starts_with(&format!("{name} ="))).count() > 1);
-        prop_assume!(!twice);
+        // An attribute stands once.
+        let mut seen = std::collections::BTreeSet::new();
+        let is_attribute = |text: &str| ["c =", "d =", "g ="].iter().any(|name| text.starts_with(name));
+        let text: String = texts.into_iter().filter(|text| !is_attribute(text) || seen.insert(*text)).collect();
         let (_, id) = file(&text);
         let parsed = syntax::parse(id, &text);
         let whole = hcl_edit::parser::parse_body(&text).unwrap();
