@@ -160,7 +160,8 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
         }
         (Undo::FormerFile, Operation::WriteFile { path, .. }) => files::undo(context, path, before).await,
         (Undo::FormerProject, Operation::ComposePrepare { project, was_up, .. }) => {
-            compose::restore(context, project, *was_up).await
+            compose::restore(context, project, *was_up).await?;
+            networks::rejoin(context).await
         }
         (
             Undo::Nothing

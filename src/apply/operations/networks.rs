@@ -70,3 +70,20 @@ pub(super) async fn disconnect(context: Context<'_>, network: &str) -> Result<Fa
     context.host.docker(&context.spec.docker.socket, operation).await?;
     Ok(Facts::new())
 }
+
+/// Takes the proxy into the networks again that it was in, which a container that was made anew has lost.
+pub(super) async fn rejoin(context: Context<'_>) -> Result<(), Diagnostic> {
+    let (Some(container), Some(stored)) =
+        (container(context), context.state.nodes.get(&context.spec.address))
+    else {
+        return Ok(());
+    };
+    let socket = context.spec.docker.socket.clone();
+    let found = context.host.observe(&[Query::Containers { socket }]).await.pop();
+    let Some(Answer::Containers(all)) = found else { return Ok(()) };
+    let Some(proxy) = all.iter().find(|found| found.name == container) else { return Ok(()) };
+    for network in stored.networks.iter().filter(|network| !proxy.networks.contains_key(&***network)) {
+        connect(context, network).await?;
+    }
+    Ok(())
+}

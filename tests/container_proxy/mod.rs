@@ -1,6 +1,8 @@
 //! nginx in a container, on a real Docker engine: brought up with all that it serves in one apply, and held to what
 //! an nginx on the host is held to.
 
+mod mended;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,0 +1,37 @@
+//! What is not as the plan took it to be: another nginx, an update that fails, a run that is killed.
+
+use std::time::Duration;
+
+use super::Ground;
+use crate::support::processes::wait_until;
+
+impl Ground {
+    fn default_network(&self, tenant: &str) -> String {
+        format!("{}_default", self.project(tenant, tenant))
+    }
+
+    fn proxy_is_in(&self, network: &str) -> bool {
+        self.networks(&self.container()).iter().any(|name| name == network)
+    }
+}
+
+#[test]
+fn an_update_of_the_proxy_that_fails_leaves_its_sites_as_they_were() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("shop", "1", "");
+    drop(ground.workspace.apply());
+    let network = ground.default_network("shop");
+    let compose = ground.workspace.read("proxy/compose.yml");
+    let id = || ground.engine.ask(&["inspect", "--format", "{{.Id}}", &ground.container()]);
+    let before = id();
+    let broken = compose.replacen("        trap 'exit 0'", "        exit 3\n        trap 'exit 0'", 1);
+    ground.workspace.write("proxy/compose.yml", broken.replace("restart: unless-stopped", "restart: \"no\""));
+    let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(5);
+    assert_ne!(id(), before, "it was made anew: {failed}");
+    assert!(ground.proxy_is_in(&network), "{failed}");
+    let answered =
+        wait_until(Duration::from_secs(15), || ground.workspace.http("shop.example.com", "/").status == 200);
+    assert!(answered, "{failed}");
+    ground.workspace.write("proxy/compose.yml", compose);
+    drop(ground.workspace.assert_nothing_to_do());
+}
