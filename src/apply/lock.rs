@@ -1,6 +1,6 @@
 //! Who may change a node: one run at a time, and only of the state that owns it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Interrupted;
@@ -65,7 +65,7 @@ pub async fn adopt(host: &dyn Host, interrupted: &Interrupted, state: &mut State
                 files: BTreeMap::new(),
                 endpoints: BTreeMap::new(),
                 names: BTreeMap::new(),
-                networks: BTreeSet::new(),
+                networks: interrupted.networks(address),
                 retained: BTreeMap::new(),
             };
             state.nodes.insert(address.clone(), node);

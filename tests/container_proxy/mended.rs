@@ -1,5 +1,6 @@
 //! What is not as the plan took it to be: another nginx, an update that fails, a run that is killed.
 
+use std::fs;
 use std::time::Duration;
 
 use super::Ground;
@@ -33,5 +34,41 @@ fn an_update_of_the_proxy_that_fails_leaves_its_sites_as_they_were() {
         wait_until(Duration::from_secs(15), || ground.workspace.http("shop.example.com", "/").status == 200);
     assert!(answered, "{failed}");
     ground.workspace.write("proxy/compose.yml", compose);
+    drop(ground.workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn a_network_that_a_killed_first_run_joined_is_left_again() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("shop", "1", "");
+    let network = ground.default_network("shop");
+    let mut child = ground.workspace.stopped_at("phase:switch:1").unwrap();
+    assert!(ground.proxy_is_in(&network));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::remove_file(ground.source("shop.hcl")).unwrap();
+    drop(ground.workspace.apply());
+    assert!(!ground.proxy_is_in(&network));
+    let networks = ground.engine.ask(&["network", "ls", "--format", "{{.Name}}"]);
+    assert!(!networks.contains(&network), "{networks}");
+    drop(ground.workspace.assert_nothing_to_do());
+}
+
+#[test]
+fn a_network_that_a_killed_run_was_to_leave_is_left_by_the_next() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("one", "1", "").shop("two", "2", "");
+    drop(ground.workspace.apply());
+    let network = ground.default_network("two");
+    let text = ground.workspace.read("two.hcl");
+    let (stack, _) = text.split_once("domain").unwrap();
+    ground.workspace.write("two.hcl", stack);
+    let mut child = ground.workspace.stopped_at("phase:clean_up:1").unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(ground.proxy_is_in(&network));
+    drop(ground.workspace.apply());
+    assert!(!ground.proxy_is_in(&network));
+    assert_eq!(ground.get("one"), "1 one");
     drop(ground.workspace.assert_nothing_to_do());
 }

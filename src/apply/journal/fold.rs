@@ -1,6 +1,7 @@
 //! The state after the records of a journal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::{Before, Facts, Header, Record};
 use crate::address::Address;
@@ -113,6 +114,41 @@ fn learn(stored: &mut Stored, action: &Action, progress: &Progress<'_>) {
     stored.facts.extend(facts);
 }
 
+/// The networks that vsa took the container of a node's nginx into, and has not taken it from.
+fn fold_networks(
+    networks: &mut BTreeSet<Arc<str>>,
+    node: &Address,
+    header: &Header,
+    progress: &Progress<'_>,
+) {
+    for action in header.actions.iter().filter(|action| action.node == *node) {
+        let done = progress.done.get(&action.id);
+        match &action.operation {
+            // An intent without a result may have been done. One that changed nothing found it there without vsa.
+            Operation::ConnectNetwork { network } if progress.begun.contains_key(&action.id) => {
+                let changed = |facts: &&Facts| facts.get("changed").and_then(serde_json::Value::as_bool);
+                if done.is_none_or(|facts| changed(facts) == Some(true)) {
+                    networks.insert(network.as_str().into());
+                }
+            }
+            Operation::DisconnectNetwork { network } if done.is_some() => {
+                networks.remove(network.as_str());
+            }
+            Operation::DisconnectNetwork { network } => {
+                networks.insert(network.as_str().into());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// As [`fold_networks`], for a node that no state knows yet.
+pub(super) fn networks(node: &Address, header: &Header, records: &[Record]) -> BTreeSet<Arc<str>> {
+    let mut networks = BTreeSet::new();
+    fold_networks(&mut networks, node, header, &progress(header, records));
+    networks
+}
+
 fn fold_nodes(state: &mut State, header: &Header, progress: &Progress<'_>) {
     for (node, live) in &progress.live {
         state.nodes.insert((*node).clone(), (*live).clone());
@@ -124,6 +160,9 @@ fn fold_nodes(state: &mut State, header: &Header, progress: &Progress<'_>) {
                 stored.nginx = Some(facts.nginx.clone());
             }
         }
+    }
+    for (node, stored) in &mut state.nodes {
+        fold_networks(&mut stored.networks, node, header, progress);
     }
     for action in header.actions.iter().filter(|action| progress.done.contains_key(&action.id)) {
         match action.operation {

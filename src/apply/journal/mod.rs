@@ -15,6 +15,9 @@ pub(super) use file::Journal;
 pub use file::read;
 pub use record::{Before, Facts, Header, NodeFacts, Record, VERSION};
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::address::Address;
 use crate::plan::Operation;
 use crate::state::State;
@@ -47,6 +50,11 @@ impl Interrupted {
                 _ => None,
             })
             .max()
+    }
+
+    /// The networks that it may have taken the container of a new node's nginx into.
+    pub(super) fn networks(&self, node: &Address) -> BTreeSet<Arc<str>> {
+        fold::networks(node, &self.header, &self.records)
     }
 
     /// How far it came, for people.
