@@ -198,27 +198,39 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     let mut work = BTreeMap::new();
     let mut file_changes = Vec::new();
     for address in &wanted {
-        let Some((node, mut observed)) = known.remove(address) else { continue };
+        let Some((mut node, mut observed)) = known.remove(address) else { continue };
         let here = items.iter().zip(&refreshed).filter(|(item, _)| item.node == *address);
         let endpoints = endpoints(here, inputs, &node, &mut observed, ask, &mut findings);
         if findings.has_errors() {
             // What nobody reaches has no place in a file.
             continue;
         }
-        let subjects: Vec<_> = items
-            .iter()
-            .filter(|item| item.node == *address && item.desired.is_some())
-            .map(|item| (item.kind, item.subject(&node, &observed, &endpoints, inputs.now)))
-            .collect();
         let stored = inputs.state.nodes.get(address);
-        let mut made = match files::render(&subjects, inputs.key) {
+        let render = |node: &Node| {
+            let here = items.iter().filter(|item| item.node == *address && item.desired.is_some());
+            let subjects: Vec<_> =
+                here.map(|item| (item.kind, item.subject(node, &observed, &endpoints, inputs.now))).collect();
+            let mut made = files::render(&subjects, inputs.key)?;
+            made.compare(stored, inputs.key.is_some());
+            Ok::<_, Diagnostics>(made)
+        };
+        // What was written for an earlier nginx stays until something else changes it.
+        let former = nodes::written_for(&node, stored);
+        let kept = former.and_then(|former| Some((render(&former).ok()?, former)));
+        let made = match kept.filter(|(made, _)| made.changed.is_empty()) {
+            Some((made, former)) => {
+                node = former;
+                Ok(made)
+            }
+            None => render(&node),
+        };
+        let mut made = match made {
             Ok(made) => made,
             Err(errors) => {
                 findings.extend(errors);
                 continue;
             }
         };
-        made.compare(stored, inputs.key.is_some());
         let live = stored.map_or(0, |stored| stored.generation);
         let begun = inputs.reserved.get(address).copied().unwrap_or(0);
         made.number = live.max(begun).max(nodes::highest(&node.spec, &observed)).saturating_add(1);

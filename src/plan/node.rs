@@ -239,6 +239,11 @@ impl Nginx {
         Some(Self { version: version_after("nginx/")?, openssl, modules })
     }
 
+    /// Whether it takes all that is written for another one.
+    pub fn takes_what_is_for(&self, other: &Self) -> bool {
+        self.version >= other.version && (self.has_mlkem() || !other.has_mlkem())
+    }
+
     /// `http2 on;` rather than `listen … http2` (1.25.1).
     pub fn has_http2_directive(&self) -> bool {
         self.version >= Version::new(1, 25, 1)
@@ -262,6 +267,7 @@ pub struct Node {
     pub spec: NodeSpec,
     /// The configuration's directory, absolute: what relative paths are relative to.
     pub configuration: PathBuf,
-    /// Its nginx: as observed, else as the state last knew it, else that of the oldest supported system.
+    /// The nginx that its files are written for: as observed, else as the state last knew it, else that of the oldest
+    /// supported system.
     pub nginx: Nginx,
 }

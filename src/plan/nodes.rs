@@ -122,6 +122,14 @@ fn place(declared: Option<&Resource>, steps: &[&str]) -> Option<Span> {
     declared?.span(&steps.iter().fold(Path::root(), |path, step| path.name(*step)))
 }
 
+/// The node with the nginx that its live generation is written for, where its container has another one by now that
+/// takes the same: a container's nginx is seen only once it runs, and after each update of its image anew.
+pub(super) fn written_for(node: &Node, stored: Option<&StoredNode>) -> Option<Node> {
+    let former = stored.filter(|stored| stored.generation > 0)?.nginx.as_ref()?;
+    let is_kept = node.spec.mode == ProxyMode::Container && *former != node.nginx;
+    (is_kept && node.nginx.takes_what_is_for(former)).then(|| Node { nginx: former.clone(), ..node.clone() })
+}
+
 /// Refuses a node that another state owns.
 pub(super) fn owner(
     node: &Node,

@@ -119,7 +119,7 @@ pub struct StoredFile {
 pub struct StoredNode {
     /// What its configuration said.
     pub spec: NodeSpec,
-    /// Its nginx, when it was last seen.
+    /// The nginx that the live generation is written for.
     pub nginx: Option<Nginx>,
     /// The live generation; 0 before the first.
     #[serde(deserialize_with = "count")]

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::Ground;
+use crate::support::images;
 use crate::support::processes::wait_until;
 
 impl Ground {
@@ -14,6 +15,31 @@ impl Ground {
     fn proxy_is_in(&self, network: &str) -> bool {
         self.networks(&self.container()).iter().any(|name| name == network)
     }
+}
+
+#[test]
+fn a_newer_nginx_than_the_first_plan_took_it_for_changes_nothing_by_itself() {
+    let Some(mut ground) = Ground::new() else { return };
+    let Some(newer) = images::newer_nginx(&ground.engine) else { return };
+    ground.nginx = newer;
+    ground.proxy("").shop("shop", "1", "");
+    let site = ground.workspace.read("shop.hcl").replace("    enabled = false\n", "");
+    ground.workspace.write("shop.hcl", &site);
+    drop(ground.workspace.apply());
+    drop(ground.workspace.assert_nothing_to_do());
+    let site = ground.root().join("current/sites/shop.example.com.conf");
+    let written = fs::read_to_string(&site).unwrap();
+    assert!(written.contains("ssl http2;"), "{written}");
+
+    // What was edited is put back as it was.
+    fs::write(&site, "# nobody is at home").unwrap();
+    drop(ground.workspace.apply());
+    assert_eq!(fs::read_to_string(&site).unwrap(), written);
+    drop(ground.workspace.assert_nothing_to_do());
+
+    // What changes is written for the nginx that is there; the one behind this version does not know the directive.
+    ground.shop("shop", "1", "\n  extra_config = \"keepalive_timeout 61;\"\n");
+    drop(ground.workspace.vsa(["plan"]).code(1).says("unknown directive \"http2\""));
 }
 
 #[test]

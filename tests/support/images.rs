@@ -65,8 +65,26 @@ pub fn database(engine: &Engine) -> String {
 /// `vsa-test/nginx:2`: Debian's nginx, and `curl` as in the images of nginx's makers, with what they link to. `None`
 /// where there is none.
 pub fn nginx(engine: &Engine) -> Option<String> {
+    nginx_with(engine, "vsa-test/nginx:2", |_, _| {})
+}
+
+/// `vsa-test/nginx:newer`: the same, which says that it is nginx 1.27.0.
+pub fn newer_nginx(engine: &Engine) -> Option<String> {
+    nginx_with(engine, "vsa-test/nginx:newer", |root, path| {
+        let real = Path::new("/usr/lib/nginx");
+        fs::create_dir_all(root.join("usr/lib")).unwrap();
+        fs::rename(root.join(path.strip_prefix("/").unwrap()), root.join("usr/lib/nginx")).unwrap();
+        let text = format!(
+            "#!/bin/sh\n[ \"$1\" = -V ] || exec {0} \"$@\"\n{0} -V 2>&1 | while read -r line; do\n  case $line in\n  \
+             'nginx version:'*) echo 'nginx version: nginx/1.27.0' ;;\n  *) echo \"$line\" ;;\n  esac\ndone >&2\n",
+            real.display(),
+        );
+        program(&root.join(path.strip_prefix("/").unwrap()), &text);
+    })
+}
+
+fn nginx_with(engine: &Engine, name: &str, change: impl FnOnce(&Path, &Path)) -> Option<String> {
     let program = super::nginx()?;
-    let name = "vsa-test/nginx:2";
     engine.import(name, &["CMD [\"/usr/sbin/nginx\", \"-g\", \"daemon off;\"]", "EXPOSE 80 443"], |root| {
         busybox(root);
         for program in [&program, Path::new("/usr/bin/curl")] {
@@ -78,6 +96,7 @@ pub fn nginx(engine: &Engine) -> Option<String> {
         copy(Path::new("/etc/nginx/mime.types"), &root.join("etc/nginx/mime.types"));
         let conf = "events {}\nhttp {\n    server { listen 80; return 200 \"nobody is at home\\n\"; }\n}\n";
         fs::write(root.join("etc/nginx/nginx.conf"), conf).unwrap();
+        change(root, &program);
     });
     Some(name.to_owned())
 }
