@@ -21,6 +21,7 @@ mod docker;
 mod documents;
 mod examples;
 mod faults;
+mod foreign_containers;
 mod fuzz;
 mod hostile;
 
