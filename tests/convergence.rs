@@ -150,3 +150,12 @@ fn an_apply_leaves_nothing_to_do_and_no_secret_behind() {
     drop(workspace.vsa(["destroy", "-auto-approve"]).code(0));
     drop(workspace.vsa(["state", "list"]).code(0));
 }
+
+#[test]
+fn an_output_of_null_is_kept() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write("main.hcl", "output \"none\" {\n  value = null\n}\n");
+    drop(workspace.apply());
+    drop(workspace.vsa(["plan", "-detailed-exitcode"]).code(0));
+    assert_eq!(workspace.vsa(["output", "none"]).code(0).stdout.trim(), "null");
+}

@@ -364,3 +364,25 @@ fn certificates_that_nothing_names_are_removed() {
     assert_eq!(left, ["b.example", "b.example/7", "b.example/7/privkey.pem"]);
     assert!(ground.spec().generation(1).exists());
 }
+
+#[test]
+fn a_candidate_that_cannot_be_written_leaves_nothing_in_the_way() {
+    let Some(nginx) = support::nginx() else { return };
+    let mut ground = Ground::managed(nginx);
+    let before = snapshot(&ground.spec().root);
+    let sound = Arc::clone(&ground.host);
+    let full = AtomicU32::new(0);
+    ground.host = Faulty::around(Arc::clone(&sound), move |deed| match deed {
+        // The candidate's directories are there, its files are not.
+        Deed::File(FileOperation::Unordered(_)) if full.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Err(vsa::host::HostError::because("write", "a file", "No space left on device"))
+        }
+        _ => Ok(()),
+    });
+    let report = ground.sites(&[("a.example", "one")]);
+    assert!(told(&report).contains("No space left"), "{}", told(&report));
+    assert_eq!(snapshot(&ground.spec().root), before, "all is as it was");
+    ground.host = sound;
+    done(&ground.sites(&[("a.example", "one")]));
+    answers(&ground, "a.example", "one");
+}

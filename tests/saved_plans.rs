@@ -189,3 +189,15 @@ fn what_is_no_plan_is_refused_with_a_reason() {
         assert!(run.stderr.contains(reason), "{}", run.stderr);
     }
 }
+
+#[test]
+fn nothing_but_a_plan_is_written_over() {
+    let Some(mut workspace) = Workspace::managed() else { return };
+    configuration(&mut workspace);
+    let before = fs::read(workspace.configuration().join("main.hcl")).unwrap();
+    let refused = workspace.vsa(["plan", "-out=main.hcl"]).code(1);
+    assert!(refused.stderr.contains("main.hcl is there, and is not a saved plan"), "{refused}");
+    assert_eq!(fs::read(workspace.configuration().join("main.hcl")).unwrap(), before);
+    drop(workspace.vsa(["plan", "-out=next.plan"]).code(0));
+    drop(workspace.vsa(["plan", "-out=next.plan"]).code(0));
+}

@@ -44,7 +44,8 @@ pub(super) fn self_signed(names: &[String], key_type: &str, days: u32, now: i64)
     Ok(Pair { key: Zeroizing::new(key.serialize_pem()), chain: certificate.pem() })
 }
 
-/// The operations that write a pair into a directory that is there.
+/// The operations that write a pair into a directory that is there. nginx's master reads both; a chain that holds the
+/// key too, as other programs like it, is nobody else's to read.
 pub(super) fn write(directory: &Path, pair: &Pair) -> Vec<FileOperation> {
     let access = |mode| Access { owner: None, group: None, mode };
     let file = |name, mode, text: &str| FileOperation::Create {
@@ -52,7 +53,8 @@ pub(super) fn write(directory: &Path, pair: &Pair) -> Vec<FileOperation> {
         access: access(mode),
         bytes: text.into(),
     };
-    vec![file(KEY, 0o600, &pair.key), file(CHAIN, 0o644, &pair.chain)]
+    let chain = if pair.chain.contains("PRIVATE KEY-----") { 0o600 } else { 0o644 };
+    vec![file(KEY, 0o600, &pair.key), file(CHAIN, chain, &pair.chain)]
 }
 
 /// Writes the pair that stands for certificates not issued yet; nginx does not compare names.

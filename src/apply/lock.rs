@@ -98,7 +98,7 @@ impl NodeLock {
             owner.refusal(spec, lineage).map_or(Ok(()), Err)?;
         }
         if !directories.is_empty() || owner.is_none() {
-            let inside = [spec.root.join("generations"), lock_file(spec)];
+            let inside = [spec.candidate(), spec.root.join("generations"), lock_file(spec)];
             let inside = inside.into_iter().filter(|path| found.is_absent(path)).collect();
             lock.taken = Some(Taken { directories, inside });
         }
@@ -124,16 +124,22 @@ impl NodeLock {
     /// nothing else.
     pub(super) async fn give_up(self, host: &dyn Host) -> Result<(), Diagnostic> {
         let Some(Taken { directories, inside }) = self.taken else { return Ok(()) };
-        let lock = lock_file(&self.spec);
-        let mut operations = vec![FileOperation::Remove { path: self.spec.owner_file() }];
+        let (lock, candidate) = (lock_file(&self.spec), self.spec.candidate());
+        let root = &self.spec.root;
         // The lock last: whoever makes another one is alone then.
-        operations.extend(inside.into_iter().map(|path| {
+        let operations = inside.into_iter().map(|path| {
             if path == lock {
                 FileOperation::Remove { path }
+            } else if path == candidate {
+                FileOperation::RemoveTree { root: root.clone(), path }
             } else {
                 FileOperation::RemoveDirectory { path }
             }
-        }));
+        });
+        let mut operations: Vec<_> = operations.collect();
+        // While the owner file is there, what is left of the rest is known as vsa's.
+        let owner = operations.len().saturating_sub(1);
+        operations.insert(owner, FileOperation::Remove { path: self.spec.owner_file() });
         host.files(operations).await?;
         remove_made(host, directories).await;
         Ok(())

@@ -168,6 +168,11 @@ pub(crate) fn digest(plan: &Plan) -> String {
 fn write(path: &Path, saved: &Saved) -> Result<(), Failure> {
     let failed =
         |error: std::io::Error| Diagnostic::error(format!("{} cannot be written: {error}", path.display()));
+    if path.exists() && read(path).is_err() {
+        return Err(Diagnostic::error(format!("{} is there, and is not a saved plan", path.display()))
+            .help("name another file, or remove this one")
+            .into());
+    }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut text = serde_json::to_vec(saved).map_err(|error| failed(error.into()))?;
     text.push(b'\n');

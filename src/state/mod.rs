@@ -153,8 +153,8 @@ impl StoredNode {
 /// An output's last value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredOutput {
-    /// The value; absent for a sensitive one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The value, `null` too; absent for a sensitive one.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub value: Option<serde_json::Value>,
     /// Whether it is sensitive.
     #[serde(default)]
@@ -162,6 +162,11 @@ pub struct StoredOutput {
     /// The fingerprint of a sensitive value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+}
+
+/// What is there, `null` too.
+fn there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(deserializer).map(Some)
 }
 
 /// How far the audit log reached when the state was written.
