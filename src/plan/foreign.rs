@@ -74,12 +74,13 @@ fn find<'a>(target: &Target, all: &'a [Container]) -> Result<(&'a Container, u16
         Target::Container { name, port } => {
             let found = all.iter().find(|container| *container.name == **name);
             found.map(|container| (container, *port)).ok_or_else(|| {
-                let error =
+                let mut error =
                     Diagnostic::error(format!("there is no container `{name}`")).code("no_such_container");
-                match diag::nearest(name, all.iter().map(|container| container.name.as_str())) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help("start it first: vsa does not own it"),
+                // A likeness may be chance: the other way out is said too.
+                if let Some(near) = diag::nearest(name, all.iter().map(|container| container.name.as_str())) {
+                    error = error.help(format!("did you mean `{near}`?"));
                 }
+                error.help("start it first: vsa does not own it")
             })
         }
         Target::Service(endpoint) => {
