@@ -209,7 +209,6 @@ fn forty_networks_fit_and_listing_costs_one_request_however_many_there_are() {
     GET /info
     GET /networks
     GET /services?status=true
-    GET /tasks
     GET /version
     ");
 

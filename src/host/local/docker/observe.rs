@@ -77,14 +77,11 @@ async fn images(socket: &Path, references: &[String], tools: &Tools) -> Result<A
 async fn services(socket: &Path) -> Result<Answer, Failure> {
     let docker = connect(socket)?;
     let options = ListServicesOptions { status: Some(true), ..Default::default() };
-    let listed = tokio::try_join!(
-        within(PATIENCE, docker.list_services(Some(options))),
-        within(PATIENCE, docker.list_tasks(None))
-    );
-    match listed {
-        Ok((services, tasks)) => Ok(Answer::Services(convert::services(services, tasks))),
-        // `This node is not a swarm manager.`
-        Err(Failure::Status(503, _)) => Ok(Answer::Absent),
-        Err(failure) => Err(failure),
-    }
+    let services = match within(PATIENCE, docker.list_services(Some(options))).await {
+        // `This node is not a swarm manager.`: nor has it tasks to ask for.
+        Err(Failure::Status(503, _)) => return Ok(Answer::Absent),
+        listed => listed?,
+    };
+    let tasks = within(PATIENCE, docker.list_tasks(None)).await?;
+    Ok(Answer::Services(convert::services(services, tasks)))
 }
