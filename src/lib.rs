@@ -8,7 +8,7 @@
 //! | do | `host`, `apply`, `store`, `audit` | effects; the only async code |
 //! | decide | `compose`, `kinds`, `nginx`, `plan`, `state` | pure functions from values to values |
 //! | declare | `lang`, `config` | text to resources; knows no host |
-//! | floor | `diag`, `digest`, `address`, `names`, `value`, `schema`, `resource` | plain values |
+//! | floor | `diag`, `digest`, `address`, `names`, `value`, `schema`, `resource`, `shipped` | plain values |
 
 pub mod address;
 pub mod diag;
@@ -16,6 +16,7 @@ pub mod digest;
 pub mod names;
 pub mod resource;
 pub mod schema;
+pub mod shipped;
 pub mod value;
 
 pub mod config;

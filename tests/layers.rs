@@ -10,7 +10,7 @@ use syn::visit::{self, Visit};
 
 /// The layers from the floor up; a module may use its own layer and those before it.
 const LAYERS: [(&str, &[&str]); 5] = [
-    ("floor", &["address", "diag", "digest", "names", "resource", "schema", "value"]),
+    ("floor", &["address", "diag", "digest", "names", "resource", "schema", "shipped", "value"]),
     ("declare", &["config", "lang"]),
     ("decide", &["compose", "kinds", "nginx", "plan", "state", "template"]),
     ("do", &["apply", "audit", "host", "store"]),

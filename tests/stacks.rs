@@ -1,6 +1,7 @@
 //! The stacks that are shipped: each is what a stack on a shared server should be, and says so of itself.
 
 mod configuration;
+mod embedded;
 mod examples;
 mod findings;
 mod placeholders;

@@ -11,6 +11,7 @@ use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::{Environment, Reference, Scope as _, eval};
 use crate::resource::{Locate, Path, Resource};
 use crate::schema::Vocabulary;
+use crate::shipped;
 use crate::value::{Object, Value};
 
 use super::declarations::{Kind, OutputBlock, Repeat, ResourceBlock};
@@ -295,22 +296,21 @@ impl<'a> Evaluation<'a> {
         diagnostics: &mut Diagnostics,
     ) -> Option<Resource> {
         for attribute in kind.schema.body.attributes.iter().filter(|attribute| attribute.is_tree) {
-            let Some(path) = resource.get(&attribute.name).as_str().filter(|path| !path.contains("://"))
-            else {
-                continue;
+            let Some(path) = resource.get(&attribute.name).as_str() else { continue };
+            let found = match path.strip_prefix(shipped::SCHEME) {
+                Some(name) => shipped::stack(name).ok_or_else(|| not_shipped(name)),
+                None => self.environment.tree(FilePath::new(path)).map_err(|reason| {
+                    Diagnostic::error(format!("the directory `{path}` cannot be read: {reason}"))
+                        .help("a relative path is relative to the configuration's directory")
+                }),
             };
-            match self.environment.tree(FilePath::new(path)) {
+            match found {
                 Ok(tree) => {
                     resource.trees.insert(Arc::clone(&attribute.name), Arc::new(tree));
                 }
-                Err(reason) => {
+                Err(error) => {
                     let place = resource.span(&Path::root().name(Arc::clone(&attribute.name)));
-                    diagnostics.push(
-                        Diagnostic::error(format!("the directory `{path}` cannot be read: {reason}"))
-                            .at(place)
-                            .help("a relative path is relative to the configuration's directory")
-                            .on(&resource.address),
-                    );
+                    diagnostics.push(error.at(place).on(&resource.address));
                     return None;
                 }
             }
@@ -410,6 +410,23 @@ fn name(kind: &Kind<'_>, address: &Address, attributes: &Object) -> Result<Arc<s
         diagnostic.help.extend(invalid.help);
         Box::new(diagnostic)
     })
+}
+
+/// Says that no such stack comes with vsa.
+fn not_shipped(name: &str) -> Diagnostic {
+    let known: Vec<_> = shipped::stacks().collect();
+    Diagnostic::error(format!("no stack `{name}` comes with vsa")).did_you_mean(
+        name,
+        known.iter().copied(),
+        |error| {
+            let error = error.help(format!("those that do: {}", known.join(", ")));
+            if shipped::templates().any(|template| template == name) {
+                return error
+                    .help(format!("`{name}` is a template: `vsa stack new NAME -from {name}` begins one"));
+            }
+            error
+        },
+    )
 }
 
 fn value_or(result: Result<Value, Diagnostics>, diagnostics: &mut Diagnostics) -> Option<Outcome> {

@@ -20,13 +20,13 @@ use crate::support::processes::{self, wait_until};
 use crate::support::workspace::{Run, Workspace};
 
 /// A workspace whose node has the engine of the tests.
-struct Ground {
-    engine: Engine,
-    workspace: Workspace,
+pub struct Ground {
+    pub engine: Engine,
+    pub workspace: Workspace,
 }
 
 impl Ground {
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         let workspace = Workspace::managed()?;
         Some(Self::with(workspace, Engine::shared()?))
     }
@@ -97,12 +97,12 @@ domain "shop.example.com" {{
     }
 
     /// The label of the tenant: projects of tests must not meet in the engine.
-    fn tenant(&self) -> String {
+    pub fn tenant(&self) -> String {
         format!("t{}", self.workspace.http_port())
     }
 
     /// The stack's directory for data.
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.workspace.node_root().join("srv").join(self.tenant()).join("shop/data")
     }
 
@@ -123,7 +123,7 @@ domain "shop.example.com" {{
         self
     }
 
-    fn get(&self) -> String {
+    pub fn get(&self) -> String {
         self.workspace.http("shop.example.com", "/").text().trim().to_owned()
     }
 

@@ -62,6 +62,15 @@ pub fn database(engine: &Engine) -> String {
     name.to_owned()
 }
 
+/// What stands in for the web server of files that shipped stacks use, under its name: it serves the same directory
+/// on the same port.
+pub fn files(engine: &Engine) {
+    let serve = "CMD [\"/bin/httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/usr/share/nginx/html\"]";
+    engine.import("nginxinc/nginx-unprivileged:1.30.5-alpine", &["USER 101", serve, "EXPOSE 8080"], |root| {
+        busybox(root);
+    });
+}
+
 /// `vsa-test/nginx:2`: Debian's nginx, and `curl` as in the images of nginx's makers, with what they link to. `None`
 /// where there is none.
 pub fn nginx(engine: &Engine) -> Option<String> {

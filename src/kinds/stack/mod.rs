@@ -84,12 +84,6 @@ impl Kind for StackKind {
                 Diagnostic::error("the stack has two Compose files")
                     .help("keep one of `source` and `compose`"),
             ),
-            (Some(source), None) if source.starts_with("vsa://") => report(
-                &root.name("source"),
-                Diagnostic::error(format!("`{source}` cannot be named yet")).help(
-                    "copy that directory of vsa's `stacks/` beside the configuration, and name the copy",
-                ),
-            ),
             (Some(source), None) if entry(resource).is_none() => report(
                 &root.name("source"),
                 Diagnostic::error(format!("`{source}` has no Compose file")).help("name it `compose.yml`"),
