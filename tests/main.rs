@@ -36,6 +36,7 @@ mod lifecycle;
 mod linted;
 mod networks;
 mod nginx_files;
+mod nodes;
 mod ownership;
 mod pipes;
 mod reference;

@@ -96,6 +96,7 @@ impl NodeLock {
         let owner = owner(host, spec).await?;
         if let Some(owner) = &owner {
             owner.refusal(spec, lineage).map_or(Ok(()), Err)?;
+            Owner::misplaced(spec, &found).next().map_or(Ok(()), Err)?;
         }
         if !directories.is_empty() || owner.is_none() {
             let inside = [spec.candidate(), spec.root.join("generations"), lock_file(spec)];
@@ -105,10 +106,12 @@ impl NodeLock {
         if owner.is_none() {
             let known = state.nodes.get(&spec.address).is_some_and(|stored| stored.generation > 0);
             let obstacle = Owner::obstacles(spec, &found).find(|_| !known);
+            let is_made = state.resources.get(&spec.address).is_some_and(|stored| stored.owns(&spec.root));
+            let made = if known && is_made { vec![spec.root.clone()] } else { Vec::new() };
             let taken = match obstacle {
                 Some(obstacle) => Err(obstacle),
                 None => {
-                    let write = write_owner(spec.owner_file(), lineage, Vec::new());
+                    let write = write_owner(spec.owner_file(), lineage, made);
                     host.files(vec![write]).await.map_err(Diagnostic::from)
                 }
             };

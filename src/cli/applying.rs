@@ -180,6 +180,11 @@ pub(crate) fn apply(
             report.errors,
             "the apply failed and was rolled back: all is as it was before",
         )),
+        Outcome::Left if flags.on_failure == FailureFlag::Keep => Err(failure(
+            Exit::Left,
+            report.errors,
+            "the apply failed, and what had succeeded is kept: `vsa plan` shows what is left, `vsa apply` finishes it",
+        )),
         Outcome::Left => Err(failure(
             Exit::Left,
             report.errors,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::audit::{self, Run, Verification};
-use crate::config::{self, Declared, Settings};
+use crate::config::{self, AuditSettings, Declared, Settings};
 use crate::diag::{Diagnostic, Sources};
 use crate::host::{Host, LocalHost, clock};
 use crate::kinds::{Registry, registry};
@@ -69,7 +69,7 @@ impl Invocation {
         let base = Base {
             data: layout.data(),
             configuration: directory,
-            system: here.join(environment.root.as_deref().unwrap_or(Path::new("/"))),
+            system: system(environment.root.as_deref())?,
             privileged: host.privileged(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
@@ -107,8 +107,16 @@ impl Invocation {
         self.auditing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The settings with their system paths where all system paths are.
+    fn placed(&self, settings: &Settings) -> Settings {
+        let place =
+            |path: &Option<PathBuf>| path.as_ref().map(|path| self.base.place(&path.to_string_lossy()));
+        let AuditSettings { jsonl, database } = &settings.audit;
+        Settings { audit: AuditSettings { jsonl: place(jsonl), database: place(database) } }
+    }
+
     fn begin_audit(&self, settings: &Settings) -> Result<(), Failure> {
-        self.audit().begin(&self.layout, settings, clock(), self.terminal)
+        self.audit().begin(&self.layout, &self.placed(settings), clock(), self.terminal)
     }
 
     /// Ends the audit of the command; gives how the command ends.
@@ -343,7 +351,7 @@ impl Invocation {
     /// Looks for what somebody did to the audit log, and begins the audit after that.
     pub fn verify_audit(&self, known: &[AuditHead]) -> Result<Verification, Failure> {
         let settings = config::settings(self.source_files()?, self.kinds);
-        let verification = Auditing::verify(&self.layout, &settings, known);
+        let verification = Auditing::verify(&self.layout, &self.placed(&settings), known);
         self.begin_audit(&settings)?;
         verification.map_err(|error| error.diagnostic().into())
     }
@@ -352,6 +360,19 @@ impl Invocation {
     pub fn plan_text(&self, full: bool) -> PlanText<'_> {
         PlanText { paint: self.terminal.output, full, vocabulary: self.kinds }
     }
+}
+
+/// What all system paths are below, from `VSA_ROOT`. One that depends on the current directory would be another one for
+/// each: what vsa made would not be found again.
+fn system(root: Option<&Path>) -> Result<PathBuf, Failure> {
+    let root = root.unwrap_or(Path::new("/"));
+    if root.is_absolute() {
+        return Ok(root.to_owned());
+    }
+    Err(Diagnostic::error("`VSA_ROOT` is not an absolute path")
+        .detail(format!("it is `{}`; all system paths are below it", root.display()))
+        .help("begin it with `/`, or do not set it")
+        .into())
 }
 
 /// Reads a file of the configuration; `path` is relative to `directory`.

@@ -1,6 +1,7 @@
 //! Planning, for every command that plans: they never differ in code.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use uuid::Uuid;
 
@@ -177,9 +178,18 @@ fn foreign_journal(invocation: &Invocation, lineage: &str, interrupted: &Interru
 /// Draws what was remarked on the way to a plan.
 pub(crate) fn remarks(invocation: &Invocation, prepared: &Prepared) {
     let sources = invocation.sources.borrow();
+    invocation.terminal.diagnostics(rerooted(invocation).as_ref(), &sources);
     invocation.terminal.diagnostics(&prepared.planned.findings, &sources);
     invocation.terminal.diagnostics(without_key(prepared).as_ref(), &sources);
     invocation.terminal.diagnostics(another_key(prepared).as_ref(), &sources);
+}
+
+/// Says where system paths are, where they are not where they are written.
+fn rerooted(invocation: &Invocation) -> Option<Diagnostic> {
+    let system = &invocation.base.system;
+    (*system != Path::new("/")).then(|| {
+        Diagnostic::info(format!("system paths are below {}", system.display())).detail("`VSA_ROOT` says so")
+    })
 }
 
 /// Says that a plan cannot compare secrets.

@@ -10,7 +10,7 @@ use super::build::{Inputs, NodeWork};
 use super::change::ChangeKind;
 use super::kind::{Drift, Kind, Step, Subject};
 use super::placed::Placement;
-use super::proxy;
+use super::{nodes, proxy};
 
 /// How many old generations a node keeps.
 pub const KEPT_GENERATIONS: u32 = 10;
@@ -194,7 +194,7 @@ pub(super) fn order(
     let prune = nodes.iter().map(|(address, work)| {
         let number = work.files.number;
         if work.files.switch {
-            (address, number, interrupted || number > u64::from(KEPT_GENERATIONS) + 1)
+            (address, number, interrupted || nodes::prunes(&work.node.spec, &work.observed, number))
         } else {
             (address, live(address), interrupted && live(address) > 0)
         }

@@ -101,7 +101,8 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     let none = &NO_ENDPOINTS;
     let resources = if inputs.mode == Mode::Destroy { &nothing } else { inputs.resources };
 
-    let mut specs = nodes::specs(resources, inputs, &mut findings);
+    nodes::moved(inputs, ask, &mut findings);
+    let mut specs = nodes::specs(resources, inputs);
     let wanted: Vec<Address> = specs.keys().cloned().collect();
     for (address, stored) in &inputs.state.nodes {
         specs.entry(address.clone()).or_insert_with(|| stored.spec.clone());
@@ -172,6 +173,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         nodes::owner(node, declared, &inputs.state.lineage, observed, &mut findings);
         nodes::obstacle(node, declared, inputs.state.nodes.get(address), observed, &mut findings);
         if wanted.contains(address) {
+            findings.extend(nodes::foreign_user(node, observed));
             findings.extend(nodes::stopped(node, observed));
             let here = items.iter().filter(|item| item.node == *address && item.desired.is_some());
             let here: Vec<_> =
@@ -233,7 +235,13 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         };
         let live = stored.map_or(0, |stored| stored.generation);
         let begun = inputs.reserved.get(address).copied().unwrap_or(0);
-        made.number = live.max(begun).max(nodes::highest(&node.spec, &observed)).saturating_add(1);
+        match nodes::next(&node.spec, live.max(begun), &observed) {
+            Ok(number) => made.number = number,
+            Err(error) => {
+                findings.push(error);
+                continue;
+            }
+        }
         made.switch =
             !made.changed.is_empty() || drift.iter().any(|drift| nodes::concerns(drift, address, stored));
         let mut read = |queries: &[Query]| {

@@ -259,3 +259,29 @@ pub struct Base {
     /// Whether vsa runs as root.
     pub privileged: bool,
 }
+
+impl Base {
+    /// Where a path is that the configuration names: relative to the configuration, or below what all system paths are
+    /// below.
+    pub fn place(&self, path: &str) -> PathBuf {
+        let path = std::path::Path::new(path);
+        match path.strip_prefix("/") {
+            Ok(below) if !path.starts_with(&self.system) => self.system.join(below),
+            Ok(_) => path.to_owned(),
+            Err(_) => self.configuration.join(path),
+        }
+    }
+
+    /// The directory of a node of this name that is given no other.
+    pub fn node(&self, name: &str) -> PathBuf {
+        self.data.join("nodes").join(name)
+    }
+
+    /// The configuration whose node of this name has this directory where it is given no other.
+    pub fn configuration_of(&self, root: &std::path::Path, name: &str) -> Option<PathBuf> {
+        let own = self.node(name);
+        let below = own.strip_prefix(&self.configuration).ok()?;
+        let home = root.ancestors().nth(below.components().count())?;
+        (root.ends_with(below)).then(|| home.to_owned())
+    }
+}

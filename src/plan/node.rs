@@ -7,6 +7,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::names;
 
 use super::observation::{ContainerRef, Query};
 
@@ -112,7 +113,7 @@ impl NodeSpec {
 
     /// The number of the generation that a target of the `current` link names.
     pub fn number(target: &Path) -> Option<u64> {
-        target.file_name()?.to_str()?.parse().ok()
+        names::number(target.file_name()?.to_str()?)
     }
 
     /// What is vsa's alone in its directory, whatever else is there: the link, and the directories that it fills and

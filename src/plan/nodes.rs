@@ -1,17 +1,20 @@
 //! Nodes in a plan: which there are, what they answer, where they differ from the state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use semver::Version;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::names;
 use crate::nginx;
 use crate::resource::{Path, Resource};
 use crate::state::StoredNode;
 
-use super::build::Inputs;
+use super::actions::KEPT_GENERATIONS;
+use super::build::{Ask, Inputs};
+use super::change::Mode;
 use super::file::FILE_MODE;
 use super::kind::Drift;
 use super::node::{Nginx, Node, NodeSpec, ProxyMode};
@@ -23,33 +26,112 @@ use super::proxy;
 pub(super) fn specs(
     resources: &BTreeMap<Address, Resource>,
     inputs: &Inputs<'_>,
-    findings: &mut Diagnostics,
 ) -> BTreeMap<Address, NodeSpec> {
     let mut specs = BTreeMap::new();
     for (address, resource) in resources {
-        let Some(spec) = inputs.kinds.kind(address.kind()).and_then(|kind| kind.node(resource, inputs.base))
-        else {
-            continue;
-        };
-        if let Some(stored) = inputs.state.nodes.get(address)
-            && let Some((what, now)) = moved(&stored.spec, &spec)
-        {
-            findings.push(
-                Diagnostic::error(format!("`{what}` of `{address}` cannot change while it serves sites"))
-                    .at(resource.span(&Path::root()))
-                    .detail(format!("it is {now} now"))
-                    .help("declare a node of another name beside it, move the sites there, then remove this one")
-                    .on(address),
-            );
-        }
-        specs.insert(address.clone(), spec);
+        specs.extend(spec(resource, inputs).map(|spec| (address.clone(), spec)));
     }
     specs
 }
 
-/// What of a node is another one than the state knows, and cannot be: what is there would be left behind, and what is
-/// at the other place taken for vsa's.
-fn moved(stored: &NodeSpec, spec: &NodeSpec) -> Option<(&'static str, String)> {
+/// What a resource says of a node, where it is one.
+fn spec(resource: &Resource, inputs: &Inputs<'_>) -> Option<NodeSpec> {
+    inputs.kinds.kind(resource.address.kind())?.node(resource, inputs.base)
+}
+
+/// Refuses a node that is not what, or not where, the state knows it: what is there would be left behind, and what is at
+/// the other place taken for vsa's. What a plan that only takes away would have to leave is its place alone.
+pub(super) fn moved(inputs: &Inputs<'_>, ask: &mut Ask<'_>, findings: &mut Diagnostics) {
+    for (address, stored) in &inputs.state.nodes {
+        let declared = inputs.resources.get(address);
+        let spec = declared.and_then(|resource| spec(resource, inputs));
+        let found = match elsewhere(stored, spec.as_ref(), inputs, ask) {
+            Some(found) => Some(found),
+            None => spec.and_then(|spec| changed(stored, &spec, inputs)),
+        };
+        let span = declared.and_then(|resource| resource.span(&Path::root()));
+        findings.extend(found.map(|found| found.at(span).on(address)));
+    }
+}
+
+/// Says that a node lies in the directory of another configuration than this one: this one is a copy of it, or was moved.
+fn elsewhere(
+    stored: &StoredNode,
+    declared: Option<&NodeSpec>,
+    inputs: &Inputs<'_>,
+    ask: &mut Ask<'_>,
+) -> Option<Diagnostic> {
+    let (former, here) = (&stored.spec, inputs.base.configuration.display());
+    if declared.is_some_and(|spec| spec.root == former.root) {
+        return None;
+    }
+    let home = inputs.base.configuration_of(&former.root, &former.name)?;
+    if home == inputs.base.configuration {
+        return None;
+    }
+    let (home, root) = (home.display(), former.root.display());
+    let error = Diagnostic::error(format!("`{}` belongs to the configuration in {home}", former.address))
+        .code("foreign_node");
+    let is_there =
+        !matches!(ask(former, &[Query::Stat(former.owner_file())]).first(), Some(Answer::Absent) | None);
+    Some(if is_there {
+        error
+            .detail(format!("{root} is the node of that one; this one, in {here}, is a copy of it with its state"))
+            .help(format!("work in {home}"))
+            .help("to make another installation of the copy, remove `state/` and `.vsa/` from it, and give it other ports")
+    } else {
+        error
+            .detail(format!(
+                "{root} is not there any more: the configuration was moved to {here}, and nginx knows its files by \
+                 where they were"
+            ))
+            .help(format!("move it back: `mv {here} {home}`"))
+            .help(format!(
+                "to have it in {here}: move it back, `vsa destroy` there (tenants' data stays), move it again, then \
+                 `vsa apply`"
+            ))
+    })
+}
+
+/// Says what of a node cannot change.
+fn changed(stored: &StoredNode, spec: &NodeSpec, inputs: &Inputs<'_>) -> Option<Diagnostic> {
+    let (what, now) = differing(&stored.spec, spec)?;
+    if inputs.mode == Mode::Destroy && stored.spec.root == spec.root {
+        return None;
+    }
+    let error = |when: &str| {
+        Diagnostic::error(format!("`{what}` of `{}` cannot change {when}", spec.address))
+            .detail(format!("it is {now} now"))
+    };
+    let error = if let Some((former, system)) = rerooted(&stored.spec, spec, inputs) {
+        error("with `VSA_ROOT`")
+            .detail(format!(
+                "system paths were below {former} when the node was made, and are below {system} now"
+            ))
+            .help(format!("set `VSA_ROOT` as it was: `VSA_ROOT={former}`"))
+    } else if stored.generation > 0 {
+        error("while it serves sites")
+            .help("declare a node of another name beside it, move the sites there, then remove this one")
+    } else {
+        error("once an apply has begun to make it").help(
+            "put it back as it was, and take away with `vsa destroy` what was made: it may be anything then",
+        )
+    };
+    Some(error)
+}
+
+/// What all system paths were below and are now, where that alone has moved the node.
+fn rerooted(former: &NodeSpec, spec: &NodeSpec, inputs: &Inputs<'_>) -> Option<(String, String)> {
+    let below = spec.root.strip_prefix(&inputs.base.system).ok()?;
+    if former.root == spec.root || !former.root.ends_with(below) {
+        return None;
+    }
+    let system = former.root.ancestors().nth(below.components().count())?;
+    Some((system.display().to_string(), inputs.base.system.display().to_string()))
+}
+
+/// What of a node is another one than the state knows, and cannot be.
+fn differing(stored: &NodeSpec, spec: &NodeSpec) -> Option<(&'static str, String)> {
     let place = |path: &std::path::Path| path.display().to_string();
     if stored.mode != spec.mode {
         let mode = match stored.mode {
@@ -91,6 +173,7 @@ pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query
         queries.push(Query::Read(spec.include_file.clone()));
         queries.push(Query::Master(spec.pid_file.clone()));
     }
+    queries.extend([Query::Stat(spec.owner_file()), Query::Myself]);
     queries.extend(spec.own().map(Query::Stat));
     queries.push(generations(spec));
     queries.extend(proxy::queries(spec));
@@ -145,18 +228,63 @@ pub(super) fn owner(
     }
 }
 
-/// The highest generation that is there or that `current` names, whatever the state says: a state may be of former times,
-/// and what a killed run left is not written over.
-pub(super) fn highest(spec: &NodeSpec, observed: &Observations) -> u64 {
+/// Refuses a node that another user's vsa made: nginx runs as that user, and could not read what this one writes.
+pub(super) fn foreign_user(node: &Node, observed: &Observations) -> Option<Diagnostic> {
+    let spec = &node.spec;
+    let Some(Answer::User { uid: me, .. }) = observed.get(&Query::Myself) else { return None };
+    let owner = observed.stat(spec.owner_file()).filter(|stat| stat.uid != *me)?.uid;
+    (spec.mode == ProxyMode::Managed).then(|| {
+        Diagnostic::error(format!("`{}` is of the user with id {owner}", spec.address))
+            .code("foreign_user")
+            .detail(format!(
+                "{} is that user's, as is its nginx, which could not read what the user with id {me} writes",
+                spec.owner_file().display()
+            ))
+            .help(format!("run vsa as that user: `sudo -u '#{owner}' vsa apply`"))
+            .help("or take it away as that user with `vsa destroy`, and apply as this one then")
+            .on(&spec.address)
+    })
+}
+
+/// The generations that are there; nothing where that was not asked.
+fn numbers(spec: &NodeSpec, observed: &Observations) -> Option<BTreeSet<u64>> {
+    match observed.get(&generations(spec))? {
+        Answer::Entries(entries) => Some(entries.keys().filter_map(|name| names::number(name)).collect()),
+        Answer::Absent => Some(BTreeSet::new()),
+        _ => None,
+    }
+}
+
+/// The number of the next generation: above `known`, what is there and what `current` names. A state may be of former
+/// times, and what a killed run left is not written over.
+///
+/// # Errors
+/// There is none left, because of what somebody put there.
+pub(super) fn next(spec: &NodeSpec, known: u64, observed: &Observations) -> Result<u64, Diagnostic> {
     let current = observed.stat(spec.current()).and_then(|stat| match &stat.file_type {
         FileType::Link(target) => NodeSpec::number(target),
         _ => None,
     });
-    let there = match observed.get(&generations(spec)) {
-        Some(Answer::Entries(entries)) => entries.keys().filter_map(|name| name.parse().ok()).max(),
-        _ => None,
-    };
-    current.max(there).unwrap_or(0)
+    let there = numbers(spec, observed).and_then(|numbers| numbers.last().copied());
+    let highest = current.max(there).unwrap_or(0).max(known);
+    if highest < names::MOST_COUNTED {
+        return Ok(highest + 1);
+    }
+    let named = spec.generation(highest);
+    Err(Diagnostic::error(format!("no number is left for the next generation of `{}`", spec.address))
+        .code("no_number")
+        .detail(format!("{} has the highest that there can be", named.display()))
+        .help("vsa does not come that far: move what somebody put there away, and point `current` to a generation of vsa's")
+        .on(&spec.address))
+}
+
+/// Whether there will be more old generations than are kept, once this one is live.
+pub(super) fn prunes(spec: &NodeSpec, observed: &Observations, number: u64) -> bool {
+    let kept = u64::from(KEPT_GENERATIONS);
+    match numbers(spec, observed) {
+        Some(numbers) => u64::try_from(numbers.range(..number).count()).is_ok_and(|old| old > kept),
+        None => number > kept + 1,
+    }
 }
 
 /// Refuses to write over what vsa did not make: in a directory that nobody owns, and in the place of the include file.
@@ -168,6 +296,8 @@ pub(super) fn obstacle(
     findings: &mut Diagnostics,
 ) {
     let spec = &node.spec;
+    let misplaced = Owner::misplaced(spec, observed);
+    findings.extend(misplaced.map(|obstacle| obstacle.at(place(declared, &["root"]))));
     if stored.is_some_and(|stored| stored.generation > 0) {
         return;
     }
@@ -293,16 +423,14 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
     }
     let live = PathBuf::from("generations").join(stored.generation.to_string());
     match observed.get(&Query::Stat(spec.current())) {
-        Some(Answer::Stat(stat)) if stat.file_type == FileType::Link(live) => {}
-        Some(Answer::Stat(stat)) => {
-            let what = match &stat.file_type {
-                FileType::Link(target) => {
-                    format!("points to `{}`, not generation {}", target.display(), stored.generation)
-                }
-                _ => "is not a link".to_owned(),
-            };
-            report(&spec.address, "the `current` link".to_owned(), what);
-        }
+        // What is no link is an obstacle.
+        Some(Answer::Stat(stat)) => match &stat.file_type {
+            FileType::Link(target) if *target != live => {
+                let what = format!("points to `{}`, not generation {}", target.display(), stored.generation);
+                report(&spec.address, "the `current` link".to_owned(), what);
+            }
+            _ => {}
+        },
         Some(Answer::Absent) => {
             report(&spec.address, "the `current` link".to_owned(), "was deleted".to_owned());
         }

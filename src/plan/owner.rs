@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::diag::Diagnostic;
 
 use super::node::NodeSpec;
-use super::observation::Observations;
+use super::observation::{FileType, Observations};
 
 /// The version of the file that this vsa writes.
 const VERSION: u32 = 1;
@@ -71,6 +71,28 @@ impl Owner {
                 .detail(format!("it is there, and no {} says that it is vsa's", owner.display()))
                 .help(format!("move it away, or give `{}` another `root`", spec.address))
                 .help("where it is vsa's and the owner file is lost, put that back from a backup")
+                .on(&spec.address)
+        })
+    }
+
+    /// What stands where vsa's own is of another type: whoever put it there may want it.
+    pub fn misplaced(spec: &NodeSpec, observed: &Observations) -> impl Iterator<Item = Diagnostic> {
+        let found = spec.own().into_iter().filter_map(|path| {
+            let is = match (&observed.stat(&path)?.file_type, path == spec.current()) {
+                (FileType::Link(_), true) | (FileType::Directory, false) => return None,
+                (FileType::Link(_), false) => "a link",
+                (FileType::Directory, true) => "a directory",
+                (FileType::File, _) => "a file",
+                (FileType::Other, _) => "neither a file nor a directory",
+            };
+            Some((path, is))
+        });
+        found.map(|(path, is)| {
+            let shall = if path == spec.current() { "a link" } else { "a directory" };
+            Diagnostic::error(format!("`{}` is in the way of vsa's own files", path.display()))
+                .code("obstructed")
+                .detail(format!("it is {is}, where vsa has {shall}"))
+                .help("move it away: the next apply puts vsa's own in its place")
                 .on(&spec.address)
         })
     }

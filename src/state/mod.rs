@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -20,16 +19,28 @@ use crate::plan::{NetworkName, StoredPlaced};
 /// The version of the document that this vsa writes.
 pub const VERSION: u32 = 1;
 
-/// The highest count that a document may hold: the last whole number that every reader of JSON reads exactly
-/// (RFC 8259, section 6). No history reaches it, so that counting on from it cannot overflow.
-const MOST: u64 = (1 << 53) - 1;
+/// A count, as a document may hold it: what cannot be read is not written.
+mod count {
+    use serde::de::{Deserialize, Deserializer, Error as _};
+    use serde::ser::{Error as _, Serializer};
 
-fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let count = u64::deserialize(deserializer)?;
-    if count > MOST {
-        Err(D::Error::custom(format!("{count} is more than any history counts")))
-    } else {
-        Ok(count)
+    use crate::names::MOST_COUNTED;
+
+    fn refusal(count: u64) -> Option<String> {
+        (count > MOST_COUNTED).then(|| format!("{count} is more than any history counts"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let count = u64::deserialize(deserializer)?;
+        refusal(count).map_or(Ok(count), |refusal| Err(D::Error::custom(refusal)))
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references on")]
+    pub(super) fn serialize<S: Serializer>(count: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        match refusal(*count) {
+            Some(refusal) => Err(S::Error::custom(refusal)),
+            None => serializer.serialize_u64(*count),
+        }
     }
 }
 
@@ -122,7 +133,7 @@ pub struct StoredNode {
     /// The nginx that the live generation is written for.
     pub nginx: Option<Nginx>,
     /// The live generation; 0 before the first.
-    #[serde(deserialize_with = "count")]
+    #[serde(with = "count")]
     pub generation: u64,
     /// The token that the marker of the live generation answers.
     pub marker: String,
@@ -173,7 +184,7 @@ fn there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<ser
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditHead {
     /// Records in the log.
-    #[serde(deserialize_with = "count")]
+    #[serde(with = "count")]
     pub count: u64,
     /// The hash of the last one, in hexadecimal.
     pub head: String,
@@ -185,7 +196,7 @@ pub struct State {
     /// The version of the document's format.
     pub version: u32,
     /// Counts the writes.
-    #[serde(deserialize_with = "count")]
+    #[serde(with = "count")]
     pub serial: u64,
     /// Which history it belongs to; never changes.
     pub lineage: String,

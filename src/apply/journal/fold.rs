@@ -110,6 +110,11 @@ fn learn(stored: &mut Stored, action: &Action, progress: &Progress<'_>) {
         if let Some(owned) = owned {
             stored.note_directory(path, owned);
         }
+        // What lies above is nobody's but the node's: many tenants may have theirs below it.
+        if action.resource == stored.node && owned == Some(true) {
+            let above = progress.begun.get(&action.id).into_iter().flat_map(|before| &before.parents);
+            above.for_each(|path| stored.note_directory(path, true));
+        }
     }
     stored.facts.extend(facts);
 }

@@ -9,6 +9,7 @@ use super::{Context, Facts, fact};
 use crate::apply::generation;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
+use crate::names;
 use crate::plan::{Answer, Query};
 
 /// Removes generations beyond those that are kept, what interrupted runs left above the live one, and the issues of
@@ -19,7 +20,7 @@ pub(super) async fn prune(context: Context<'_>, live: u64, keep: u32) -> Result<
     // Whatever the state says: what `current` names may be what nginx reads.
     let current = generation::current(host, spec).await;
     let entries = entries(host, [generations.clone()]).await.pop().unwrap_or_default();
-    let numbers: BTreeSet<u64> = entries.iter().filter_map(|name| name.parse().ok()).collect();
+    let numbers: BTreeSet<u64> = entries.iter().filter_map(|name| names::number(name)).collect();
     let older = numbers.range(..live).rev().copied();
     let kept: BTreeSet<u64> =
         older.take(usize::try_from(keep).unwrap_or(usize::MAX)).chain([live]).chain(current).collect();
@@ -65,7 +66,7 @@ async fn issues(context: Context<'_>) -> BTreeSet<PathBuf> {
     let names = entries(context.host, [certificates.clone()]).await.pop().unwrap_or_default();
     let directories: Vec<PathBuf> = names.into_iter().map(|name| certificates.join(name)).collect();
     let inside = entries(context.host, directories.iter().cloned()).await;
-    let is_issue = |name: &str| name.strip_suffix(".new").unwrap_or(name).parse::<u64>().is_ok();
+    let is_issue = |name: &str| names::number(name.strip_suffix(".new").unwrap_or(name)).is_some();
     let all = directories.iter().zip(inside).flat_map(|(directory, names)| {
         names.into_iter().filter(|name| is_issue(name)).map(|name| directory.join(name))
     });

@@ -31,13 +31,30 @@ pub(super) async fn remove(context: Context<'_>, path: &Path) -> Result<Facts, D
     if spec.owns(&spec.srv_root) {
         remove_if_empty(host, &spec.srv_root).await?;
     }
+    let mut kept = Vec::new();
+    for directory in outside(context) {
+        if !remove_if_empty(host, &directory).await? {
+            kept.push(directory);
+        }
+    }
     let last = [spec.owner_file(), lock::lock_file(spec)];
     host.files(last.map(|path| FileOperation::Remove { path }).into()).await?;
     if is_made && remove_if_empty(host, path).await? {
         lock::remove_made(host, owner.made).await;
-        return Ok(Facts::new());
+    } else {
+        kept.push(path.to_owned());
     }
-    Ok(fact("kept", path.to_string_lossy().into_owned()))
+    Ok(fact("kept", kept.iter().map(|path| path.to_string_lossy().into_owned()).collect::<Vec<_>>()))
+}
+
+/// The directories that vsa made for the node outside of its own, the innermost first.
+fn outside(context: Context<'_>) -> Vec<PathBuf> {
+    let Context { spec, state, .. } = context;
+    let known = state.resources.get(&spec.address).and_then(|stored| stored.directories());
+    let made = known.into_iter().flatten().filter(|(path, owned)| *owned && !path.starts_with(&spec.root));
+    let mut made: Vec<PathBuf> = made.map(|(path, _)| path.to_owned()).collect();
+    made.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
+    made
 }
 
 /// The directories below the node's own that vsa made, tenants' data left out.

@@ -64,9 +64,7 @@ impl Work {
             let Some(action) = self.action(id) else { continue };
             match result {
                 Ok(facts) => {
-                    if let Some(path) = facts.get("kept").and_then(serde_json::Value::as_str) {
-                        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(path.into());
-                    }
+                    self.keep(facts.get("kept"));
                     if let Err(error) = self.record(&[Record::Done { action: id, facts }], false) {
                         failed.push(error);
                     }
@@ -88,6 +86,17 @@ impl Work {
             }
         }
         failed
+    }
+
+    /// Takes note of what an action left: one path, or several.
+    fn keep(&self, left: Option<&serde_json::Value>) {
+        let paths = match left {
+            Some(serde_json::Value::Array(paths)) => paths.iter().collect(),
+            Some(path) => vec![path],
+            None => Vec::new(),
+        };
+        let paths = paths.into_iter().filter_map(serde_json::Value::as_str).map(Into::into);
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
     }
 
     /// Records what is about to be done, and what is there before. A former file that is found later is this run's own:

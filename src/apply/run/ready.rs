@@ -12,6 +12,7 @@ use crate::apply::scope::Scope;
 use crate::apply::{Interrupted, Run, Tested, preflight};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
+use crate::names;
 use crate::plan::{Action, Answer, NodeSpec, Operation, ProxyMode, Query};
 
 /// What preflight made ready.
@@ -130,9 +131,9 @@ async fn tidy(host: &dyn Host, spec: &NodeSpec, live: u64) -> Result<(), Diagnos
     let current = generation::current(host, spec).await;
     let mut operations = vec![FileOperation::RemoveTree { root: spec.root.clone(), path: spec.candidate() }];
     if let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(generations.clone())]).await.pop() {
-        let left = entries
-            .keys()
-            .filter(|name| name.parse::<u64>().is_ok_and(|number| number > live && current != Some(number)));
+        let left = entries.keys().filter(|name| {
+            names::number(name).is_some_and(|number| number > live && current != Some(number))
+        });
         operations.extend(left.map(|name| FileOperation::RemoveTree {
             root: generations.clone(),
             path: generations.join(name),

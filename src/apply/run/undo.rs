@@ -19,7 +19,7 @@ use crate::state::StoredNode;
 impl Work {
     /// After a failure before the commit: takes back what was done, or keeps it.
     pub(super) async fn give_way(&self, switched: Vec<(Address, Switched)>, report: &mut Report) {
-        if self.run.options.on_failure == OnFailure::Keep && switched.is_empty() {
+        if self.run.options.on_failure == OnFailure::Keep {
             report.outcome = Outcome::Left;
             self.forget_former_files().await;
             return;

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::apply::Manifest;
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
+use crate::names;
 use crate::plan::{Answer, NodeSpec, Query};
 
 /// List the generations of nginx files that the nodes keep
@@ -60,7 +61,7 @@ fn manifests(invocation: &Invocation, spec: &NodeSpec) -> Result<Vec<Manifest>, 
             .help("list them as the user that applies, or as root")
     };
     let numbers: Vec<u64> = match ask(&[Query::Entries(directory.clone())]).pop() {
-        Some(Answer::Entries(entries)) => entries.keys().filter_map(|name| name.parse().ok()).collect(),
+        Some(Answer::Entries(entries)) => entries.keys().filter_map(|name| names::number(name)).collect(),
         Some(Answer::Failed(why)) => return Err(unreadable(&directory, &why).into()),
         _ => Vec::new(),
     };

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::names::{Duration, FilePath, HostName, Text as _};
+use crate::names::{self, Duration, FilePath, HostName, Text as _};
 use crate::plan::observation::Leaf;
 use crate::plan::{
     Answer, Aside, Claim, ClaimScope, Drift, File, Kind, Operation, Phase, Query, Refreshed, Step, Subject,
@@ -184,7 +184,7 @@ fn judge(subject: Subject<'_>, resource: &Resource, attributes: &Attributes) -> 
 fn last_kept(subject: Subject<'_>) -> u64 {
     match former(subject).and_then(|query| subject.observed.get(&query)) {
         Some(Answer::Entries(issues)) => {
-            issues.keys().filter_map(|issue| issue.parse().ok()).max().unwrap_or(0)
+            issues.keys().filter_map(|issue| names::number(issue)).max().unwrap_or(0)
         }
         _ => 0,
     }

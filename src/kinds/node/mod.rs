@@ -36,16 +36,6 @@ impl Node {
     }
 }
 
-/// Where `path` is: relative to the configuration, or below what all system paths are below.
-fn place(base: &Base, path: &str) -> PathBuf {
-    let path = std::path::Path::new(path);
-    match path.strip_prefix("/") {
-        Ok(below) if !path.starts_with(&base.system) => base.system.join(below),
-        Ok(_) => path.to_owned(),
-        Err(_) => base.configuration.join(path),
-    }
-}
-
 fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
     let proxy = &attributes.proxy;
     let name = &resource.name;
@@ -56,18 +46,18 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
     };
     let managed = mode == ProxyMode::Managed;
     let root = match &attributes.root {
-        Some(root) => place(base, root.as_str()),
-        None if managed => base.data.join("nodes").join(&**name),
-        None => place(base, "/var/lib/vsa").join(&**name),
+        Some(root) => base.place(root.as_str()),
+        None if managed => base.node(name),
+        None => base.place("/var/lib/vsa").join(&**name),
     };
     let srv_root = match &attributes.srv_root {
-        Some(srv_root) => place(base, srv_root.as_str()),
+        Some(srv_root) => base.place(srv_root.as_str()),
         None if managed => root.join("srv"),
-        None => place(base, "/srv"),
+        None => base.place("/srv"),
     };
     let pid_file = match &proxy.pid_file {
-        Some(path) if mode == ProxyMode::Host => place(base, path.as_str()),
-        None if mode == ProxyMode::Host => place(base, "/run/nginx.pid"),
+        Some(path) if mode == ProxyMode::Host => base.place(path.as_str()),
+        None if mode == ProxyMode::Host => base.place("/run/nginx.pid"),
         _ => root.join("run/nginx.pid"),
     };
     NodeSpec {
@@ -76,15 +66,15 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
         mode,
         srv_root,
         nginx: PathBuf::from(proxy.nginx.as_str()),
-        nginx_conf: place(base, proxy.nginx_conf.as_str()),
-        include_file: place(base, proxy.include_file.as_str()),
+        nginx_conf: base.place(proxy.nginx_conf.as_str()),
+        include_file: base.place(proxy.include_file.as_str()),
         pid_file,
         http_port: proxy.http_port(),
         https_port: proxy.https_port(),
         worker_user: (!managed || base.privileged).then(|| proxy.user.as_str().into()),
         default_server: proxy.default_server,
         docker: Docker {
-            socket: place(base, attributes.docker.socket.as_str()),
+            socket: base.place(attributes.docker.socket.as_str()),
             first_port: attributes.docker.first_port,
             last_port: attributes.docker.last_port,
         },
@@ -103,6 +93,13 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
 fn directories(spec: &NodeSpec) -> [PathBuf; 4] {
     let below = |name| spec.root.join(name);
     [spec.root.clone(), below("logs"), below("run"), below("acme")]
+}
+
+/// The directory of the tenants, where it lies elsewhere and vsa makes it, or made it.
+fn tenants(spec: &NodeSpec, subject: Subject<'_>) -> Option<PathBuf> {
+    let path = &spec.srv_root;
+    let is_ours = subject.prior.is_some_and(|prior| prior.owns(path));
+    (!spec.owns(path) && (is_ours || subject.observed.is_absent(path))).then(|| path.clone())
 }
 
 /// Whether nginx's workers can enter the node's directory, where password files and pages are.
@@ -259,7 +256,7 @@ impl Kind for Node {
         let user = spec.worker_user.iter().map(|user| Query::User(user.to_string()));
         let foreign = foreign::queries(spec, subject.observed);
         let make = [&spec.root, &spec.srv_root].map(|path| Query::MayMake(path.clone()));
-        let directories = directories(spec).map(Query::Stat);
+        let directories = directories(spec).into_iter().chain([spec.srv_root.clone()]).map(Query::Stat);
         user.chain(foreign).chain(way(spec)).chain(make).chain(directories).collect()
     }
 
@@ -330,19 +327,19 @@ impl Kind for Node {
             return Vec::new();
         }
         let spec = &subject.node.spec;
-        let directory = |path: PathBuf| Step {
+        let directory = |path: PathBuf, access: Access| Step {
             phase: Phase::Prepare,
             operation: Operation::EnsureDirectory {
                 owned: subject.prior.is_some_and(|prior| prior.owns(&path)),
                 path,
-                access: Access {
-                    owner: None,
-                    group: spec.worker_user.as_ref().map(ToString::to_string),
-                    mode: 0o750,
-                },
+                access,
             },
             undo: Undo::RemoveMade,
         };
-        directories(spec).map(directory).into()
+        let group = spec.worker_user.as_ref().map(ToString::to_string);
+        let own = Access { owner: None, group, mode: 0o750 };
+        let passable = Access { owner: None, group: None, mode: 0o755 };
+        let own = directories(spec).into_iter().map(|path| directory(path, own.clone()));
+        own.chain(tenants(spec, subject).map(|path| directory(path, passable))).collect()
     }
 }
