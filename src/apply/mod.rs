@@ -26,6 +26,7 @@ mod interrupt;
 pub mod journal;
 mod lock;
 mod operations;
+mod orphans;
 mod passwords;
 mod preflight;
 mod proxy;

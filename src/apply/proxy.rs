@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error_log::{Log, Refused};
+use super::generation::current_manifest;
+use super::orphans::{self, Until};
 use super::{container, preflight};
 use crate::diag::Diagnostic;
 use crate::host::{Command, Host, HostError, Output, Signal, Status};
 use crate::nginx::NginxMessage;
 use crate::plan::observation::FileType;
-use crate::plan::{Answer, NodeSpec, ProxyMode, Query};
+use crate::plan::{Answer, NodeSpec, ProxyMode, Query, hears_nothing};
 
 /// The longest that nginx may take to start or to read its configuration again.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -20,6 +22,8 @@ const STOP: Duration = Duration::from_secs(10);
 const SYSTEMD: &str = "/run/systemd/system";
 /// How `systemctl` ends where there is no such unit.
 const NO_SUCH_UNIT: Status = Status::Exited(5);
+/// How long a master process may be stopped that was told to reload.
+const HEARS: Duration = Duration::from_secs(5);
 /// How often nginx is asked.
 const OFTEN: Duration = Duration::from_millis(5);
 
@@ -28,6 +32,10 @@ const OFTEN: Duration = Duration::from_millis(5);
 pub struct ProxyStatus {
     /// Its master process.
     pub master: Option<u32>,
+    /// Whether that is stopped, and hears no signal.
+    pub suspended: bool,
+    /// Workers that answer on although their master has ended.
+    pub orphans: Vec<u32>,
     /// What its marker answers: the generation's number and token.
     pub serves: Option<String>,
 }
@@ -42,7 +50,7 @@ pub struct Proxy<'a> {
 /// What must be known of a running nginx before it is told to reload.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
-    master: u32,
+    pub(super) master: u32,
     workers: BTreeSet<u32>,
     /// The error log and its size.
     log: Option<(PathBuf, u64)>,
@@ -114,7 +122,58 @@ impl<'a> Proxy<'a> {
             Answer::Text(text) => Some(text),
             _ => None,
         };
-        ProxyStatus { master: self.master().await, serves }
+        let master = self.master().await;
+        let suspended = match master {
+            Some(master) => self.refuse_suspended(master).await.is_err(),
+            None => false,
+        };
+        let orphans = if master.is_some() || self.spec.container.is_some() {
+            Vec::new()
+        } else {
+            let found = orphans::find(self.host, self.spec).await;
+            [found.ours, found.others].concat()
+        };
+        ProxyStatus { master, suspended, orphans, serves }
+    }
+
+    /// Refuses to tell something to a master process that would not hear it.
+    pub(super) async fn refuse_suspended(&self, master: u32) -> Result<(), Diagnostic> {
+        let is_here = self.spec.container.is_none();
+        if is_here && self.ask(Query::Stopped(master)).await == Answer::Stopped(true) {
+            return Err(hears_nothing(&self.spec.address, master));
+        }
+        Ok(())
+    }
+
+    /// Ends workers without a master where no master is.
+    ///
+    /// # Errors
+    /// There are some that may be anybody's, or sites answer on, whoever does it.
+    async fn end_orphans(&self, until: Until) -> Result<bool, Diagnostic> {
+        let ended = orphans::end(self.host, self.spec, until).await?;
+        if until == Until::Silent {
+            return Ok(ended);
+        }
+        // Another node's nginx answers with another token.
+        let live = current_manifest(self.host, self.spec).await.ok().flatten();
+        let served = self.ask(self.spec.marker_query()).await;
+        if live.is_none_or(|live| served != Answer::Text(live.marker_answer())) {
+            return Ok(ended);
+        }
+        Err(Diagnostic::error(format!("the sites of `{}` answer on", self.spec.address))
+            .code("nginx_orphaned")
+            .detail(format!(
+                "an nginx on port {} serves them, and {} names no process of it",
+                self.spec.http_port,
+                self.spec.pid_file.display()
+            ))
+            .help("look for it as root, with `ss -ltnp`, and end it")
+            .on(&self.spec.address))
+    }
+
+    /// Refuses to take sites away from a system's nginx that cannot be told so.
+    pub(super) async fn refuse_orphans(&self) -> Result<(), Diagnostic> {
+        self.end_orphans(Until::Gone).await.map(drop)
     }
 
     /// The master process, if it is proven: the pid file names it, it is an nginx, and where all that it reads is
@@ -203,6 +262,7 @@ impl<'a> Proxy<'a> {
         if let Some(at) = self.spec.in_container() {
             return container::start(self.host, self.spec, &at).await;
         }
+        self.end_orphans(Until::Silent).await?;
         if self.spec.mode == ProxyMode::Host {
             let output = self.start_system().await?;
             return if output.success() {
@@ -241,7 +301,10 @@ impl<'a> Proxy<'a> {
     pub(super) async fn reload(&self, running: &Running) -> Result<(), Diagnostic> {
         match self.spec.in_container() {
             Some(at) => container::signal(self.host, &at, Signal::Hangup).await,
-            None => Ok(self.host.signal(running.master, Signal::Hangup).await?),
+            None => {
+                self.refuse_suspended(running.master).await?;
+                Ok(self.host.signal(running.master, Signal::Hangup).await?)
+            }
         }
     }
 
@@ -301,6 +364,12 @@ impl<'a> Proxy<'a> {
                     Refused::Other(lines) => error(lines),
                 };
                 return Err(Unproven { error, kept: true });
+            }
+            if let Some(running) = reloaded
+                && self.host.elapsed().saturating_sub(since) > HEARS
+                && let Err(error) = self.refuse_suspended(running.master).await
+            {
+                return Err(error.into());
             }
             if answers.get(1) == Some(&Answer::Absent) {
                 let said = match self.spec.in_container() {
@@ -390,7 +459,11 @@ impl<'a> Proxy<'a> {
             return container::stop(self.host, &at, drain).await;
         }
         for (signal, patience) in [(Signal::Quit, drain), (Signal::Terminate, STOP)] {
-            let Some(master) = self.master().await else { return Ok(signal == Signal::Terminate) };
+            let Some(master) = self.master().await else {
+                let ended = self.end_orphans(Until::Gone).await?;
+                return Ok(ended || signal == Signal::Terminate);
+            };
+            self.refuse_suspended(master).await?;
             // It may end by itself between the look and the signal.
             if let Err(error) = self.host.signal(master, signal).await
                 && self.master().await.is_some()

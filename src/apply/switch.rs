@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::generation::current_manifest;
+use super::orphans;
 use super::proxy::{Proxy, Running, Unproven};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
@@ -28,7 +29,7 @@ struct WayBack {
     included: bool,
     /// Whether nginx ran.
     running: bool,
-    /// Whether its container ran, and waited for a generation.
+    /// Whether its container ran, and waited for a generation, or workers without a master served one.
     waiting: bool,
     /// What its marker answered.
     served: Option<String>,
@@ -86,7 +87,9 @@ async fn look(host: &dyn Host, spec: &NodeSpec) -> (WayBack, Option<Running>) {
         // It is not known: as it was is the best guess.
         _ => served.clone(),
     };
-    let waiting = running.is_none() && proxy.waits().await;
+    let orphaned =
+        async || spec.mode == ProxyMode::Managed && !orphans::find(host, spec).await.ours.is_empty();
+    let waiting = running.is_none() && (proxy.waits().await || orphaned().await);
     (WayBack { current, included, running: running.is_some(), waiting, served, named }, running)
 }
 
@@ -103,6 +106,11 @@ async fn forward(
     give_up: impl Fn() -> bool,
 ) -> Result<(), Unproven> {
     let spec = &next.spec;
+    if let Some(running) = old {
+        // It keeps what it serves: nothing was moved yet.
+        let refused = proxy.refuse_suspended(running.master).await;
+        refused.map_err(|error| Unproven { error, kept: true })?;
+    }
     let mut operations =
         vec![FileOperation::Repoint { path: spec.current(), target: target(next.generation) }];
     if spec.mode == ProxyMode::Host && !is_included(host, spec).await {
@@ -172,6 +180,10 @@ pub(super) async fn retire(host: &dyn Host, spec: &NodeSpec) -> Result<(), Diagn
     }
     let directory = spec.include_file.parent().unwrap_or(&spec.include_file).to_owned();
     let running = proxy.running().await;
+    match &running {
+        Some(running) => proxy.refuse_suspended(running.master).await?,
+        None => proxy.refuse_orphans().await?,
+    }
     host.files(vec![
         FileOperation::Remove { path: spec.include_file.clone() },
         FileOperation::Sync { path: directory },

@@ -46,6 +46,8 @@ pub enum Signal {
     Quit,
     /// End at once.
     Terminate,
+    /// End without a word: the kernel does it.
+    Kill,
 }
 
 /// A lock that is held until it is dropped.

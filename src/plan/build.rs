@@ -14,6 +14,7 @@ use crate::diag::Diagnostics;
 use crate::resource::Resource;
 use crate::state::{Key, State, Stored};
 
+use super::action::{Action, Phase};
 use super::change::{ChangeKind, Mode, NodePlan, Plan, Preflight};
 use super::claims::Claims;
 use super::compare::{Compared, compare, unwanted};
@@ -26,7 +27,7 @@ use super::node::{Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
 use super::placed::{self, PlacedFile};
 use super::proxy::{self, Membership};
-use super::{actions, nodes, outputs, pools};
+use super::{actions, nodes, outputs, pools, running};
 
 /// Puts questions to a node; one answer for each, in their order.
 pub type Ask<'a> = dyn FnMut(&NodeSpec, &[Query]) -> Vec<Answer> + 'a;
@@ -135,6 +136,8 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         if inputs.refresh {
             let questions = nodes::queries(spec, stored);
             observed.extend(answers(spec, questions, ask));
+            let more = stored.and_then(|stored| running::inquiries(stored, &observed));
+            observed.extend(answers(spec, more.into_iter().collect(), ask));
         }
         let nginx = nodes::nginx(spec, stored, &observed);
         known.insert(
@@ -172,9 +175,9 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         let declared = resources.get(address);
         nodes::owner(node, declared, &inputs.state.lineage, observed, &mut findings);
         nodes::obstacle(node, declared, inputs.state.nodes.get(address), observed, &mut findings);
+        findings.extend(nodes::stopped(node, observed));
         if wanted.contains(address) {
             findings.extend(nodes::foreign_user(node, observed));
-            findings.extend(nodes::stopped(node, observed));
             let here = items.iter().filter(|item| item.node == *address && item.desired.is_some());
             let here: Vec<_> =
                 here.map(|item| (item.kind, item.subject(node, observed, none, inputs.now))).collect();
@@ -322,6 +325,13 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     let retired: Vec<_> =
         inputs.state.nodes.iter().filter(|(address, _)| !work.contains_key(*address)).collect();
     let actions = actions::order(steps, &work, &retired, inputs);
+    for (address, (node, observed)) in &known {
+        let is_told = |action: &Action| action.phase == Phase::Switch && action.node == *address;
+        findings.extend(running::suspended(&node.spec, observed, actions.iter().any(is_told)));
+    }
+    if findings.has_errors() {
+        return Err(findings);
+    }
     let plan = Plan {
         mode: inputs.mode,
         lineage: inputs.state.lineage.clone(),

@@ -25,6 +25,7 @@ mod owner;
 mod placed;
 mod pools;
 mod proxy;
+mod running;
 
 pub use action::{
     Action, ComposeProject, NetworkSettings, Operation, Phase, PullPolicy, RollingService, Undo,
@@ -47,3 +48,4 @@ pub use owner::Owner;
 pub use placed::{PlacedBody, PlacedFile, StoredPlaced};
 pub use pools::NeededNetwork;
 pub use proxy::Membership;
+pub use running::{Orphans, hears_nothing};

@@ -21,6 +21,7 @@ use super::node::{Nginx, Node, NodeSpec, ProxyMode};
 use super::observation::{Answer, FileType, Leaf, Observations, Query};
 use super::owner::Owner;
 use super::proxy;
+use super::running::{self, Orphans};
 
 /// The nodes that the configuration has. An implied node that nothing lives on is none.
 pub(super) fn specs(
@@ -320,9 +321,12 @@ pub(super) fn obstacle(
     );
 }
 
-/// Says that the system's nginx does not run.
+/// Says that the system's nginx does not run, or what keeps one from running.
 pub(super) fn stopped(node: &Node, observed: &Observations) -> Option<Diagnostic> {
     let spec = &node.spec;
+    if let Some(orphaned) = Orphans::of(spec, observed.get(&Query::Orphans)).refusal(spec) {
+        return Some(orphaned);
+    }
     let stopped = spec.mode == ProxyMode::Host
         && observed.get(&Query::Master(spec.pid_file.clone())) == Some(&Answer::Absent);
     stopped.then(|| {
@@ -437,7 +441,7 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
         _ => {}
     }
     match observed.get(&spec.running_query()).map(|answer| proxy::runs(spec, answer)) {
-        Some(Some(false)) => report(&spec.address, "nginx".to_owned(), "is not running".to_owned()),
+        Some(Some(false)) => drift.push(running::drift(spec, observed)),
         Some(Some(true)) => match observed.get(&spec.marker_query()) {
             Some(Answer::Text(marker)) if marker.trim() == stored.marker_answer() => {}
             Some(Answer::Text(marker)) => {

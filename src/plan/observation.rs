@@ -1,6 +1,6 @@
 //! Questions to a node and their answers. All questions of a plan are asked at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +69,11 @@ pub enum Query {
     Master(PathBuf),
     /// What a process shows as its command line.
     CommandLine(u32),
+    /// Whether a process is stopped (`SIGSTOP`, or by a debugger), so that it hears no signal: answered with
+    /// [`Answer::Stopped`]; absent where there is none.
+    Stopped(u32),
+    /// The nginx workers whose master has ended, in the network that vsa is in: answered with [`Answer::Orphans`].
+    Orphans,
     /// The children of a process: answered with [`Answer::Processes`].
     Children(u32),
     /// What an nginx binary says of itself (`nginx -V`).
@@ -215,6 +220,15 @@ pub enum Leaf {
     Link(PathBuf),
 }
 
+/// A worker of nginx's whose master has ended: it answers on, and nobody can tell it to read its configuration again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orphan {
+    /// The files that it has open.
+    pub files: BTreeSet<PathBuf>,
+    /// The TCP ports that it listens on.
+    pub ports: BTreeSet<u16>,
+}
+
 /// The first certificate of a PEM file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
@@ -265,6 +279,10 @@ pub enum Answer {
     Text(String),
     /// To [`Query::Master`]: the process id.
     Process(u32),
+    /// To [`Query::Stopped`].
+    Stopped(bool),
+    /// To [`Query::Orphans`], by process id.
+    Orphans(BTreeMap<u32, Orphan>),
     /// To [`Query::Children`]: process ids with what each shows as its command line.
     Processes(BTreeMap<u32, String>),
     /// To [`Query::User`] and [`Query::Myself`]: ids.
@@ -322,6 +340,8 @@ impl fmt::Debug for Answer {
             Self::Certificate(facts) => f.debug_tuple("Certificate").field(facts).finish(),
             Self::PrivateKey { wrong } => f.debug_struct("PrivateKey").field("wrong", wrong).finish(),
             Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
+            Self::Stopped(stopped) => f.debug_tuple("Stopped").field(stopped).finish(),
+            Self::Orphans(orphans) => f.debug_tuple("Orphans").field(orphans).finish(),
             Self::Process(id) => f.debug_tuple("Process").field(id).finish(),
             Self::Processes(processes) => f.debug_tuple("Processes").field(processes).finish(),
             Self::User { uid, gid } => f.debug_struct("User").field("uid", uid).field("gid", gid).finish(),

@@ -127,13 +127,22 @@ fn status(invocation: &Invocation, name: Option<&str>, json: bool) -> Result<Exi
                 "http_port": node.spec.http_port,
                 "https_port": node.spec.https_port,
                 "master": status.master,
+                "suspended": status.suspended,
+                "orphans": status.orphans,
                 "generation": node.generation,
                 "serves": serves,
             }));
             continue;
         }
-        let running =
-            status.master.map_or("is not running".to_owned(), |pid| format!("runs as process {pid}"));
+        let orphans = status.orphans.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let running = match status.master {
+            Some(pid) if status.suspended => {
+                format!("is stopped (its master process {pid} hears no signal; `kill -CONT {pid}`)")
+            }
+            Some(pid) => format!("runs as process {pid}"),
+            None if orphans.is_empty() => "is not running".to_owned(),
+            None => format!("has lost its master process (its workers {} answer on)", orphans.join(", ")),
+        };
         let serves = serves.map_or("says nothing".to_owned(), |number| format!("serves generation {number}"));
         invocation.terminal.line(&format!(
             "{address}: nginx {running}, {serves}; the state says generation {}; ports {} and {}; files in {}",

@@ -4,6 +4,7 @@ mod access;
 mod docker;
 mod files;
 mod observe;
+mod orphans;
 mod probe;
 mod process;
 
@@ -100,6 +101,7 @@ impl Host for LocalHost {
             Signal::Hangup => Number::SIGHUP,
             Signal::Quit => Number::SIGQUIT,
             Signal::Terminate => Number::SIGTERM,
+            Signal::Kill => Number::SIGKILL,
         };
         let target = format!("process {process}");
         let id = i32::try_from(process).ok().filter(|id| *id > 1);

@@ -171,17 +171,25 @@ pub(super) fn master(pid_file: &Path) -> Answer {
     let Some(process) = text.trim().parse::<u32>().ok().filter(|process| *process > 1) else {
         return Answer::Absent;
     };
-    let is_master = title(process).is_some_and(|title| title.starts_with("nginx: master process"));
-    let is_nginx = match fs::read_link(format!("/proc/{process}/exe")) {
+    if is_master(process) && is_nginx(process) { Answer::Process(process) } else { Answer::Absent }
+}
+
+/// Whether a process shows itself as a master of nginx's.
+pub(super) fn is_master(process: u32) -> bool {
+    title(process).is_some_and(|title| title.starts_with("nginx: master process"))
+}
+
+/// Whether the program of a process is an nginx.
+pub(super) fn is_nginx(process: u32) -> bool {
+    match fs::read_link(format!("/proc/{process}/exe")) {
         Ok(program) => program.file_name().is_some_and(|name| name.as_bytes().starts_with(b"nginx")),
         // Another user's process: its title must do.
         Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
-    };
-    if is_master && is_nginx { Answer::Process(process) } else { Answer::Absent }
+    }
 }
 
 /// What a process shows as its command line; nothing of one that has ended and was not waited for yet.
-fn title(process: u32) -> Option<String> {
+pub(super) fn title(process: u32) -> Option<String> {
     let bytes = fs::read(format!("/proc/{process}/cmdline")).ok()?;
     let text = String::from_utf8_lossy(&bytes).replace('\0', " ");
     Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())
@@ -194,18 +202,35 @@ pub(super) fn command_line(process: u32) -> Answer {
 
 /// The children of a process with their command lines.
 pub(super) fn children(process: u32) -> Answer {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Answer::Failed("/proc cannot be read".to_owned());
-    };
-    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let Ok(ids) = ids() else { return Answer::Failed("/proc cannot be read".to_owned()) };
     let children = ids.filter(|id| parent(*id) == Some(process));
     Answer::Processes(children.map(|id| (id, title(id).unwrap_or_default())).collect())
 }
 
-fn parent(process: u32) -> Option<u32> {
+/// All processes.
+pub(super) fn ids() -> io::Result<impl Iterator<Item = u32>> {
+    let entries = fs::read_dir("/proc")?.flatten();
+    Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
+}
+
+/// Whether a process is stopped.
+pub(super) fn stopped(process: u32) -> Answer {
+    match stat(process) {
+        Some((state, _)) => Answer::Stopped(matches!(state, 'T' | 't')),
+        None => Answer::Absent,
+    }
+}
+
+pub(super) fn parent(process: u32) -> Option<u32> {
+    stat(process).map(|(_, parent)| parent)
+}
+
+/// The state of a process and its parent, as proc(5) says.
+fn stat(process: u32) -> Option<(char, u32)> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name in parentheses may hold anything; what follows the last one is `state ppid …`.
-    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
 #[cfg(test)]

@@ -89,6 +89,7 @@ pub(super) async fn signal(
         Signal::Hangup => "SIGHUP",
         Signal::Quit => "SIGQUIT",
         Signal::Terminate => "SIGTERM",
+        Signal::Kill => "SIGKILL",
     };
     let options = KillContainerOptions { signal: name.to_owned() };
     within(PATIENCE, docker.kill_container(container, Some(options))).await?;

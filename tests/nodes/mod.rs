@@ -1,5 +1,7 @@
 //! Nodes that somebody did something to: copied, moved, of another user, with things in the place of vsa's own.
 
+mod processes;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;

@@ -1,0 +1,102 @@
+//! Whether the nginx of a node runs on the host and hears what it is told, in a plan.
+
+use crate::address::Address;
+use crate::diag::Diagnostic;
+use crate::state::StoredNode;
+
+use super::kind::Drift;
+use super::node::{NodeSpec, ProxyMode};
+use super::observation::{Answer, Observations, Query};
+
+/// Workers whose master has ended, as far as they bear on a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orphans {
+    /// Those of the nginx that vsa runs: they have files of the node's directory open, which is vsa's alone.
+    pub ours: Vec<u32>,
+    /// Those that listen on the node's ports, and may be anybody's.
+    pub others: Vec<u32>,
+    /// Whether one of vsa's still listens.
+    pub listen: bool,
+}
+
+impl Orphans {
+    /// From an answer to [`Query::Orphans`].
+    pub fn of(spec: &NodeSpec, answer: Option<&Answer>) -> Self {
+        let mut found = Self::default();
+        let Some(Answer::Orphans(orphans)) = answer else { return found };
+        for (id, orphan) in orphans {
+            let is_ours = spec.mode == ProxyMode::Managed && orphan.files.iter().any(|path| spec.owns(path));
+            if is_ours {
+                found.ours.push(*id);
+                found.listen |= !orphan.ports.is_empty();
+            } else if [spec.http_port, spec.https_port].iter().any(|port| orphan.ports.contains(port)) {
+                found.others.push(*id);
+            }
+        }
+        found
+    }
+
+    /// Why nothing can be done about those that may be anybody's.
+    pub fn refusal(&self, spec: &NodeSpec) -> Option<Diagnostic> {
+        let all = self.others.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (!all.is_empty()).then(|| {
+            Diagnostic::error(format!("nginx's workers answer for `{}`, and their master has ended", spec.address))
+                .code("nginx_orphaned")
+                .detail(format!(
+                    "nobody can tell the processes {} to read another configuration, and no other nginx can listen on \
+                     ports {} and {}",
+                    all.join(", "),
+                    spec.http_port,
+                    spec.https_port,
+                ))
+                .help(format!("let them finish what they do and end: `kill -QUIT {}`", all.join(" ")))
+                .help("then apply: it starts nginx again")
+                .on(&spec.address)
+        })
+    }
+}
+
+/// What has to be known besides of a node's nginx on the host, by whether it runs.
+pub(super) fn inquiries(stored: &StoredNode, observed: &Observations) -> Option<Query> {
+    match observed.get(&stored.spec.running_query())? {
+        Answer::Absent if stored.spec.container.is_none() => Some(Query::Orphans),
+        Answer::Process(master) => Some(Query::Stopped(*master)),
+        _ => None,
+    }
+}
+
+/// How an nginx that does not run is said to be.
+pub(super) fn drift(spec: &NodeSpec, observed: &Observations) -> Drift {
+    let orphans = Orphans::of(spec, observed.get(&Query::Orphans));
+    let what = if orphans.ours.is_empty() {
+        "is not running".to_owned()
+    } else {
+        let all = orphans.ours.iter().map(ToString::to_string).collect::<Vec<_>>();
+        format!("has lost its master process, and its workers {} answer on", all.join(", "))
+    };
+    let (address, subject) = (spec.address.clone(), "nginx".to_owned());
+    Drift { address, subject, what, repaired: true, diff: None }
+}
+
+/// Says that nginx hears nothing; `needed` where the plan has something to tell it.
+pub(super) fn suspended(spec: &NodeSpec, observed: &Observations, needed: bool) -> Option<Diagnostic> {
+    let Some(Answer::Process(master)) = observed.get(&spec.running_query()) else { return None };
+    let is_stopped = observed.get(&Query::Stopped(*master)) == Some(&Answer::Stopped(true));
+    is_stopped.then(|| {
+        let error = hears_nothing(&spec.address, *master);
+        if needed { error } else { Diagnostic { severity: crate::diag::Severity::Warning, ..error } }
+    })
+}
+
+/// Why a master process that is stopped cannot be told anything.
+pub fn hears_nothing(node: &Address, master: u32) -> Diagnostic {
+    Diagnostic::error(format!(
+        "the nginx of `{node}` is stopped: its master process {master} hears no signal"
+    ))
+    .code("nginx_suspended")
+    .detail(
+        "somebody sent it SIGSTOP, or a debugger holds it: its workers answer on, with what they read before",
+    )
+    .help(format!("let it go on: `kill -CONT {master}`"))
+    .on(node)
+}
