@@ -10,6 +10,7 @@
 #![expect(dead_code, unused_imports, reason = "the stories to come use the rest of `support`")]
 
 mod audit;
+mod bounds;
 mod canary;
 mod compose;
 mod config;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::address::{Address, Key};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::lang::{Environment, Reference, Scope as _, eval};
+use crate::lang::{Environment, Reference, Scope as _, TOO_MUCH_WORK, Work, eval, too_much_work};
 use crate::resource::{Locate, Path, Resource};
 use crate::schema::Vocabulary;
 use crate::shipped;
@@ -46,6 +46,8 @@ pub(super) struct Evaluation<'a> {
     values: &'a Values,
     outcomes: Vec<OnceLock<Outcome>>,
     diagnostics: Mutex<Diagnostics>,
+    /// How much has been done for all of it.
+    pub(super) work: Work,
 }
 
 impl<'a> Evaluation<'a> {
@@ -59,7 +61,9 @@ impl<'a> Evaluation<'a> {
     ) -> Self {
         let outcomes = graph.items.iter().map(|_| OnceLock::new()).collect();
         let diagnostics = Mutex::default();
-        let run = Self { graph, working_directory, environment, vocabulary, values, outcomes, diagnostics };
+        let work = Work::default();
+        let run =
+            Self { graph, working_directory, environment, vocabulary, values, outcomes, diagnostics, work };
         for level in &graph.levels {
             level.par_iter().with_min_len(16).for_each(|index| run.item(*index));
         }
@@ -75,12 +79,23 @@ impl<'a> Evaluation<'a> {
     pub(super) fn finish(self) -> (Vec<Outcome>, Diagnostics) {
         let outcomes =
             self.outcomes.into_iter().map(|outcome| outcome.into_inner().unwrap_or(Outcome::Failed));
-        (outcomes.collect(), self.diagnostics.into_inner().unwrap_or_else(PoisonError::into_inner))
+        let found = self.diagnostics.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !self.work.is_exceeded() {
+            return (outcomes.collect(), found);
+        }
+        // Each thread comes to the bound by itself; what they left out is not to be taken for what there is.
+        let is_bound = |diagnostic: &Diagnostic| diagnostic.code == Some(TOO_MUCH_WORK);
+        let bound = found.iter().find(|diagnostic| is_bound(diagnostic)).cloned();
+        let mut diagnostics: Diagnostics =
+            found.into_iter().filter(|diagnostic| !is_bound(diagnostic)).collect();
+        diagnostics.push(bound.unwrap_or_else(too_much_work));
+        (outcomes.collect(), diagnostics)
     }
 
     fn item(&self, index: usize) {
         let failed = |index: usize| matches!(self.outcome(index), Some(Outcome::Failed) | None);
-        let skipped = self.graph.dependencies[index].iter().any(|before| failed(*before));
+        let skipped =
+            self.work.is_exceeded() || self.graph.dependencies[index].iter().any(|before| failed(*before));
         let mut diagnostics = Diagnostics::new();
         let outcome = if skipped {
             None

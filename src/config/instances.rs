@@ -12,7 +12,7 @@ use super::declarations::Repeat;
 use super::decode::is;
 
 /// More than this is a slip, not a wish.
-const MOST: i64 = 100_000;
+const MOST: usize = 100_000;
 
 /// The resources of one block.
 pub(super) struct Instances {
@@ -108,6 +108,14 @@ fn for_each(value: &Value) -> Result<Vec<(Key, Value)>, Problem> {
             ),
         });
     }
+    let length = value.as_object().map(Object::len).or_else(|| value.as_elements().map(<[_]>::len));
+    if length.is_some_and(|length| length > MOST) {
+        return Err(Problem {
+            summary: "`for_each` takes at most 100000 elements",
+            label: format!("these are {}", length.unwrap_or_default()),
+            help: None,
+        });
+    }
     match value.repr() {
         Repr::Unknown(_) => Err(Problem {
             summary: "`for_each` must be known before an apply",
@@ -153,8 +161,8 @@ fn count(value: &Value) -> Result<Vec<(Key, Value)>, Problem> {
         });
     }
     let number = convert(value, &Type::Number).ok();
-    match number.and_then(|number| number.as_number()?.as_i64()) {
-        Some(count) if (0..=MOST).contains(&count) => {
+    match number.and_then(|number| number.as_number()?.as_usize()) {
+        Some(count) if count <= MOST => {
             let indexes = 0..u64::try_from(count).unwrap_or(0);
             Ok(indexes.map(|index| (Key::Index(index), Value::NULL)).collect())
         }

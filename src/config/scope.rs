@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::address::{Address, Key};
 use crate::diag::{Diagnostic, Diagnostics, nearest};
-use crate::lang::{Access, Environment, Reference, Resolved, Scope, Step};
+use crate::lang::{Access, Environment, Meter, Reference, Resolved, Scope, Step};
 use crate::value::{Number, Object, Type, Value};
 
 use super::evaluate::{Evaluation, Outcome};
@@ -20,12 +20,19 @@ pub(super) struct ModuleScope<'a> {
     own: Option<(&'a str, Value)>,
     /// The resources whose exports were asked for.
     pub(super) seen: RefCell<BTreeSet<Address>>,
+    meter: Meter<'a>,
 }
 
 impl<'a> ModuleScope<'a> {
     /// The scope of everything that has no instances.
     pub(super) fn new(evaluation: &'a Evaluation<'a>) -> Self {
-        Self { evaluation, each: None, own: None, seen: RefCell::default() }
+        Self {
+            evaluation,
+            each: None,
+            own: None,
+            seen: RefCell::default(),
+            meter: Meter::of(&evaluation.work),
+        }
     }
 
     /// The scope of an instance of a block, with its key and `each.value`.
@@ -171,5 +178,9 @@ impl Scope for ModuleScope<'_> {
 
     fn environment(&self) -> &dyn Environment {
         self.evaluation.environment
+    }
+
+    fn meter(&self) -> Option<&Meter<'_>> {
+        Some(&self.meter)
     }
 }

@@ -10,6 +10,7 @@ mod reference;
 mod scope;
 pub mod syntax;
 mod type_expr;
+mod work;
 
 pub use environment::{Environment, NoEnvironment};
 pub use eval::{eval, eval_template};
@@ -17,3 +18,4 @@ pub use reference::{Access, Reference, Step, references};
 pub use scope::{NoScope, Resolved, Scope};
 pub use syntax::Source;
 pub use type_expr::type_expr;
+pub use work::{Meter, TOO_MUCH_WORK, Work, too_much_work};

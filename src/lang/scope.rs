@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::diag::Diagnostics;
 use crate::value::Value;
 
-use super::{Environment, NoEnvironment, Reference};
+use super::{Environment, Meter, NoEnvironment, Reference};
 
 /// What the first steps of a reference stand for.
 #[derive(Clone, Debug)]
@@ -29,6 +29,11 @@ pub trait Scope {
 
     /// What functions may know of the outside.
     fn environment(&self) -> &dyn Environment;
+
+    /// What counts the work; without one, each evaluation is counted for itself.
+    fn meter(&self) -> Option<&Meter<'_>> {
+        None
+    }
 }
 
 /// A scope without names and without an environment.

@@ -55,23 +55,49 @@ pub struct Value {
     repr: Repr,
     depth: u16,
     sensitive: bool,
+    size: u32,
 }
+
+/// The size of a value that has no parts and no text, in bytes: about what it takes in memory.
+const NODE: u32 = 32;
 
 impl Value {
     /// `null`.
-    pub const NULL: Self = Self { repr: Repr::Null, depth: 0, sensitive: false };
+    pub const NULL: Self = Self { repr: Repr::Null, depth: 0, sensitive: false, size: NODE };
 
     /// How many levels of lists, maps and objects inside each other the language takes: what goes down into a value
     /// needs a bounded stack.
     pub const MAX_DEPTH: u16 = 64;
 
+    /// How large a value the language takes, in bytes; see [`Value::size`].
+    pub const MAX_SIZE: usize = 64 << 20;
+
     /// A value that is not sensitive.
     pub fn new(repr: Repr) -> Self {
-        let mut this = Self { repr, depth: 0, sensitive: false };
-        if !matches!(this.repr, Repr::Unknown(_)) && !this.is_scalar() && !this.is_null() {
-            this.depth = this.children().map(|child| child.depth).max().unwrap_or(0).saturating_add(1);
+        let (mut depth, mut size) = (0, NODE);
+        let mut add = |part: &Self| {
+            depth = depth.max(part.depth.saturating_add(1));
+            size = size.saturating_add(part.size);
+        };
+        let text = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        match &repr {
+            Repr::List(_, elements) | Repr::Set(_, elements) | Repr::Tuple(elements) => {
+                elements.iter().for_each(add);
+                depth = depth.max(1);
+            }
+            Repr::Map(_, object) | Repr::Object(object) => {
+                let mut names = 0u32;
+                for (name, part) in object.iter() {
+                    names = names.saturating_add(text(name));
+                    add(part);
+                }
+                size = size.saturating_add(names);
+                depth = depth.max(1);
+            }
+            Repr::String(string) => size = size.saturating_add(text(string)),
+            Repr::Null | Repr::Unknown(_) | Repr::Bool(_) | Repr::Number(_) => {}
         }
-        this
+        Self { repr, depth, sensitive: false, size }
     }
 
     /// A value that is known only after an apply.
@@ -97,6 +123,12 @@ impl Value {
     /// How many levels of lists, maps and objects it has inside each other; see [`Value::MAX_DEPTH`].
     pub fn depth(&self) -> u16 {
         self.depth
+    }
+
+    /// How large it is, in bytes, written out whole: what several of its parts share counts for each. A part is 32
+    /// bytes and its text.
+    pub fn size(&self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX)
     }
 
     /// What it is, beside its marks. Look at [`Value::is_sensitive`] before anything of it is shown.

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::lang::functions::{self, Arguments, Body, Function, Parameter, Reading};
 use crate::value::{Type, Value, convert};
 
-use super::{Evaluated, Evaluator, collect};
+use super::{Evaluated, Evaluator, collect, seen, too_large};
 
 /// The values of the arguments, each with its place, and the marks that go from them to the result.
 #[derive(Default)]
@@ -94,11 +94,19 @@ impl Evaluator<'_> {
         } else if values.len() > function.parameters.len() && function.variadic.is_none() {
             arity(function, values.len()).map_err(|error| error.at(whole))?;
         }
+        // What a function makes is about as large as what it is given; those that multiply look themselves.
+        let size = values.iter().fold(0usize, |size, value| size.saturating_add(value.size()));
+        if size > Value::MAX_SIZE {
+            return Err(too_large("the arguments together").at(whole).into());
+        }
         let mut diagnostics = Diagnostics::new();
         for (position, value) in values.iter_mut().enumerate() {
             let Some(parameter) = function.parameters.get(position).or(function.variadic.as_ref()) else {
                 continue;
             };
+            if parameter.ty != Type::Any || parameter.reading == Reading::Whole {
+                self.spend(seen(value), call)?;
+            }
             match admit(parameter, value) {
                 Ok((is_unknown, is_sensitive)) => {
                     unknown |= is_unknown;
@@ -130,6 +138,7 @@ impl Evaluator<'_> {
             }
             Body::Try | Body::Can => Value::unknown(Type::Any),
         };
+        self.spend(seen(&result), call)?;
         let sensitive = sensitive || result.is_sensitive();
         Ok(result.with_sensitive(sensitive))
     }

@@ -10,7 +10,7 @@ use hcl_edit::expr::{Expression, ForExpr};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::value::{Number, Object, Repr, Type, Value};
 
-use super::{Binding, Evaluated, Evaluator};
+use super::{Binding, Evaluated, Evaluator, too_large};
 
 /// The variables of an iteration.
 pub(super) struct Variables<'a> {
@@ -82,11 +82,17 @@ impl Evaluator<'_> {
         let mut diagnostics = Diagnostics::new();
         let mut unknown = false;
         let mut sensitive = collection.is_sensitive();
+        let mut size = 0usize;
         for item in &items {
+            self.spend(1, for_expr)?;
             match self.with_item(&variables, item, |inner| inner.item(for_expr, &mut results)) {
                 Ok(done) => {
                     unknown |= done.unknown;
                     sensitive |= done.sensitive;
+                    size = size.saturating_add(done.size);
+                    if size > Value::MAX_SIZE {
+                        return Err(too_large("the result").at(self.span(for_expr)).into());
+                    }
                 }
                 // One error an iteration is enough where all are alike: a body that is wrong is wrong for each.
                 Err(errors) => {
@@ -134,11 +140,16 @@ impl Evaluator<'_> {
                             )
                             .into());
                         }
+                        done.size = name.len() + value.size();
                         group.push(value);
                     }
                 }
             }
-            (Results::Tuple(elements), _) => elements.push(self.expression(&for_expr.value_expr)?),
+            (Results::Tuple(elements), _) => {
+                let value = self.expression(&for_expr.value_expr)?;
+                done.size = value.size();
+                elements.push(value);
+            }
             (Results::Object(_), None) => {}
         }
         Ok(done)
@@ -149,6 +160,8 @@ impl Evaluator<'_> {
 struct Done {
     unknown: bool,
     sensitive: bool,
+    /// Of what was added to the results.
+    size: usize,
 }
 
 enum Results {

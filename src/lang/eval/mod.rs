@@ -16,7 +16,8 @@ use hcl_edit::template::Template;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::value::{Number, Object, Type, Value, convert, unify};
 
-use super::{Scope, Source};
+use super::work::too_much_work;
+use super::{Meter, Scope, Source};
 
 pub(in crate::lang) use operator::equal;
 
@@ -25,12 +26,36 @@ pub(in crate::lang) use operator::equal;
 /// Every error is at the sub-expression that caused it; where parts are independent, the errors of all of them are
 /// found. Unknown and sensitive marks go from the operands to the result.
 pub fn eval(expr: &Expression, source: Source, scope: &dyn Scope) -> Result<Value, Diagnostics> {
-    Evaluator { source, scope, bindings: None }.expression(expr)
+    begin(source, scope, |evaluator| {
+        let value = evaluator.expression(expr)?;
+        evaluator.spend(made(&value), expr)?;
+        Ok(value)
+    })
 }
 
 /// The value of a text that is a template as a whole; a string, unless it is a single interpolation.
 pub fn eval_template(template: &Template, source: Source, scope: &dyn Scope) -> Result<Value, Diagnostics> {
-    Evaluator { source, scope, bindings: None }.template(template, template::Lines::Apart)
+    begin(source, scope, |evaluator| evaluator.template(template, template::Lines::Apart))
+}
+
+fn begin(source: Source, scope: &dyn Scope, work: impl FnOnce(&Evaluator<'_>) -> Evaluated) -> Evaluated {
+    let own = Meter::default();
+    let meter = scope.meter().unwrap_or(&own);
+    work(&Evaluator { source, scope, bindings: None, meter })
+}
+
+/// The steps that making a value takes.
+fn made(value: &Value) -> u64 {
+    steps(value.size(), 16)
+}
+
+/// The steps that looking through a value takes.
+fn seen(value: &Value) -> u64 {
+    steps(value.size(), 512)
+}
+
+fn steps(size: usize, each: usize) -> u64 {
+    u64::try_from(size / each).unwrap_or(u64::MAX)
 }
 
 #[derive(Clone, Copy)]
@@ -38,6 +63,7 @@ struct Evaluator<'a> {
     source: Source,
     scope: &'a dyn Scope,
     bindings: Option<&'a Binding<'a>>,
+    meter: &'a Meter<'a>,
 }
 
 /// A variable of a for-expression.
@@ -56,7 +82,11 @@ impl Evaluator<'_> {
 
     /// Expressions are bounded by the parser; the values that they build on, and come to, are bounded here.
     fn expression(&self, expr: &Expression) -> Evaluated {
+        self.spend(1, expr)?;
         let value = self.unbounded(expr)?;
+        if value.size() > Value::MAX_SIZE {
+            return Err(too_large("the value").at(self.span(expr)).into());
+        }
         if value.depth() > Value::MAX_DEPTH {
             let most = Value::MAX_DEPTH;
             return Err(Diagnostic::error(format!("the value has more than {most} levels inside each other"))
@@ -65,6 +95,14 @@ impl Evaluator<'_> {
                 .into());
         }
         Ok(value)
+    }
+
+    /// Counts work; past the bound, the error is at what was to be done next.
+    fn spend(&self, steps: u64, before: &(impl hcl_edit::Span + ?Sized)) -> Result<(), Diagnostics> {
+        if self.meter.spend(steps) {
+            return Ok(());
+        }
+        Err(too_much_work().label(self.span(before), "the bound was reached here").into())
     }
 
     fn unbounded(&self, expr: &Expression) -> Evaluated {
@@ -186,6 +224,7 @@ impl Evaluator<'_> {
         {
             return Ok(None);
         }
+        self.spend(seen(a).saturating_add(seen(b)), whole)?;
         let (a, b) = (a.ty(), b.ty());
         if a == b {
             return Ok(None);
@@ -213,6 +252,14 @@ impl Evaluator<'_> {
                 .into()
         })
     }
+}
+
+/// What is said of a value, or of what goes into one, that is larger than there may be; without its place.
+fn too_large(what: &str) -> Diagnostic {
+    Diagnostic::error(format!("{what} would have more than {} MiB", Value::MAX_SIZE >> 20))
+        .code("too_large")
+        .detail("each part counts 32 bytes and its text, as often as it stands there")
+        .help("look for texts and lists that are put together from themselves; keep large data in files that services read")
 }
 
 /// All the values, or all the errors.

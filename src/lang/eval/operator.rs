@@ -5,7 +5,7 @@ use hcl_edit::expr::{BinaryOp, BinaryOperator, Expression, UnaryOp, UnaryOperato
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::value::{Number, Type, Value, convert};
 
-use super::{Evaluated, Evaluator};
+use super::{Evaluated, Evaluator, seen};
 
 impl Evaluator<'_> {
     pub(super) fn unary(&self, operation: &UnaryOp) -> Evaluated {
@@ -37,6 +37,7 @@ impl Evaluator<'_> {
             BinaryOperator::Eq | BinaryOperator::NotEq => {
                 let (a, b) =
                     both(self.expression(&operation.lhs_expr), self.expression(&operation.rhs_expr))?;
+                self.spend(seen(&a).saturating_add(seen(&b)), operation)?;
                 let sensitive = a.contains_sensitive() || b.contains_sensitive();
                 let result = match equal(&a, &b) {
                     Some(equal) => (equal == (operator == BinaryOperator::Eq)).into(),

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::value::{Type, Value, convert};
 
 use super::iterate::Variables;
-use super::{Evaluated, Evaluator};
+use super::{Evaluated, Evaluator, steps, too_large};
 
 /// How far `~` strips.
 #[derive(Clone, Copy, PartialEq)]
@@ -24,6 +24,19 @@ struct Text {
     unknown: bool,
     sensitive: bool,
     diagnostics: Diagnostics,
+}
+
+impl Text {
+    /// Adds a part, where there is room for it.
+    fn add(&mut self, part: &str, evaluator: &Evaluator<'_>, from: &impl hcl_edit::Span) {
+        if self.written.len() + part.len() > Value::MAX_SIZE {
+            return self.diagnostics.push(too_large("the text").at(evaluator.span(from)));
+        }
+        match evaluator.spend(steps(part.len(), 16), from) {
+            Ok(()) => self.written.push_str(part),
+            Err(errors) => self.diagnostics.extend(errors),
+        }
+    }
 }
 
 impl Evaluator<'_> {
@@ -53,7 +66,7 @@ impl Evaluator<'_> {
                     if elements.peek().map_or(strip.1, |next| markers(next).0) {
                         literal = strip_end(literal, lines);
                     }
-                    text.written.push_str(literal);
+                    text.add(literal, self, template);
                 }
                 Element::Interpolation(interpolation) => self.interpolation(interpolation, text),
                 Element::Directive(directive) => match &**directive {
@@ -81,7 +94,7 @@ impl Evaluator<'_> {
             Ok(part) => {
                 text.sensitive |= part.is_sensitive();
                 match part.as_str() {
-                    Some(part) => text.written.push_str(part),
+                    Some(part) => text.add(part, self, &interpolation.expr),
                     None => text.unknown = true,
                 }
             }

@@ -4,7 +4,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::value::{Number, Repr, Type, Value, convert};
 
-use super::function::{Arguments, Function, FunctionError, function, parameter};
+use super::function::{Arguments, Function, FunctionError, function, parameter, room};
 use super::sequence::list;
 
 type Outcome = Result<Value, FunctionError>;
@@ -49,6 +49,7 @@ fn format_list(args: &Arguments<'_>) -> Outcome {
             _ => length = Some(elements.len()),
         }
     }
+    let mut size = 0usize;
     let texts: Result<Vec<_>, _> = (0..length.unwrap_or(1))
         .map(|row| {
             let row: Vec<_> = arguments
@@ -58,7 +59,9 @@ fn format_list(args: &Arguments<'_>) -> Outcome {
                     None => argument.clone(),
                 })
                 .collect();
-            format(args.text(0), &row).map(Value::from)
+            let text = format(args.text(0), &row).map(Value::from)?;
+            size = size.saturating_add(text.size());
+            room(size).map(|()| text)
         })
         .collect();
     Ok(list(Type::String, texts?))
@@ -122,7 +125,9 @@ fn format(template: &str, arguments: &[Value]) -> Result<String, FunctionError> 
                 format!("there is no argument {} for `%{}`", next + 1, verb.letter),
             ));
         };
-        text.push_str(&verb.format(argument, next + 1)?);
+        let formatted = verb.format(argument, next + 1)?;
+        room(text.len() + formatted.len())?;
+        text.push_str(&formatted);
         next += 1;
         highest = highest.max(next);
     }
@@ -259,7 +264,8 @@ impl Verb {
     }
 
     fn pad(&self, text: String, numeric: bool) -> String {
-        let missing = self.width.unwrap_or(0).saturating_sub(text.graphemes(true).count());
+        let width = self.width.unwrap_or(0);
+        let missing = width - text.graphemes(true).take(width).count();
         if missing == 0 {
             return text;
         }

@@ -194,6 +194,21 @@ pub struct FunctionError {
     pub reason: String,
 }
 
+/// That a result of `size` bytes, as [`Value::size`] counts them, is not too large. For functions that may make more than
+/// they are given, before they do.
+pub(super) fn room(size: usize) -> Result<(), FunctionError> {
+    if size <= Value::MAX_SIZE {
+        return Ok(());
+    }
+    let most = Value::MAX_SIZE >> 20;
+    Err(FunctionError::call(format!("the result would have more than {most} MiB, which no value may have")))
+}
+
+/// What so many parts count for in the size of a value, beside their texts.
+pub(super) fn parts(count: usize) -> usize {
+    count.saturating_mul(Value::NULL.size())
+}
+
 impl FunctionError {
     /// An error about one argument.
     pub fn argument(index: usize, reason: impl Into<String>) -> Self {

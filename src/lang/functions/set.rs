@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::value::{Repr, Type, Value, convert, unify};
 
-use super::function::{Arguments, Function, FunctionError, function, parameter};
+use super::function::{Arguments, Function, FunctionError, function, parameter, parts, room};
 use super::sequence::list;
 
 type Outcome = Result<Value, FunctionError>;
@@ -82,6 +82,7 @@ fn product(args: &Arguments<'_>) -> Outcome {
     if count.is_none_or(|count| count > PRODUCT_LIMIT) {
         return Err(FunctionError::call(format!("more than {PRODUCT_LIMIT} combinations")));
     }
+    room(parts(count.unwrap_or(usize::MAX).saturating_mul(elements.len() + 1)))?;
     let mut combinations: Vec<Vec<Value>> = vec![Vec::new()];
     for (_, part) in &elements {
         combinations = combinations

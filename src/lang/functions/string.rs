@@ -5,7 +5,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::value::{Object, Type, Value};
 
-use super::function::{Arguments, Function, FunctionError, function, parameter};
+use super::function::{Arguments, Function, FunctionError, function, parameter, parts, room};
 use super::sequence::list;
 
 type Outcome = Result<Value, FunctionError>;
@@ -88,7 +88,7 @@ pub(super) fn functions() -> Vec<Function> {
         function("split", "The parts between the separators.")
             .takes(text("separator"))
             .takes(text("str"))
-            .gives(Type::List(Type::String.into()), |args| Ok(split(args))),
+            .gives(Type::List(Type::String.into()), split),
         function("replace", "Replaces a text, or a regular expression between slashes, wherever it stands.")
             .takes(text("str"))
             .takes(text("substr"))
@@ -133,7 +133,9 @@ fn indent(args: &Arguments<'_>) -> Outcome {
     let Some(spaces) = spaces else {
         return Err(FunctionError::argument(0, "from 0 to 1000 spaces are possible"));
     };
-    Ok(args.text(1).replace('\n', &format!("\n{}", " ".repeat(spaces))).into())
+    let text = args.text(1);
+    room(text.len().saturating_add(text.matches('\n').count().saturating_mul(spaces)))?;
+    Ok(text.replace('\n', &format!("\n{}", " ".repeat(spaces))).into())
 }
 
 fn substr(args: &Arguments<'_>) -> Outcome {
@@ -149,7 +151,7 @@ fn substr(args: &Arguments<'_>) -> Outcome {
 }
 
 fn join(args: &Arguments<'_>) -> Outcome {
-    let mut parts = Vec::new();
+    let mut parts: Vec<&str> = Vec::new();
     for (index, list) in args.values().iter().enumerate().skip(1) {
         for (position, element) in list.as_elements().unwrap_or_default().iter().enumerate() {
             let Some(part) = element.as_str() else {
@@ -158,17 +160,20 @@ fn join(args: &Arguments<'_>) -> Outcome {
             parts.push(part);
         }
     }
+    let separators = args.text(0).len().saturating_mul(parts.len());
+    room(parts.iter().fold(separators, |size, part| size.saturating_add(part.len())))?;
     Ok(parts.join(args.text(0)).into())
 }
 
-fn split(args: &Arguments<'_>) -> Value {
+fn split(args: &Arguments<'_>) -> Outcome {
     let (separator, whole) = (args.text(0), args.text(1));
+    room(parts(whole.matches(separator).count()).saturating_add(whole.len()))?;
     let parts: Vec<Value> = if separator.is_empty() {
         whole.chars().map(|char| Value::from(char.to_string())).collect()
     } else {
         whole.split(separator).map(Value::from).collect()
     };
-    list(Type::String, parts)
+    Ok(list(Type::String, parts))
 }
 
 fn pattern(text: &str, argument: usize) -> Result<Regex, FunctionError> {
@@ -181,11 +186,21 @@ fn pattern(text: &str, argument: usize) -> Result<Regex, FunctionError> {
 
 fn replace(args: &Arguments<'_>) -> Outcome {
     let (whole, part, by) = (args.text(0), args.text(1), args.text(2));
-    let inner = part.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
-    Ok(match inner {
-        Some(inner) => pattern(inner, 1)?.replace_all(whole, by).into_owned().into(),
-        None => whole.replace(part, by).into(),
-    })
+    let Some(inner) = part.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) else {
+        room(whole.matches(part).count().saturating_mul(by.len()).saturating_add(whole.len()))?;
+        return Ok(whole.replace(part, by).into());
+    };
+    let groups = by.matches('$').count();
+    let (mut text, mut end) = (String::new(), 0);
+    for captures in pattern(inner, 1)?.captures_iter(whole) {
+        let Some(found) = captures.get(0) else { continue };
+        room(text.len() + whole.len() + by.len() + groups.saturating_mul(found.len()))?;
+        text.push_str(&whole[end..found.start()]);
+        captures.expand(by, &mut text);
+        end = found.end();
+    }
+    text.push_str(&whole[end..]);
+    Ok(text.into())
 }
 
 fn first_match(args: &Arguments<'_>) -> Outcome {
@@ -198,9 +213,13 @@ fn first_match(args: &Arguments<'_>) -> Outcome {
 
 fn all_matches(args: &Arguments<'_>) -> Outcome {
     let pattern = pattern(args.text(0), 0)?;
-    let matches: Result<Vec<_>, _> =
-        pattern.captures_iter(args.text(1)).map(|captures| groups(&pattern, &captures)).collect();
-    let matches = matches?;
+    let (mut matches, mut size) = (Vec::new(), 0usize);
+    for captures in pattern.captures_iter(args.text(1)) {
+        let found = groups(&pattern, &captures)?;
+        size = size.saturating_add(found.size());
+        room(size)?;
+        matches.push(found);
+    }
     let element = matches.first().map_or(Type::String, Value::ty);
     Ok(list(element, matches))
 }
