@@ -138,11 +138,11 @@ fn what_is_not_a_state_says_so() {
     };
     insta::assert_snapshot!(read("{\"version\": 1, \"serial\""), @r"
     `…/state/default.json` is not a state document: EOF while parsing an object at line 1 column 23
-    put back the newest document of `.vsa/backups/`, or the one of your repository
+    put back the newest document of `.vsa/backups/`, where there is one, or that of your repository
     ");
     insta::assert_snapshot!(read("{\"version\": 1}"), @r"
     `…/state/default.json` is not a state document: missing field `serial` at line 1 column 14
-    put back the newest document of `.vsa/backups/`, or the one of your repository
+    put back the newest document of `.vsa/backups/`, where there is one, or that of your repository
     ");
     insta::assert_snapshot!(read("{\"version\": 7, \"vsa_version\": \"9.0.0\", \"planets\": []}"), @r"
     `…/state/default.json` has state format 7; this vsa knows format 1 only
@@ -150,7 +150,7 @@ fn what_is_not_a_state_says_so() {
     ");
     insta::assert_snapshot!(read(""), @r"
     `…/state/default.json` is not a state document: EOF while parsing a value at line 1 column 0
-    put back the newest document of `.vsa/backups/`, or the one of your repository
+    put back the newest document of `.vsa/backups/`, where there is one, or that of your repository
     ");
 }
 
@@ -302,4 +302,26 @@ fn what_is_no_file_is_not_read() {
     fs::create_dir_all(layout.key().parent().unwrap()).unwrap();
     nix::unistd::mkfifo(&layout.key(), nix::sys::stat::Mode::S_IRUSR).unwrap();
     assert!(read_key(&layout.key()).unwrap_err().to_string().contains("a named pipe, not a file"));
+}
+
+#[test]
+fn a_state_that_is_a_link_stays_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("kept");
+    fs::create_dir(&kept).unwrap();
+    let (link, target) = (directory.path().join("default.json"), kept.join("vps-01.json"));
+    std::os::unix::fs::symlink("kept/vps-01.json", &link).unwrap();
+    let file = StateFile::at(&link, directory.path().join("backups"));
+    let error = format!("{:?}", file.write(&state(1)).unwrap_err());
+    assert!(error.contains("follow the link"), "{error}");
+    fs::write(&target, to_text(&state(1)).unwrap()).unwrap();
+    file.try_write().unwrap();
+    file.write(&state(100)).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(file.read().unwrap().unwrap().serial, 100);
+    assert!(!target.is_symlink());
+    let former = directory.path().join("backups").join("1.json");
+    assert!(former.is_file() && !former.is_symlink());
+    let names: Vec<_> = fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["vps-01.json"]);
 }

@@ -152,6 +152,9 @@ impl Report {
 /// Who keeps the state.
 #[async_trait]
 pub trait States: Send + Sync {
+    /// Finds out, before anything is changed, whether the state can be stored.
+    async fn try_write(&self) -> Result<(), Diagnostic>;
+
     /// Stores the state as it is now, so that it lasts. Called at the commit and at the end; counts the serial.
     async fn write(&self, state: &mut State) -> Result<(), Diagnostic>;
 }

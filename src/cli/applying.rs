@@ -85,6 +85,14 @@ struct Keeper<'a> {
 
 #[async_trait]
 impl States for Keeper<'_> {
+    async fn try_write(&self) -> Result<(), Diagnostic> {
+        self.file.try_write().map_err(|error| {
+            error
+                .diagnostic()
+                .help("nothing was done: a state that cannot be kept is found before, not after")
+        })
+    }
+
     async fn write(&self, state: &mut State) -> Result<(), Diagnostic> {
         state.serial += 1;
         env!("CARGO_PKG_VERSION").clone_into(&mut state.vsa_version);

@@ -171,7 +171,7 @@ fn foreign_journal(invocation: &Invocation, lineage: &str, interrupted: &Interru
             interrupted.header.lineage,
             state.display()
         ))
-        .help("put the state back that it belongs to: `.vsa/backups/` has former ones")
+        .help("put the state back that it belongs to: from a backup of yours, or from `.vsa/backups/`, where it has any")
         .help("or move the journal away; what its run had begun is known to nobody then")
 }
 

@@ -109,7 +109,7 @@ impl Owner {
                     spec.root.display(),
                 ))
                 .help("give the node another `root`, or destroy the other configuration first")
-                .help("where it is this configuration and its state is lost, put the state back: `.vsa/backups/` has former ones")
+                .help("where it is this configuration and its state is lost, put the state back: from a backup of yours, or from `.vsa/backups/`, where it has any")
                 .on(&spec.address)
         })
     }

@@ -69,7 +69,7 @@ impl Error {
             },
             Self::Malformed { .. } => diagnostic
                 .detail("the state is written whole and renamed into place, so it was edited or damaged by something else")
-                .help("put back the newest document of `.vsa/backups/`, or the one of your repository"),
+                .help("put back the newest document of `.vsa/backups/`, where there is one, or that of your repository"),
             Self::Version { version, written_by, .. } if *version > u64::from(state::VERSION) => {
                 diagnostic.help(match written_by {
                     Some(vsa) => format!("use vsa {vsa} or later"),
@@ -77,7 +77,7 @@ impl Error {
                 })
             }
             Self::Version { .. } => {
-                diagnostic.help("put back the newest document of `.vsa/backups/`, or the one of your repository")
+                diagnostic.help("put back the newest document of `.vsa/backups/`, where there is one, or that of your repository")
             }
             Self::Locked { holder, .. } => {
                 let diagnostic = match holder {

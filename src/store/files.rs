@@ -34,15 +34,31 @@ pub(super) fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Finds out whether [`replace`] will be able to, changing nothing: a directory may be read-only, a disk full.
+pub(super) fn try_beside(path: &Path) -> Result<(), Error> {
+    let temporary = beside(path);
+    let attempt = || {
+        remove_if_there(&temporary)?;
+        create_private(&temporary, b" ")?;
+        fs::remove_file(&temporary)
+    };
+    attempt().map_err(Error::io("write", path))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Puts a private file in the place of whatever is there, so that a reader sees the old bytes or the new ones, also
 /// after a power cut. The caller holds a lock: the temporary name is the same for all.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let temporary = beside(path);
     let write = || {
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => create_private(&temporary, bytes)?,
-        }
+        remove_if_there(&temporary)?;
+        create_private(&temporary, bytes)?;
         fs::rename(&temporary, path)?;
         sync_parent(path)
     };

@@ -1,11 +1,12 @@
 //! What `vsa init` makes beside a configuration.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::files::make_directory;
 use super::{Error, Layout, create_key, read_key};
+use crate::host::read_file;
 
 /// The line that keeps local data out of a repository.
 const IGNORED: &str = ".vsa/";
@@ -30,8 +31,8 @@ pub fn init(layout: &Layout, with_key: bool) -> Result<Initialised, Error> {
         }
     }
     let ignore = layout.configuration().join(".gitignore");
-    let text = match fs::read_to_string(&ignore) {
-        Ok(text) => text,
+    let text = match read_file(&ignore) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(Error::io("read", &ignore)(error)),
     };

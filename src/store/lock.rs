@@ -1,7 +1,7 @@
 //! The lock of a state.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::files::{PRIVATE, make_directory};
+use crate::host::{open_file, read_file};
 
 /// How often a lock that another run holds is tried again.
 const RETRY: Duration = Duration::from_millis(50);
@@ -77,10 +78,9 @@ impl Lock {
 
     /// Who wrote itself into the lock file, where somebody did.
     pub fn holder(path: &Path) -> Result<Option<Holder>, Error> {
-        let mut text = String::new();
-        match File::open(path).and_then(|mut file| file.read_to_string(&mut text)) {
+        match read_file(path) {
             // Between the lock and the announcement there is nothing to read yet.
-            Ok(_) => Ok(serde_json::from_str(&text).ok()),
+            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", path)(error)),
         }
@@ -88,7 +88,7 @@ impl Lock {
 
     /// Whether a run holds the lock now.
     pub fn is_held(path: &Path) -> Result<bool, Error> {
-        let file = match File::open(path) {
+        let file = match open_file(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(Error::io("open", path)(error)),

@@ -10,7 +10,7 @@ use serde_json::ser::Formatter;
 use crate::host::read_file;
 use crate::state::{State, VERSION};
 
-use super::files::{make_private_directory, replace};
+use super::files::{make_directory, make_private_directory, replace, try_beside};
 use super::{Error, Layout};
 
 /// How many former documents are kept.
@@ -63,11 +63,33 @@ impl StateFile {
     /// The former document is untouched where it fails.
     pub fn write(&self, state: &State) -> Result<(), Error> {
         let text = to_text(state).map_err(|error| Error::io("write", &self.path)(error.into()))?;
-        self.keep_former()?;
-        if let Some(parent) = self.path.parent() {
-            super::files::make_directory(parent)?;
+        let place = self.place()?;
+        self.keep_former(&place)?;
+        replace(&place, &text)
+    }
+
+    /// Finds out whether [`StateFile::write`] will be able to, changing nothing.
+    ///
+    /// # Errors
+    /// As it would fail.
+    pub fn try_write(&self) -> Result<(), Error> {
+        try_beside(&self.place()?)?;
+        if self.path.exists() {
+            make_private_directory(&self.backups)?;
+            try_beside(&self.former(0))?;
         }
-        replace(&self.path, &text)
+        Ok(())
+    }
+
+    /// Where the document is in truth, its directory made: a link to it stays one.
+    fn place(&self) -> Result<PathBuf, Error> {
+        if let Some(parent) = self.path.parent() {
+            make_directory(parent)?;
+        }
+        if !self.path.is_symlink() {
+            return Ok(self.path.clone());
+        }
+        self.path.canonicalize().map_err(Error::io("follow the link", &self.path))
     }
 
     /// The serials of the former documents that are kept, oldest first.
@@ -97,11 +119,11 @@ impl StateFile {
         self.backups.join(format!("{serial}.json"))
     }
 
-    fn keep_former(&self) -> Result<(), Error> {
-        let bytes = match read_file(&self.path) {
+    fn keep_former(&self, place: &Path) -> Result<(), Error> {
+        let bytes = match read_file(place) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(Error::io("read", &self.path)(error)),
+            Err(error) => return Err(Error::io("read", place)(error)),
         };
         let serial = serde_json::from_slice::<Header>(&bytes).map_or(0, |header| header.serial);
         make_private_directory(&self.backups)?;
@@ -114,7 +136,7 @@ impl StateFile {
         }
         // The document is never written in place, so a second name for it is a copy of it. Other file systems may
         // have no such names, or the backups may be on another one.
-        if fs::hard_link(&self.path, &former).is_err() {
+        if fs::hard_link(place, &former).is_err() {
             replace(&former, &bytes)?;
         }
         let serials = self.serials()?;

@@ -46,6 +46,10 @@ pub struct Memory(pub Mutex<Option<State>>);
 
 #[async_trait]
 impl States for Memory {
+    async fn try_write(&self) -> Result<(), Diagnostic> {
+        Ok(())
+    }
+
     async fn write(&self, state: &mut State) -> Result<(), Diagnostic> {
         state.serial += 1;
         *self.0.lock().unwrap() = Some(state.clone());

@@ -13,10 +13,10 @@ use crate::host::{pause, read_file, sync_parent};
 use crate::state::State;
 
 /// Reads a journal: `None` where there is none, because the last run came to its end. A torn last line is one that
-/// was never relied on.
+/// was never relied on. The first one is never torn: a journal gets its name with that record whole on disk.
 ///
 /// # Errors
-/// A journal that cannot be read, or is of a later version.
+/// A journal that cannot be read, is of a later version, or is not as a run writes it, however that was killed.
 pub fn read(path: &Path) -> Result<Option<Interrupted>, Diagnostic> {
     let text = match read_file(path) {
         Ok(text) => text,
@@ -40,18 +40,25 @@ pub fn read(path: &Path) -> Result<Option<Interrupted>, Diagnostic> {
                 header = Some(*begin);
                 records.clear();
             }
-            Ok(record) => records.push(record),
-            Err(_) if lines.peek().is_none() => {}
-            Err(error) => {
-                return Err(Diagnostic::error(format!("the journal `{}` is damaged", path.display()))
-                    .detail(error.to_string())
-                    .help(
-                        "restore it from a backup, or remove it; then see with `vsa plan` what is left to do",
-                    ));
+            Ok(_) if header.is_none() => {
+                return Err(damaged(path, "its first line is not that of a run's beginning"));
             }
+            Ok(record) => records.push(record),
+            Err(_) if header.is_some() && lines.peek().is_none() => {}
+            Err(error) => return Err(damaged(path, error)),
         }
     }
-    Ok(header.map(|header| Interrupted { header, records }))
+    let header = header.ok_or_else(|| damaged(path, "it is empty"))?;
+    Ok(Some(Interrupted { header, records }))
+}
+
+/// Of a journal that no kill leaves so: what its run had begun must not go unnoticed.
+fn damaged(path: &Path, why: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::error(format!("the journal `{}` is damaged", path.display()))
+        .code("damaged_journal")
+        .detail(why.to_string())
+        .help("put it back as the interrupted run left it, and run `vsa apply` again: it finishes what was begun")
+        .help("or move it away; what its run had begun is known to nobody then, so look at the node yourself")
 }
 
 fn failed(what: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
@@ -82,7 +89,9 @@ impl Journal {
             header: header.clone(),
             records: Vec::new(),
         };
-        journal.append(&[Record::Begin(Box::new(header))], true)?;
+        journal.append(&[Record::Begin(Box::new(header))], true).inspect_err(|_| {
+            let _ = std::fs::remove_file(&new);
+        })?;
         journal.records.clear();
         pause::around(|| std::fs::rename(&new, path).and_then(|()| sync_parent(path)))
             .map_err(|error| failed("write", path, &error))?;

@@ -159,6 +159,12 @@ fn a_torn_line_was_never_relied_on() {
     }
     std::fs::write(&path, [b"rubbish\n", &*whole].concat()).unwrap();
     assert!(read(&path).is_err(), "damage in the middle is not a kill");
+    let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for no_beginning in [&b""[..], b"\n", &whole[..first / 2], &whole[first..], b"{}\n"] {
+        std::fs::write(&path, no_beginning).unwrap();
+        let error = read(&path).unwrap_err();
+        assert_eq!(error.code, Some("damaged_journal"), "no kill leaves a journal without its beginning");
+    }
     let mut journal = Journal::begin(&path, header()).unwrap();
     journal.end().unwrap();
     assert!(read(&path).unwrap().is_none());

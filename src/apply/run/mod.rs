@@ -83,6 +83,7 @@ async fn begin(
     interrupt: Interrupt,
 ) -> Result<(Work, Option<Interrupted>), Diagnostic> {
     let mut prior = run.prior.clone();
+    states.try_write().await?;
     let interrupted = journal::read(&run.journal)?;
     if interrupted.is_some() {
         pause_around(states.write(&mut prior)).await?;
