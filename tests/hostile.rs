@@ -1,10 +1,12 @@
 //! What a clumsy or hostile hand does to the command line, the state and the terminal: each a diagnostic or a line
 //! that is what it seems to be, never a panic.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::Stdio;
 
-use crate::support::Workspace;
+use crate::support::{Run, Workspace};
 
 /// A tenant, and an output whose value would steer a terminal.
 const STEERING: &str = r#"
@@ -116,7 +118,7 @@ fn a_lost_state_is_told_from_a_foreign_node() {
     workspace.write_node("").write("main.hcl", STEERING);
     drop(workspace.apply());
     fs::remove_file(workspace.configuration().join("state/default.json")).unwrap();
-    drop(workspace.vsa(["plan"]).code(1).says("`.vsa/backups/` has former ones"));
+    drop(workspace.vsa(["plan"]).code(1).says("from `.vsa/backups/`, where it has any"));
 }
 
 #[test]
@@ -173,4 +175,115 @@ fn a_line_that_is_not_hcl_shows_no_secret() {
         let json = workspace.vsa(["validate", "-json"]).code(1);
         assert!(!format!("{plan}{json}").contains("hunter2"), "{plan}{json}");
     }
+}
+
+#[test]
+fn only_files_are_read_and_none_is_left_out_unsaid() {
+    let workspace = Workspace::new();
+    let pipe = |name: &str| {
+        let path = workspace.configuration().join(name);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        path
+    };
+    workspace.write("main.hcl", "");
+    let values = pipe("prod.vsavars.hcl");
+    let values = values.to_str().unwrap();
+    drop(workspace.vsa(["validate", "-var-file", values]).code(1).says("it is a named pipe, not a file"));
+    drop(workspace.vsa(["validate", "-var-file", "/dev/zero"]).code(1).says("it is a device, not a file"));
+    drop(workspace.vsa(["apply", values]).code(1).says("it is a named pipe, not a file"));
+    for path in [values, "/dev/zero"] {
+        workspace.write("main.hcl", format!("output \"text\" {{\n  value = file(\"{path}\")\n}}\n"));
+        drop(workspace.vsa(["validate"]).code(1).says(", not a file"));
+    }
+    let large = workspace.configuration().join("large");
+    fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
+    workspace.write("main.hcl", "output \"text\" {\n  value = file(\"large\")\n}\n");
+    drop(workspace.vsa(["validate"]).code(1).says("it is larger than 64 MiB"));
+    workspace.write("main.hcl", "");
+    for (name, target) in [("a.hcl", "/dev/zero"), ("b.auto.vsavars.hcl", values)] {
+        let link = workspace.configuration().join(name);
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        drop(workspace.vsa(["validate"]).code(1).says(&format!("`{name}` cannot be read")));
+        fs::remove_file(link).unwrap();
+    }
+    // A link to a file is that file.
+    fs::rename(workspace.configuration().join("main.hcl"), workspace.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", workspace.configuration().join("main.hcl")).unwrap();
+    drop(workspace.vsa(["validate"]).code(0));
+    let unsaid = workspace.configuration().join(OsStr::from_bytes(b"tenants-\xff.hcl"));
+    fs::write(&unsaid, "tenant \"acme\" {}\n").unwrap();
+    for command in ["validate", "plan"] {
+        drop(workspace.vsa([command]).code(1).says("the name of `tenants-\u{fffd}.hcl` is not UTF-8"));
+    }
+}
+
+#[test]
+fn names_of_files_do_not_steer_the_terminal_either() {
+    let workspace = Workspace::new();
+    let name = "a\u{1b}[31m\nerror: forged\u{202e}.hcl";
+    workspace.write(name, "tenant \"acme\" {\n  nonsense = file(\"\\u001b[2J\\nerror: forged\")\n}\n");
+    let missing = "no\u{1b}[31m\nerror: forged";
+    for arguments in [
+        &["validate"][..],
+        &["-chdir", missing, "plan"],
+        &["plan", "-var-file", missing],
+        &["apply", missing],
+    ] {
+        let run = workspace.vsa(arguments).code(1);
+        assert!(!steers(&run.stderr), "{run}");
+        assert!(!run.stderr.lines().any(|line| line.starts_with("error: forged")), "{run}");
+    }
+}
+
+#[test]
+fn what_is_not_text_is_said_and_nothing_is_left() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write_node("").write("main.hcl", "variable \"x\" {\n  default = \"\"\n}\n");
+    for name in ["VSA_VAR_x", "VSA_ROOT", "VSA_KEY"] {
+        let mut command = workspace.command(["validate"]);
+        command.env(name, OsStr::from_bytes(b"\xff"));
+        drop(Run::of(command).code(1).says(&format!("`{name}` is not UTF-8 text")));
+    }
+    let directory = workspace.path().join(OsStr::from_bytes(b"site-\xff"));
+    fs::rename(workspace.configuration(), &directory).unwrap();
+    for arguments in [&["plan"][..], &["apply", "-auto-approve"]] {
+        let mut command = workspace.command(arguments);
+        command.current_dir(&directory);
+        drop(Run::of(command).code(1).says("has a name that is not UTF-8"));
+    }
+    assert!(!directory.join(".vsa").exists());
+    let mut command = workspace.command(["version"]);
+    command.current_dir(&directory);
+    drop(Run::of(command).code(0));
+    fs::rename(&directory, workspace.configuration()).unwrap();
+}
+
+#[test]
+fn a_state_that_cannot_be_kept_is_found_before_anything_is_changed() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write_node("").write("main.hcl", STEERING);
+    drop(workspace.apply());
+    workspace.write("more.hcl", "tenant \"beta\" {\n  name = \"Beta\"\n}\n");
+    let before = workspace.read("state/default.json");
+    for obstacle in ["state/.default.json.new", ".vsa/backups"] {
+        let path = workspace.configuration().join(obstacle);
+        let away = workspace.path().join("away");
+        if path.exists() {
+            fs::rename(&path, &away).unwrap();
+        }
+        // What root cannot write to either.
+        let tight = if obstacle.ends_with("backups") { path.clone() } else { path.join("inside") };
+        fs::create_dir_all(tight.parent().unwrap()).unwrap();
+        fs::write(&tight, "").unwrap();
+        let run = workspace.vsa(["apply", "-auto-approve"]).code(1).says("nothing was changed");
+        assert_eq!(workspace.live_generation(), 1, "{run}");
+        assert_eq!(workspace.read("state/default.json"), before);
+        assert!(!workspace.configuration().join(".vsa/journal.jsonl").exists());
+        let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
+        if away.exists() {
+            fs::rename(&away, &path).unwrap();
+        }
+    }
+    drop(workspace.apply());
+    drop(workspace.assert_nothing_to_do());
 }

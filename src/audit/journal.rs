@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::host::open_file;
 use crate::state::AuditHead;
 
 use super::Error;
@@ -190,7 +191,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
+        let file = open_file(path).map_err(Error::io("read", path))?;
         Ok(Self { reader: BufReader::with_capacity(1 << 18, file), path: path.to_owned() })
     }
 }

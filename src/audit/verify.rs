@@ -5,6 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
+use crate::host::open_file;
 use crate::state::AuditHead;
 
 use super::Error;
@@ -256,7 +257,7 @@ impl Chain {
 
 /// Keeps other processes from appending while the log is read; there is nothing to keep where there is no file.
 fn lock_shared(jsonl: &Path) -> Result<Option<File>, Error> {
-    let file = match File::open(jsonl) {
+    let file = match open_file(jsonl) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", jsonl)(error)),

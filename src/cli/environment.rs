@@ -21,6 +21,8 @@ pub struct Environment {
     pub directory: Option<PathBuf>,
     /// The user that ran `sudo`.
     pub sudo_user: Option<String>,
+    /// A `VSA_` variable that is set to what is no UTF-8 text, which must not count as unset.
+    pub unreadable: Option<String>,
     /// The CI job, as the usual runners name it.
     pub job: Option<String>,
 }
@@ -39,7 +41,11 @@ impl Environment {
             let name = name.to_str()?.strip_prefix("VSA_VAR_")?.to_owned();
             Some((name, value.to_str()?.to_owned()))
         });
+        let mut not_text = std::env::vars_os().filter(|(_, value)| value.to_str().is_none());
+        let unreadable =
+            not_text.find_map(|(name, _)| name.into_string().ok().filter(|name| name.starts_with("VSA_")));
         Self {
+            unreadable,
             variables: variables.collect(),
             root: text("VSA_ROOT").map(PathBuf::from),
             key: text("VSA_KEY").map(Zeroizing::new),

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::audit::{self, Run, Verification};
 use crate::config::{self, AuditSettings, Declared, Settings};
 use crate::diag::{Diagnostic, Sources};
-use crate::host::{Host, LocalHost, clock};
+use crate::host::{Host, LocalHost, clock, read_file_within};
 use crate::kinds::{Registry, registry};
 use crate::plan::kind::Base;
 use crate::resource::Tree;
 use crate::state::{AuditHead, Key, State};
 use crate::store::{self, Holder, Layout, Lock, StateFile};
+use crate::value::Value;
 
 use super::arguments::{Global, LockFlags, VariableFlag, VariableFlags};
 use super::auditing::{Auditing, actor};
@@ -54,6 +55,12 @@ impl Invocation {
         (command, audited): (&str, Audited),
         arguments: &[String],
     ) -> Result<Self, Failure> {
+        if let Some(name) = &environment.unreadable {
+            return Err(Diagnostic::error(format!("`{name}` is not UTF-8 text"))
+                .detail("its value in the environment is not repeated here, because it may be a secret")
+                .help("set it to text in the encoding UTF-8, or unset it")
+                .into());
+        }
         let unknown = || Diagnostic::error("the current directory is not known").help("use `-chdir=DIR`");
         let here = environment.directory.clone().ok_or_else(unknown)?;
         let wanted = global.chdir.as_ref().map_or_else(|| here.clone(), |chdir| here.join(chdir));
@@ -62,6 +69,11 @@ impl Invocation {
             .ok()
             .filter(|directory| directory.is_dir())
             .ok_or_else(|| Diagnostic::error(format!("`{}` is not a directory", wanted.display())))?;
+        if directory.to_str().is_none() {
+            return Err(Diagnostic::error(format!("`{}` has a name that is not UTF-8", directory.display()))
+                .help("state, journal and nginx files hold paths as text: rename the directory, or move it")
+                .into());
+        }
         let program = std::env::current_exe()
             .map_err(|error| Diagnostic::error(format!("the program does not know where it is: {error}")))?;
         let host = LocalHost::new(program);
@@ -262,6 +274,11 @@ impl Invocation {
         let mut files = Vec::new();
         for entry in directory.read_dir().map_err(unreadable)? {
             let name = PathBuf::from(entry.map_err(unreadable)?.file_name());
+            if config::may_be_source(&name) {
+                return Err(Diagnostic::error(format!("the name of `{}` is not UTF-8", name.display()))
+                    .help("rename it: what it declares would be missing")
+                    .into());
+            }
             if config::is_source(&name) && !directory.join(&name).is_dir() {
                 files.push(read(directory, &name)?);
             }
@@ -375,9 +392,12 @@ fn system(root: Option<&Path>) -> Result<PathBuf, Failure> {
         .into())
 }
 
+/// How large a file of the configuration, or one that a function reads, may be, in bytes: a value holds no more.
+const LARGEST: u64 = Value::MAX_SIZE as u64;
+
 /// Reads a file of the configuration; `path` is relative to `directory`.
 fn read(directory: &Path, path: &Path) -> Result<config::File, Failure> {
-    let bytes = std::fs::read(directory.join(path))
+    let bytes = read_file_within(&directory.join(path), LARGEST)
         .map_err(|error| Diagnostic::error(format!("`{}` cannot be read: {error}", path.display())))?;
     Ok(config::File { path: path.to_owned(), bytes })
 }
@@ -389,7 +409,7 @@ struct Files {
 
 impl crate::lang::Environment for Files {
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        std::fs::read(self.directory.join(path)).map_err(|error| error.to_string())
+        read_file_within(&self.directory.join(path), LARGEST).map_err(|error| error.to_string())
     }
 
     fn tree(&self, path: &Path) -> Result<Tree, String> {

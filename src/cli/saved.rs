@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::config::{self, Declared};
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
-use crate::host::clock;
+use crate::host::{clock, read_file};
 use crate::plan::{Plan, Preflight};
 use crate::state::Key;
 use crate::value::{Repr, Value};
@@ -190,7 +190,7 @@ fn write(path: &Path, saved: &Saved) -> Result<(), Failure> {
 
 /// Reads a plan file.
 pub(crate) fn read(path: &Path) -> Result<Saved, Failure> {
-    let bytes = std::fs::read(path)
+    let bytes = read_file(path)
         .map_err(|error| Diagnostic::error(format!("{} cannot be read: {error}", path.display())))?;
     let header: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
     match header.get("version").and_then(serde_json::Value::as_u64) {

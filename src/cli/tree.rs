@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use crate::host::read_file_within;
 use crate::resource::{Leaf, Tree};
 
 /// More files than this below one directory are a slip: somebody's `node_modules`.
@@ -28,7 +29,8 @@ pub(super) fn read(directory: &Path) -> Result<Tree, String> {
             if metadata.is_dir() {
                 pending.push((entry.path(), format!("{path}/")));
             } else if metadata.is_file() {
-                let text = fs::read(entry.path()).map_err(|error| format!("`{path}`: {error}"))?;
+                let text = read_file_within(&entry.path(), MOST_BYTES as u64)
+                    .map_err(|error| format!("`{path}`: {error}"))?;
                 bytes += text.len();
                 let executable = metadata.permissions().mode() & 0o100 != 0;
                 tree.insert(path.into(), Leaf { bytes: text.into(), executable });

@@ -73,6 +73,13 @@ pub fn is_source(path: &Path) -> bool {
     role(path).is_some()
 }
 
+/// Whether a file would be read by the end of its name, but has one that is not UTF-8 and cannot be said.
+pub fn may_be_source(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let bytes = name.as_encoded_bytes();
+    name.to_str().is_none() && bytes.ends_with(b".hcl") && !bytes.starts_with(b".")
+}
+
 /// Whether a file of the configuration's directory holds values of variables, which may be secret.
 pub fn holds_values(path: &Path) -> bool {
     matches!(role(path), Some(Role::Values | Role::AutomaticValues))

@@ -30,7 +30,7 @@ use crate::resource::Resource;
 use crate::schema::Vocabulary;
 use crate::value::Value;
 
-pub use input::{Argument, File, Input, VARIABLE_PREFIX, holds_values, is_source};
+pub use input::{Argument, File, Input, VARIABLE_PREFIX, holds_values, is_source, may_be_source};
 pub use settings::{AuditSettings, Settings};
 
 use declarations::{Kind, declarations};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{Diagnostic, Severity, SourceFile, Sources, steers};
+use super::{Diagnostic, Severity, SourceFile, Sources, steers, visible};
 
 /// How diagnostics are drawn.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,7 +23,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
-    let mut title = level.primary_title(diagnostic.summary.as_str());
+    let mut title = level.primary_title(visible(&diagnostic.summary));
     if let Some(code) = diagnostic.code {
         title = title.id(code);
     }
@@ -50,7 +50,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
     for (file, places) in files {
         let (lines, start) = lines(&file.text, places.iter().map(|(_, range, _)| range));
         let first = file.text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let path = file.path.to_string_lossy().into_owned();
+        let path = visible(&file.path.to_string_lossy()).into_owned();
         let snippet = Snippet::source(seen(lines)).line_start(first).path(path);
         let annotations = places.into_iter().map(|(kind, range, text)| {
             let within = |at: usize| {
@@ -58,7 +58,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
                 seen(&lines[..at]).len()
             };
             let annotation = kind.span(within(range.start)..within(range.end));
-            if text.is_empty() { annotation } else { annotation.label(text) }
+            if text.is_empty() { annotation } else { annotation.label(visible(text)) }
         });
         group = group.element(snippet.annotations(annotations));
     }
@@ -68,15 +68,20 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
         group = group.element(Level::NOTE.with_name("on").message(address.to_string()));
     }
     if !diagnostic.detail.is_empty() {
-        group = group.element(Level::NOTE.message(diagnostic.detail.as_str()));
+        group = group.element(Level::NOTE.message(several_lines(&diagnostic.detail)));
     }
     for help in &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(visible(help)));
     }
     let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
     let mut text = renderer.decor_style(DecorStyle::Ascii).render(&[group]);
     text.push('\n');
     text
+}
+
+/// A text of several lines with each of them [`visible`]; what they are is drawn further in than what begins a diagnostic.
+fn several_lines(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// A text of a file with U+FFFD for what is not seen; columns stay. Control characters are drawn by the renderer.

@@ -29,12 +29,29 @@ pub fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.new"))
 }
 
-/// Reads a file, see [`open_file`].
+/// How large a file is that is read whole, in bytes, where nothing says less.
+const LARGEST: u64 = 1 << 30;
+
+/// Reads a file of at most 1 GiB, see [`open_file`].
 pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = open_file(path)?;
+    read_file_within(path, LARGEST)
+}
+
+/// Reads a file of at most so many bytes, see [`open_file`].
+pub fn read_file_within(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open_file(path)?;
+    let size = file.metadata()?.len();
     // At once as long as it gets: growing would leave copies of secrets behind.
-    let mut bytes = Vec::with_capacity(usize::try_from(file.metadata()?.len()).unwrap_or_default());
-    file.read_to_end(&mut bytes)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(most)).unwrap_or_default());
+    // It may have grown since.
+    let read = if size > most { size } else { file.take(most + 1).read_to_end(&mut bytes)? as u64 };
+    if read > most {
+        let large = match most >> 20 {
+            0 => format!("{} KiB", most >> 10),
+            large => format!("{large} MiB"),
+        };
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {large}")));
+    }
     Ok(bytes)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::diag::visible;
 use crate::plan::{Action, Operation, Phase, Plan, PullPolicy, Undo};
 
 use super::paint::Paint;
@@ -108,8 +109,8 @@ pub(super) fn render(out: &mut String, plan: &Plan, paint: Paint, full: bool) {
         let _ = writeln!(out, "  {title}");
         let shown = if full { actions.len() } else { SHOWN };
         for action in actions.iter().take(shown) {
-            let _ =
-                write!(out, "    {:>3}. {}: {}", action.id + 1, action.resource, describe(&action.operation));
+            let what = describe(&action.operation);
+            let _ = write!(out, "    {:>3}. {}: {}", action.id + 1, action.resource, visible(&what));
             if let Undo::Irreversible { reason } = &action.undo {
                 let _ = write!(out, " {}", paint.yellow(&format!("(irreversible: {reason})")));
             }

@@ -68,8 +68,8 @@ impl PlanText<'_> {
         for drift in &plan.drift {
             let repair = if drift.repaired { "will be repaired" } else { "is left as it is" };
             let sign = self.paint.yellow("!");
-            let _ =
-                writeln!(out, "  {sign} {}: {} {}; it {repair}", drift.address, drift.subject, drift.what);
+            let (subject, what) = (visible(&drift.subject), visible(&drift.what));
+            let _ = writeln!(out, "  {sign} {}: {subject} {what}; it {repair}", drift.address);
             if let Some(diff) = &drift.diff {
                 let _ = writeln!(out, "{}", self.paint.dim("      from what is there to what is wanted:"));
                 self.diff(out, 6, diff);
@@ -191,7 +191,8 @@ impl PlanText<'_> {
         let base: Vec<_> = files.iter().copied().filter(|file| !self.full && is_base(file)).collect();
         for file in &base {
             let lines = file.diff.lines().count();
-            let text = format!("new file {} ({lines} line{})", file.path, if lines == 1 { "" } else { "s" });
+            let path = visible(&file.path);
+            let text = format!("new file {path} ({lines} line{})", if lines == 1 { "" } else { "s" });
             let _ = writeln!(out, "      {}", self.paint.cyan(&text));
         }
         if !base.is_empty() {
@@ -204,7 +205,7 @@ impl PlanText<'_> {
                 FileChangeKind::Update => "file",
                 FileChangeKind::Delete => "removed file",
             };
-            let _ = writeln!(out, "      {}", self.paint.cyan(&format!("{what} {}", file.path)));
+            let _ = writeln!(out, "      {}", self.paint.cyan(&format!("{what} {}", visible(&file.path))));
             self.diff(out, 8, &file.diff);
             out.push('\n');
         }
