@@ -1,8 +1,11 @@
 //! The Compose tool at work, and what a project looks like while it comes up.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::OnceCell;
 
-use super::operations::Context;
+pub use super::operations::known_secrets;
+use super::operations::settled;
 use crate::diag::Diagnostic;
 pub(super) use crate::host::compose::Task;
 use crate::host::compose::command;
@@ -30,13 +33,13 @@ impl Tool {
 
 /// Runs the tool to its end; what it says on failure is in the error, without `secrets`.
 pub(super) async fn run(
-    context: Context<'_>,
+    host: &dyn Host,
+    tool: &Tool,
     project: &ComposeProject,
     task: &Task,
     secrets: &[String],
 ) -> Result<Output, Diagnostic> {
-    let host = context.host;
-    let tool = context.tool.find(host).await?;
+    let tool = tool.find(host).await?;
     let output = host.run(command(tool, project, task)).await?;
     if output.success() {
         return Ok(output);
@@ -45,6 +48,7 @@ pub(super) async fn run(
         Task::Up { .. } | Task::UpOf { .. } | Task::UpBeside { .. } => "brought up",
         Task::Pull => "pulled",
         Task::Stop => "stopped",
+        Task::Restart { .. } => "restarted",
         Task::Down { .. } => "taken down",
         Task::Logs { .. } | Task::Hashes => "read",
     };
@@ -79,18 +83,31 @@ pub(super) fn last_lines(text: &str, count: usize) -> String {
 }
 
 /// A text without secrets.
-pub(super) fn masked(text: String, secrets: &[String]) -> String {
+pub fn masked(text: String, secrets: &[String]) -> String {
     secrets
         .iter()
         .filter(|secret| !secret.is_empty())
         .fold(text, |text, secret| text.replace(secret, "********"))
 }
 
-/// The containers of a project, one-off runs left away.
-pub(super) async fn containers(
+/// Restarts the containers of some services, or of all where none is named, and waits until they do their work.
+///
+/// # Errors
+/// The tool fails, or a container is not healthy after `wait` seconds; with what it said, without its secrets.
+pub async fn restart(
     host: &dyn Host,
     project: &ComposeProject,
+    services: &[String],
+    wait: u32,
+    secrets: &[String],
 ) -> Result<Vec<Container>, Diagnostic> {
+    let tool = Tool::default();
+    run(host, &tool, project, &Task::Restart { services: services.to_vec() }, secrets).await?;
+    settled(host, &tool, project, wait, secrets, &BTreeSet::new()).await
+}
+
+/// The containers of a project, one-off runs left away.
+pub async fn containers(host: &dyn Host, project: &ComposeProject) -> Result<Vec<Container>, Diagnostic> {
     let query = Query::Containers { socket: project.socket.clone() };
     match host.observe(&[query]).await.pop() {
         Some(Answer::Containers(all)) => {

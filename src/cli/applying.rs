@@ -54,8 +54,22 @@ pub(crate) fn confirm_and_apply(
     full: bool,
     flags: ApplyFlags,
 ) -> Result<Exit, Failure> {
+    confirm(invocation, &prepared, full, flags)?;
+    apply(invocation, declared, prepared, flags)
+}
+
+/// Shows a plan, and asks whether to apply it.
+///
+/// # Errors
+/// It is not approved.
+pub(crate) fn confirm(
+    invocation: &Invocation,
+    prepared: &Prepared,
+    full: bool,
+    flags: ApplyFlags,
+) -> Result<(), Failure> {
     let terminal = invocation.terminal;
-    planning::remarks(invocation, &prepared);
+    planning::remarks(invocation, prepared);
     let plan = &prepared.planned.plan;
     terminal.print(&invocation.plan_text(full).render(plan));
     if !plan.is_empty() && !flags.auto_approve {
@@ -72,7 +86,7 @@ pub(crate) fn confirm_and_apply(
             return Err(Diagnostic::error("not approved: nothing was changed").into());
         }
     }
-    apply(invocation, declared, prepared, flags)
+    Ok(())
 }
 
 /// Keeps the state, with the audit log's head in it.

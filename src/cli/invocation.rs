@@ -148,6 +148,19 @@ impl Invocation {
         result
     }
 
+    /// Records what is about to happen.
+    ///
+    /// # Errors
+    /// It cannot be recorded, and the command changes something.
+    pub fn record(&self, entries: &[audit::Entry]) -> Result<(), Failure> {
+        self.audit().append(clock(), entries, self.terminal)
+    }
+
+    /// Records what has happened.
+    pub fn record_done(&self, entries: Vec<audit::Entry>) {
+        self.audit().record(clock(), entries, self.terminal);
+    }
+
     /// Runs what is asynchronous to its end.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
@@ -155,7 +168,15 @@ impl Invocation {
 
     /// Reads and evaluates the configuration.
     pub fn load(&self, variables: &VariableFlags) -> Result<Declared, Failure> {
-        let files = self.source_files()?;
+        self.load_files(self.source_files()?, variables)
+    }
+
+    /// Evaluates the configuration as these files say it.
+    pub fn load_files(
+        &self,
+        files: Vec<config::File>,
+        variables: &VariableFlags,
+    ) -> Result<Declared, Failure> {
         if files.is_empty() {
             return Err(Diagnostic::error(format!(
                 "there is no `*.hcl` file in {}",

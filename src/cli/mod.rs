@@ -5,6 +5,7 @@ mod applying;
 mod arguments;
 mod auditing;
 mod commands;
+mod editing;
 mod environment;
 mod failure;
 mod invocation;

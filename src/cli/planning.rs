@@ -1,6 +1,6 @@
 //! Planning, for every command that plans: they never differ in code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use uuid::Uuid;
@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub lineage: Option<String>,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
+    /// What the plan is about; all where nothing is named.
+    pub targets: Option<BTreeSet<Address>>,
     /// Whether this run holds the state's lock. One that does not looks for an apply that is under way.
     pub locked: bool,
 }
@@ -129,6 +131,7 @@ pub(crate) fn plan_from(
         mode: options.mode,
         refresh: options.refresh,
         destroy_data: options.destroy_data,
+        targets: options.targets.as_ref(),
     };
     let mut ask = |_: &NodeSpec, queries: &[Query]| -> Vec<Answer> {
         invocation.block_on(invocation.host.observe(queries))
@@ -136,11 +139,13 @@ pub(crate) fn plan_from(
     let mut planned = plan::build(&inputs, &mut ask)?;
     tracing::debug!(changes = planned.plan.changes.len(), actions = planned.plan.actions.len(), "planned");
     tracing::trace!(plan = ?planned.plan);
-    let outputs = if options.mode == Mode::Destroy {
-        BTreeMap::new()
-    } else {
-        let outputs = declared.outputs.iter();
-        outputs.map(|(name, output)| (name.to_string(), plan::stored_output(name, output, &inputs))).collect()
+    let outputs = match options.mode {
+        _ if options.targets.is_some() => state.outputs.clone(),
+        Mode::Destroy => BTreeMap::new(),
+        Mode::Normal => {
+            let stored = |(name, output)| (str::to_owned(name), plan::stored_output(name, output, &inputs));
+            declared.outputs.iter().map(|(name, output)| (&**name, output)).map(stored).collect()
+        }
     };
     drop(inputs);
     match options.preflight {

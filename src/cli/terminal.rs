@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::diag::{Diagnostic, Sources, Style, render};
 
@@ -9,6 +10,9 @@ use super::render::{Paint, condensed};
 
 /// The first error of standard output, which is one for the whole process.
 static LOST: OnceLock<String> = OnceLock::new();
+
+/// Whether standard output has been closed by who read it.
+static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// How many diagnostics are drawn: nobody mends more at once, and each takes a look at its whole file.
 const SHOWN: usize = 50;
@@ -57,11 +61,16 @@ impl Terminal {
     /// disk) is one, see [`Terminal::lost`].
     pub fn print(&self, text: &str) {
         let mut output = io::stdout().lock();
-        if let Err(error) = output.write_all(text.as_bytes()).and_then(|()| output.flush())
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            let _ = LOST.set(error.to_string());
+        match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => CLOSED.store(true, Ordering::Relaxed),
+            Err(error) => drop(LOST.set(error.to_string())),
         }
+    }
+
+    /// Whether nobody reads results any more, as far as writing has shown.
+    pub fn is_closed(&self) -> bool {
+        CLOSED.load(Ordering::Relaxed)
     }
 
     /// Why a result could not be written, where one could not.

@@ -6,7 +6,9 @@
 mod builtin;
 mod declarations;
 mod decode;
+mod edit;
 mod evaluate;
+mod example;
 mod graph;
 mod implied;
 mod input;
@@ -30,6 +32,8 @@ use crate::resource::Resource;
 use crate::schema::Vocabulary;
 use crate::value::Value;
 
+pub use edit::{Edit, labels, set_text};
+pub use example::{Example, example};
 pub use input::{Argument, File, Input, VARIABLE_PREFIX, holds_values, is_source, may_be_source};
 pub use settings::{AuditSettings, Settings};
 

@@ -38,6 +38,11 @@ pub enum Task {
     Pull,
     /// Stops all containers.
     Stop,
+    /// Stops containers and starts them again.
+    Restart {
+        /// The services; all where none is named.
+        services: Vec<String>,
+    },
     /// Removes containers and networks, and with `volumes` the named volumes.
     Down {
         /// Whether named volumes go too.
@@ -84,6 +89,11 @@ impl Task {
             Self::Pull => words(&["pull"]),
             Self::Hashes => words(&["config", "--hash=*"]),
             Self::Stop => words(&["stop"]),
+            Self::Restart { services } => {
+                let mut arguments = words(&["restart"]);
+                arguments.extend(services.iter().cloned());
+                arguments
+            }
             Self::Down { volumes: false } => words(&["down", "--remove-orphans"]),
             Self::Down { volumes: true } => words(&["down", "--remove-orphans", "--volumes"]),
             Self::Logs { service, lines } => {
@@ -165,6 +175,11 @@ mod tests {
         let beside = Task::UpBeside { scale: vec![("web".to_owned(), 2)], never_pull: false };
         let words = " up --detach --no-recreate --no-deps --scale web=2 web";
         assert!(line(&standalone, &beside).ends_with(words) && line(&plugin, &beside).ends_with(words));
+        let again = Task::Restart { services: vec!["web".to_owned()] };
+        assert!(
+            line(&standalone, &again).ends_with(" restart web")
+                && line(&plugin, &again).ends_with(" restart web")
+        );
         let others = Task::UpOf { services: vec!["db".to_owned()], never_pull: false };
         let words = " up --detach --no-deps db";
         assert!(line(&standalone, &others).ends_with(words) && line(&plugin, &others).ends_with(words));

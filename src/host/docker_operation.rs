@@ -91,12 +91,16 @@ pub enum DockerOperation {
         /// How many bytes at most: whole lines from the end.
         bytes: usize,
     },
-    /// A container's log as it grows. Answered with [`DockerAnswer::Following`].
+    /// A container's log, piece by piece. Answered with [`DockerAnswer::Following`].
     Follow {
         /// The container.
         container: String,
-        /// How many lines of the past come first.
-        lines: usize,
+        /// How many lines of the past come first; all where that is not said.
+        lines: Option<usize>,
+        /// Whether it ends with what is there, or goes on as the log grows.
+        until_now: bool,
+        /// Whether each line begins with its time, in RFC 3339 and UTC, and a space.
+        timestamps: bool,
     },
     /// Sees to it that an image is there. Answered with [`DockerAnswer::Image`].
     Pull {
@@ -161,7 +165,7 @@ pub enum DockerAnswer {
     Output(Output),
     /// The end of a log, standard output and error as they came.
     Log(Log),
-    /// A log as it grows.
+    /// A log, piece by piece.
     Following(Following),
     /// The image that is there.
     Image(Image),
@@ -205,12 +209,12 @@ impl fmt::Debug for LogPiece {
     }
 }
 
-/// A log as it grows; the engine is let go when this is dropped.
+/// A log, piece by piece; the engine is let go when this is dropped.
 #[derive(Debug)]
 pub struct Following(pub(super) mpsc::Receiver<Result<LogPiece, HostError>>);
 
 impl Following {
-    /// The next piece; `None` once the container has ended.
+    /// The next piece; `None` once there are no more.
     pub async fn next(&mut self) -> Option<Result<LogPiece, HostError>> {
         self.0.recv().await
     }

@@ -2,7 +2,7 @@
 //!
 //! It never names a kind. Its only way to the outside is `ask`, a function that puts questions to a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,11 +22,12 @@ use super::details::Details;
 use super::endpoint::{Endpoints, NO_ENDPOINTS, endpoints};
 use super::files::{self, NodeFiles};
 use super::items::{Item, answers, items, observe};
-use super::kind::{Base, Kinds, Refreshed, Subject};
+use super::kind::{Base, Drift, Kinds, Refreshed, Subject};
 use super::node::{Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
 use super::placed::{self, PlacedFile};
 use super::proxy::{self, Membership};
+use super::targets::Targets;
 use super::{actions, nodes, outputs, pools, running};
 
 /// Puts questions to a node; one answer for each, in their order.
@@ -58,6 +59,8 @@ pub struct Inputs<'a> {
     pub refresh: bool,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
+    /// What the plan is about, with what they depend on and the sites that they serve; all where nothing is named.
+    pub targets: Option<&'a BTreeSet<Address>>,
 }
 
 /// A node in a plan, with what an apply needs beside the actions.
@@ -104,11 +107,13 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
 
     nodes::moved(inputs, ask, &mut findings);
     let mut specs = nodes::specs(resources, inputs);
-    let wanted: Vec<Address> = specs.keys().cloned().collect();
+    let mut wanted: Vec<Address> = specs.keys().cloned().collect();
     for (address, stored) in &inputs.state.nodes {
         specs.entry(address.clone()).or_insert_with(|| stored.spec.clone());
     }
     let items = items(resources, inputs, &specs, &mut findings);
+    let targets = Targets::of(inputs.targets, &items);
+    wanted.retain(|node| targets.contains(node));
     let looked_at: Vec<_> = items
         .par_iter()
         .filter_map(|item| {
@@ -199,23 +204,37 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     if findings.has_errors() {
         return Err(findings);
     }
+    for drift in drift.iter_mut().filter(|drift| !targets.contains(&drift.address)) {
+        drift.repaired = false;
+    }
 
     let mut work = BTreeMap::new();
     let mut file_changes = Vec::new();
     for address in &wanted {
         let Some((mut node, mut observed)) = known.remove(address) else { continue };
-        let here = items.iter().zip(&refreshed).filter(|(item, _)| item.node == *address);
-        let endpoints = endpoints(here, inputs, &node, &mut observed, ask, &mut findings);
+        let is_here = |item: &Item<'_>| item.node == *address && targets.contains(item.address);
+        let here = items.iter().zip(&refreshed).filter(|(item, _)| is_here(item));
+        let mut endpoints = endpoints(here, inputs, &node, &mut observed, ask, &mut findings);
         if findings.has_errors() {
             // What nobody reaches has no place in a file.
             continue;
         }
         let stored = inputs.state.nodes.get(address);
+        targets.keep_endpoints(&mut endpoints, stored);
+        let mut read = |queries: &[Query]| ask(&node.spec, queries);
+        let carried = match targets.carry(&node.spec, stored, &mut read) {
+            Ok(carried) => carried,
+            Err(error) => {
+                findings.push(error);
+                continue;
+            }
+        };
         let render = |node: &Node| {
-            let here = items.iter().filter(|item| item.node == *address && item.desired.is_some());
+            let here = items.iter().filter(|item| is_here(item) && item.desired.is_some());
             let subjects: Vec<_> =
                 here.map(|item| (item.kind, item.subject(node, &observed, &endpoints, inputs.now))).collect();
             let mut made = files::render(&subjects, inputs.key)?;
+            made.files.extend(carried.clone());
             made.compare(stored, inputs.key.is_some());
             Ok::<_, Diagnostics>(made)
         };
@@ -245,8 +264,9 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
                 continue;
             }
         }
-        made.switch =
-            !made.changed.is_empty() || drift.iter().any(|drift| nodes::concerns(drift, address, stored));
+        let concerns =
+            |drift: &Drift| targets.contains(&drift.address) && nodes::concerns(drift, address, stored);
+        made.switch = !made.changed.is_empty() || drift.iter().any(concerns);
         let mut read = |queries: &[Query]| {
             if inputs.refresh { ask(&node.spec, queries) } else { vec![Answer::Absent; queries.len()] }
         };
@@ -273,7 +293,13 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         .par_iter()
         .zip(&subjects)
         .zip(&refreshed)
-        .map(|((item, subject), refreshed)| compare(item, *subject, refreshed, inputs.key))
+        .map(|((item, subject), refreshed)| {
+            if targets.contains(item.address) {
+                compare(item, *subject, refreshed, inputs.key)
+            } else {
+                Compared::default()
+            }
+        })
         .collect();
     let inquiries = inquiries(&items, &subjects, &compared);
     drop(subjects);
@@ -294,7 +320,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     {
         findings.extend(compared.errors);
         let Some(mut change) = compared.change else {
-            unchanged += 1;
+            unchanged += usize::from(targets.contains(item.address));
             continue;
         };
         if change.kind == ChangeKind::Delete {
@@ -322,8 +348,12 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         return Err(findings);
     }
 
-    let retired: Vec<_> =
-        inputs.state.nodes.iter().filter(|(address, _)| !work.contains_key(*address)).collect();
+    let retired: Vec<_> = inputs
+        .state
+        .nodes
+        .iter()
+        .filter(|(address, _)| targets.are_all() && !work.contains_key(*address))
+        .collect();
     let actions = actions::order(steps, &work, &retired, inputs);
     for (address, (node, observed)) in &known {
         let is_told = |action: &Action| action.phase == Phase::Switch && action.node == *address;
@@ -355,10 +385,10 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
             })
             .collect(),
         actions,
-        outputs: if inputs.mode == Mode::Destroy {
-            outputs::changes(&BTreeMap::new(), inputs)
-        } else {
-            outputs::changes(inputs.outputs, inputs)
+        outputs: match inputs.mode {
+            _ if !targets.are_all() => BTreeMap::new(),
+            Mode::Destroy => outputs::changes(&BTreeMap::new(), inputs),
+            Mode::Normal => outputs::changes(inputs.outputs, inputs),
         },
     };
     Ok(Planned { plan, findings, nodes: work, stored, placed, uncompared })

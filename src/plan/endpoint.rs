@@ -58,6 +58,22 @@ pub enum Target {
 }
 
 impl Target {
+    /// From the text that the state names it by.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (what, rest) = text.split_once(' ')?;
+        if what == "port" {
+            return Some(Self::Published { port: rest.parse().ok()? });
+        }
+        // A name in an address may have a space in it, that of a service not.
+        let (what, rest) = text.rsplit_once(' ')?;
+        let (name, port) = rest.rsplit_once(':')?;
+        let (name, port) = (name.into(), port.parse().ok()?);
+        Some(match what {
+            "container" => Self::Container { name, port },
+            address => Self::Service(Endpoint { target: address.parse().ok()?, service: name, port }),
+        })
+    }
+
     /// The service, where a resource runs it.
     pub fn service(&self) -> Option<&Endpoint> {
         match self {
@@ -308,6 +324,23 @@ mod tests {
     }
 
     const ONE: Serving = Serving { replicas: 1, fresh: false };
+
+    #[test]
+    fn a_target_is_read_from_its_text() {
+        let keyed = "stack.shop[\"a b\"]".parse::<Address>().unwrap();
+        let name: Arc<str> = "web-1".into();
+        for target in [
+            Target::Service(endpoint("web")),
+            Target::Service(Endpoint { target: keyed, service: Arc::clone(&name), port: 3000 }),
+            Target::Container { name, port: 8080 },
+            Target::Published { port: 8085 },
+        ] {
+            assert_eq!(Target::parse(&target.to_string()), Some(target));
+        }
+        for text in ["", "port x", "container web", "stack.shop web:x", "web:80"] {
+            assert_eq!(Target::parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn ports_stay_until_containers_are_replaced_side_by_side() {

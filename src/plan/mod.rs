@@ -26,6 +26,7 @@ mod placed;
 mod pools;
 mod proxy;
 mod running;
+mod targets;
 
 pub use action::{
     Action, ComposeProject, NetworkSettings, Operation, Phase, PullPolicy, RollingService, Undo,

@@ -133,7 +133,12 @@ fn the_log_of_a_container_is_read_from_its_end_and_followed() {
 
     let host = LocalHost::new("/nonexistent/vsa");
     let followed = block_on(async {
-        let follow = DockerOperation::Follow { container: "log".to_owned(), lines: 1 };
+        let follow = DockerOperation::Follow {
+            container: "log".to_owned(),
+            lines: Some(1),
+            until_now: false,
+            timestamps: false,
+        };
         let DockerAnswer::Following(mut log) = host.docker(&engine.socket(), follow).await.unwrap() else {
             panic!("it is followed")
         };

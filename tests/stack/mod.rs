@@ -1,5 +1,6 @@
 //! Stacks on a real Docker engine: brought up, changed, repaired, rolled back, stopped and taken away.
 
+mod commands;
 mod plans;
 mod rolling;
 mod safety;

@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::{Context, Facts, fact};
-use crate::apply::compose::{self, Readiness, Task};
+use crate::apply::compose::{self, Readiness, Task, Tool};
 use crate::diag::Diagnostic;
-use crate::host::DockerOperation;
+use crate::host::{DockerOperation, Host};
 use crate::plan::docker::Container;
 use crate::plan::{Answer, ComposeProject, Piece, PlacedBody, PullPolicy, Query, RollingService};
 use crate::state::Stored;
@@ -40,21 +40,31 @@ async fn secrets(context: Context<'_>, project: &ComposeProject) -> Vec<String> 
         _ => None,
     });
     let mut secrets: Vec<String> = new.collect();
-    secrets.extend(on_the_node(context, project).await);
-    let masked = secrets.iter().flat_map(|text| {
+    let is_it = |stored: &&Stored| stored.node == *node && stored.placed.contains_key(&project.env_file);
+    if let Some(stored) = context.state.resources.values().find(is_it) {
+        secrets.extend(on_the_node(context.host, stored, project).await);
+    }
+    spelled(&secrets)
+}
+
+/// The secrets of a project that the state knows, as its containers and the tool may spell them.
+pub async fn known_secrets(host: &dyn Host, stored: &Stored, project: &ComposeProject) -> Vec<String> {
+    spelled(&on_the_node(host, stored, project).await)
+}
+
+/// Secrets with all that they may be written as; the longest first, for one may stand in another.
+fn spelled(secrets: &[String]) -> Vec<String> {
+    let spelled = secrets.iter().flat_map(|text| {
         let lines = text.lines().filter(|line| line.len() >= TELLING).map(str::to_owned);
         [text.clone(), unquoted(text)].into_iter().chain(lines)
     });
-    masked.collect()
+    let mut spelled: Vec<String> = spelled.collect();
+    spelled.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    spelled
 }
 
 /// Those that stand in the project's files on the node, as far as the state knows which are secret.
-async fn on_the_node(context: Context<'_>, project: &ComposeProject) -> Vec<String> {
-    let mut resources = context.state.resources.values();
-    let is_it = |stored: &&Stored| {
-        stored.node == context.spec.address && stored.placed.contains_key(&project.env_file)
-    };
-    let Some(stored) = resources.find(is_it) else { return Vec::new() };
+async fn on_the_node(host: &dyn Host, stored: &Stored, project: &ComposeProject) -> Vec<String> {
     let known = attributes::decode(&stored.attributes).ok();
     let names: BTreeSet<&str> = match known.as_ref().and_then(|known| known.get("env")) {
         Some(Tree::Object(variables)) => {
@@ -66,7 +76,7 @@ async fn on_the_node(context: Context<'_>, project: &ComposeProject) -> Vec<Stri
     let sealed = stored.placed.iter().filter(|(_, file)| file.sealed.is_some());
     let paths: Vec<_> = sealed.flat_map(|(path, _)| [path.clone(), super::former(path)]).collect();
     let queries: Vec<Query> = paths.iter().cloned().map(Query::Read).collect();
-    let answers = context.host.observe(&queries).await;
+    let answers = host.observe(&queries).await;
     let mut found = Vec::new();
     for (path, answer) in paths.iter().zip(answers) {
         let Answer::Bytes(bytes) = answer else { continue };
@@ -138,23 +148,25 @@ pub(super) async fn up(
     let Up { pull, wait, rolling, others, leaving } = how;
     let secrets = secrets(context, project).await;
     if pull == PullPolicy::Always {
-        compose::run(context, project, &Task::Pull, &secrets).await?;
+        compose::run(context.host, context.tool, project, &Task::Pull, &secrets).await?;
     }
     let never_pull = pull == PullPolicy::Never;
     if rolling.is_empty() {
-        compose::run(context, project, &Task::Up { orphans: false, never_pull }, &secrets).await?;
+        compose::run(context.host, context.tool, project, &Task::Up { orphans: false, never_pull }, &secrets)
+            .await?;
     } else {
         if !others.is_empty() {
             let task = Task::UpOf { services: others.to_vec(), never_pull };
-            compose::run(context, project, &task, &secrets).await?;
+            compose::run(context.host, context.tool, project, &task, &secrets).await?;
         }
         let scale = rolling.iter().map(|service| (service.name.clone(), service.scale)).collect();
-        compose::run(context, project, &Task::UpBeside { scale, never_pull }, &secrets).await?;
+        compose::run(context.host, context.tool, project, &Task::UpBeside { scale, never_pull }, &secrets)
+            .await?;
     }
     // What goes may be ill: perhaps that is why it goes.
     let old = rolling.iter().flat_map(|service| &service.old).chain(leaving);
     let old: BTreeSet<&str> = old.map(String::as_str).collect();
-    let containers = settled(context, project, wait, &secrets, &old).await?;
+    let containers = settled(context.host, context.tool, project, wait, &secrets, &old).await?;
     Ok(fact("services", services(&containers)))
 }
 
@@ -194,14 +206,14 @@ pub(super) async fn retire(
 }
 
 /// Waits until all containers are healthy, have stayed up, or have done their work.
-async fn settled(
-    context: Context<'_>,
+pub(in crate::apply) async fn settled(
+    host: &dyn Host,
+    tool: &Tool,
     project: &ComposeProject,
     wait: u32,
     secrets: &[String],
     old: &BTreeSet<&str>,
 ) -> Result<Vec<Container>, Diagnostic> {
-    let host = context.host;
     let begun = host.elapsed();
     let limit = Duration::from_secs(u64::from(wait));
     let mut steady = begun;
@@ -212,7 +224,7 @@ async fn settled(
             containers.iter().map(|container| (container, compose::readiness(container))).collect();
         let elapsed = host.elapsed();
         if let Some((failed, _)) = states.iter().find(|(_, readiness)| *readiness == Readiness::Failed) {
-            return Err(unhealthy(context, project, failed, secrets, "failed").await);
+            return Err(unhealthy(host, tool, project, failed, secrets, "failed").await);
         }
         let waiting = states.iter().find(|(_, readiness)| *readiness == Readiness::Waiting);
         if waiting.is_some() {
@@ -226,14 +238,15 @@ async fn settled(
             && let Some((late, _)) = waiting
         {
             let how = format!("was not healthy after {wait} seconds");
-            return Err(unhealthy(context, project, late, secrets, &how).await);
+            return Err(unhealthy(host, tool, project, late, secrets, &how).await);
         }
         host.sleep(POLL).await;
     }
 }
 
 async fn unhealthy(
-    context: Context<'_>,
+    host: &dyn Host,
+    tool: &Tool,
     project: &ComposeProject,
     container: &Container,
     secrets: &[String],
@@ -241,7 +254,7 @@ async fn unhealthy(
 ) -> Diagnostic {
     let service = container.compose.as_ref().map_or(container.name.as_str(), |labels| &labels.service);
     let task = Task::Logs { service: service.to_owned(), lines: LOG_LINES };
-    let log = match compose::run(context, project, &task, secrets).await {
+    let log = match compose::run(host, tool, project, &task, secrets).await {
         Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
         Err(error) => error.summary,
     };
@@ -277,7 +290,7 @@ fn services(containers: &[Container]) -> serde_json::Value {
 
 /// Stops a project.
 pub(super) async fn stop(context: Context<'_>, project: &ComposeProject) -> Result<Facts, Diagnostic> {
-    compose::run(context, project, &Task::Stop, &secrets(context, project).await).await?;
+    compose::run(context.host, context.tool, project, &Task::Stop, &secrets(context, project).await).await?;
     Ok(Facts::new())
 }
 
@@ -287,7 +300,14 @@ pub(super) async fn down(
     project: &ComposeProject,
     volumes: bool,
 ) -> Result<Facts, Diagnostic> {
-    compose::run(context, project, &Task::Down { volumes }, &secrets(context, project).await).await?;
+    compose::run(
+        context.host,
+        context.tool,
+        project,
+        &Task::Down { volumes },
+        &secrets(context, project).await,
+    )
+    .await?;
     Ok(Facts::new())
 }
 
@@ -300,7 +320,7 @@ pub(super) async fn restore(
     if was_up {
         // What was up has its images.
         let up = Task::Up { orphans: true, never_pull: true };
-        compose::run(context, project, &up, &secrets(context, project).await).await?;
+        compose::run(context.host, context.tool, project, &up, &secrets(context, project).await).await?;
     }
     Ok(())
 }

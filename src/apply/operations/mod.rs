@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use certificates::Issue;
+pub use compose::known_secrets;
+pub(super) use compose::settled;
 pub(super) use files::former;
 pub(super) use issues::Issues;
 

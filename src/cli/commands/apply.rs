@@ -47,6 +47,7 @@ impl Apply {
             refresh: saved.refresh,
             preflight: planning::When::AtApply,
             lineage: Some(saved.plan.lineage.clone()),
+            targets: None,
             destroy_data: saved.destroy_data,
             locked: true,
         };

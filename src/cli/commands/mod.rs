@@ -11,6 +11,7 @@ mod output;
 mod plan;
 mod schema;
 mod show;
+mod stack;
 mod state;
 mod validate;
 mod version;
@@ -42,6 +43,8 @@ pub enum Command {
     Generations(generations::Generations),
     /// Start, stop and look at a node's nginx
     Node(node::Node),
+    /// Make, start, stop and look at stacks
+    Stack(stack::Stack),
     /// Print the schemas of all kinds
     Schema(schema::Schema),
     /// Look into the audit log
@@ -77,6 +80,7 @@ impl Command {
             Self::State(_) => "state",
             Self::Generations(_) => "generations",
             Self::Node(command) => command.name(),
+            Self::Stack(command) => command.name(),
             Self::Schema(_) => "schema",
             Self::Audit(_) => "audit",
             Self::Completion(_) => "completion",
@@ -89,6 +93,7 @@ impl Command {
         match self {
             Self::Init(_) | Self::Apply(_) | Self::Destroy(_) => Audited::Mutating,
             Self::Node(command) if command.is_mutating() => Audited::Mutating,
+            Self::Stack(command) if command.is_mutating() => Audited::Mutating,
             Self::Schema(_) | Self::Completion(_) | Self::Version(_) => Audited::Not,
             _ => Audited::Reading,
         }
@@ -100,6 +105,7 @@ impl Command {
         match self {
             Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Destroy(_) => true,
             Self::Audit(command) => command.verifies(),
+            Self::Stack(command) => command.loads(),
             _ => false,
         }
     }
@@ -122,6 +128,7 @@ impl Command {
             Self::State(command) => command.run(invocation),
             Self::Generations(command) => command.run(invocation),
             Self::Node(command) => command.run(invocation),
+            Self::Stack(command) => command.run(invocation),
             Self::Audit(command) => command.run(invocation),
             Self::Schema(_) | Self::Completion(_) | Self::Version(_) => {
                 Ok(self.run_anywhere(invocation.terminal))

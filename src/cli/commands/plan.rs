@@ -54,6 +54,7 @@ impl PlanFlags {
             refresh: self.refresh,
             preflight,
             lineage: None,
+            targets: None,
             destroy_data: self.destroy_data,
             locked: false,
         }

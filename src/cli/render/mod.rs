@@ -8,6 +8,7 @@ mod outputs;
 mod paint;
 mod plan;
 mod plan_json;
+mod table;
 
 pub use actions::describe;
 pub use diagnostics::{condensed, diagnostics_json};
@@ -15,3 +16,4 @@ pub use outputs::output_value;
 pub use paint::Paint;
 pub use plan::PlanText;
 pub use plan_json::plan_json;
+pub use table::table;

@@ -12,7 +12,7 @@ use crate::names::{Duration, ImageReference, ServiceName, Size};
 use crate::plan::observation::Stat;
 use crate::plan::{ComposeProject, NodeSpec, PullPolicy, Subject};
 use crate::resource::Resource;
-use crate::state::attributes;
+use crate::state::{Stored, attributes};
 use crate::value::DecodeError;
 
 #[derive(Debug, Deserialize)]
@@ -157,14 +157,21 @@ impl Stack {
         if subject.desired.is_some() {
             return Wanted::of(subject).map(|wanted| Cow::Borrowed(&wanted.stack));
         }
-        let prior = subject.prior?;
+        Self::known(subject.prior?, &subject.node.spec).map(Cow::Owned)
+    }
+
+    /// By what the state knows.
+    pub(super) fn known(prior: &Stored, spec: &NodeSpec) -> Option<Self> {
         let known = attributes::decode(&prior.attributes).ok()?;
         let attributes::Tree::Reference(tenant) = known.get("tenant")? else { return None };
-        let (spec, tenant) = (&subject.node.spec, tenant.name());
-        let layout = Layout::new(spec, tenant, &prior.name);
+        let layout = Layout::new(spec, tenant.name(), &prior.name);
         let placed = |file: &&&str| prior.placed.contains_key(&layout.compose().join(file));
         let entry = COMPOSE_FILES.iter().find(placed).unwrap_or(&"compose.yml");
-        Some(Cow::Owned(Self::new(spec, tenant, &prior.name, entry, Vec::new())))
+        let profiles = match known.get("profiles") {
+            Some(attributes::Tree::List(names)) => names.iter().filter_map(text).collect(),
+            _ => Vec::new(),
+        };
+        Some(Self::new(spec, tenant.name(), &prior.name, entry, profiles))
     }
 
     pub(super) fn new(spec: &NodeSpec, tenant: &str, name: &str, entry: &str, profiles: Vec<String>) -> Self {
@@ -180,6 +187,10 @@ impl Stack {
         };
         Self { layout, project }
     }
+}
+
+fn text(tree: &attributes::Tree) -> Option<String> {
+    if let attributes::Tree::String(text) = tree { Some(text.to_string()) } else { None }
 }
 
 /// The name of a stack's Compose project.

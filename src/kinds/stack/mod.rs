@@ -2,6 +2,7 @@
 
 mod attributes;
 mod containers;
+mod deployed;
 mod details;
 mod files;
 mod joined;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use attributes::{Attributes, entry, project};
+pub use deployed::{Deployed, deployed};
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};

@@ -16,8 +16,9 @@ use crate::host::{DockerAnswer, HostError};
 /// How many pieces of a followed log wait for their reader.
 const WAITING: usize = 256;
 
-fn options(lines: usize, follow: bool) -> LogsOptions {
-    LogsOptions { follow, stdout: true, stderr: true, tail: lines.to_string(), ..Default::default() }
+fn options(lines: Option<usize>) -> LogsOptions {
+    let tail = lines.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+    LogsOptions { stdout: true, stderr: true, tail, ..Default::default() }
 }
 
 pub(super) async fn tail(
@@ -26,7 +27,7 @@ pub(super) async fn tail(
     lines: usize,
     bytes: usize,
 ) -> Result<DockerAnswer, Failure> {
-    let mut pieces = docker.logs(container, Some(options(lines, false)));
+    let mut pieces = docker.logs(container, Some(options(Some(lines))));
     let mut kept: Vec<u8> = Vec::new();
     let read = async {
         while let Some(piece) = pieces.next().await {
@@ -50,13 +51,23 @@ fn shorten(kept: &mut Vec<u8>, bytes: usize) {
     kept.drain(..from);
 }
 
-pub(super) fn follow(docker: &Docker, socket: &Path, container: &str, lines: usize) -> DockerAnswer {
-    let pieces = docker.logs(container, Some(options(lines, true)));
+/// What of a log is read, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Read {
+    pub(super) lines: Option<usize>,
+    pub(super) until_now: bool,
+    pub(super) timestamps: bool,
+}
+
+pub(super) fn follow(docker: &Docker, socket: &Path, container: &str, read: Read) -> DockerAnswer {
+    let Read { lines, until_now, timestamps } = read;
+    let options = LogsOptions { follow: !until_now, timestamps, ..options(lines) };
+    let pieces = docker.logs(container, Some(options));
     let (sender, receiver) = mpsc::channel(WAITING);
     let (socket, container) = (socket.to_owned(), container.to_owned());
     let error = move |error| {
         let reason = Failure::of(error).reason(&socket);
-        HostError::because("follow the log of the container", &container, reason)
+        HostError::because("read the log of the container", &container, reason)
     };
     tokio::spawn(forward(pieces, sender, error));
     DockerAnswer::Following(Following(receiver))

@@ -47,7 +47,9 @@ pub(in crate::host::local) async fn operate(
         DockerOperation::Logs { container, lines, bytes } => {
             logs::tail(&docker, &container, lines, bytes).await
         }
-        DockerOperation::Follow { container, lines } => Ok(logs::follow(&docker, socket, &container, lines)),
+        DockerOperation::Follow { container, lines, until_now, timestamps } => {
+            Ok(logs::follow(&docker, socket, &container, logs::Read { lines, until_now, timestamps }))
+        }
         DockerOperation::Pull { reference, policy, login } => {
             images::pull(docker, &reference, policy, login).await
         }
@@ -78,8 +80,9 @@ fn words(operation: &DockerOperation) -> (&'static str, String) {
         DockerOperation::Remove { container } => ("remove the container", container),
         DockerOperation::Signal { container, .. } => ("send a signal to the container", container),
         DockerOperation::Exec { container, .. } => ("run a program in the container", container),
-        DockerOperation::Logs { container, .. } => ("read the log of the container", container),
-        DockerOperation::Follow { container, .. } => ("follow the log of the container", container),
+        DockerOperation::Logs { container, .. } | DockerOperation::Follow { container, .. } => {
+            ("read the log of the container", container)
+        }
         DockerOperation::Pull { reference, .. } => ("pull the image", reference),
         DockerOperation::AwaitReady { container, .. } => ("wait for the container", container),
         DockerOperation::RemoveVolumes { project } => ("remove the volumes of the project", project),

@@ -1,0 +1,48 @@
+//! A stack as the state knows it, for those who look at its containers and change nothing of it.
+
+use super::attributes::Stack;
+use crate::names::{Duration, Text as _};
+use crate::plan::{ComposeProject, NodeSpec};
+use crate::state::Stored;
+use crate::state::attributes::{self, Tree};
+
+/// What the state knows of a stack.
+#[derive(Clone, Debug)]
+pub struct Deployed {
+    /// Its Compose project.
+    pub project: ComposeProject,
+    /// The label of its tenant.
+    pub tenant: String,
+    /// Where it comes from; `None` of one whose Compose file stands in its block.
+    pub source: Option<String>,
+    /// Whether its containers shall run.
+    pub running: bool,
+    /// How long its containers may take to be healthy, in seconds.
+    pub wait: u32,
+}
+
+/// How long containers may take where the state does not say, in seconds.
+const WAIT: u32 = 120;
+
+/// What the state knows of a stack on a node; `None` where that cannot be read.
+pub fn deployed(stored: &Stored, spec: &NodeSpec) -> Option<Deployed> {
+    let project = Stack::known(stored, spec)?.project;
+    let known = attributes::decode(&stored.attributes).ok()?;
+    let Tree::Reference(tenant) = known.get("tenant")? else { return None };
+    let text = |tree: Option<&Tree>| match tree {
+        Some(Tree::String(text)) => Some(text.to_string()),
+        _ => None,
+    };
+    let timeout = match known.get("wait") {
+        Some(Tree::Object(wait)) => text(wait.get("timeout")),
+        _ => None,
+    };
+    let timeout = timeout.and_then(|text| Duration::parse(&text).ok());
+    Some(Deployed {
+        project,
+        tenant: tenant.name().to_owned(),
+        source: text(known.get("source")),
+        running: text(known.get("status")).as_deref() != Some("stopped"),
+        wait: timeout.map_or(WAIT, |timeout| u32::try_from(timeout.seconds()).unwrap_or(u32::MAX)),
+    })
+}

@@ -1,0 +1,139 @@
+//! What a plan is about: all resources, or some with what hangs together with them.
+//!
+//! A plan of some carries all else over as it is: files of the live generation are taken into the next one untouched,
+//! no port and no network is given back, nothing that is no longer wanted goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::endpoint::{Endpoints, Reach, Target};
+use super::file::{Aside, Content, File, FileBody, Piece};
+use super::files::Rendered;
+use super::items::Item;
+use super::node::NodeSpec;
+use super::observation::{Answer, Query};
+use crate::address::Address;
+use crate::diag::Diagnostic;
+use crate::digest::sha256;
+use crate::state::{StoredFile, StoredNode};
+use crate::value::Secret;
+
+/// The resources that a plan is about.
+#[derive(Debug)]
+pub(super) enum Targets {
+    /// All that are wanted or known.
+    All,
+    /// These.
+    Some(BTreeSet<Address>),
+}
+
+impl Targets {
+    /// These resources, what they depend on, the nodes that they live on, and the sites that pass requests on to them:
+    /// a service that moves takes its sites along.
+    pub(super) fn of(wanted: Option<&BTreeSet<Address>>, items: &[Item<'_>]) -> Self {
+        let Some(wanted) = wanted else { return Self::All };
+        let items: BTreeMap<&Address, &Item<'_>> = items.iter().map(|item| (item.address, item)).collect();
+        let mut near: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
+        for item in items.values() {
+            let named = item.desired.map(|resource| item.kind.endpoints(resource)).unwrap_or_default();
+            for endpoint in named.iter().filter_map(|(_, target)| target.service()) {
+                if let Some((target, _)) = items.get_key_value(&endpoint.target) {
+                    near.entry(target).or_default().push(item.address);
+                }
+            }
+            if let Some(by) = item.desired.and_then(|resource| resource.implied_by.as_ref()) {
+                near.entry(by).or_default().push(item.address);
+            }
+        }
+        let mut found = BTreeSet::new();
+        let mut pending: Vec<&Address> = wanted.iter().collect();
+        while let Some(address) = pending.pop() {
+            if !found.insert(address.clone()) {
+                continue;
+            }
+            pending.extend(near.get(address).into_iter().flatten());
+            if let Some(item) = items.get(address) {
+                pending.push(&item.node);
+                let desired = item.desired.map(|resource| &resource.depends_on);
+                let needs = desired.or_else(|| item.prior.map(|prior| &prior.depends_on));
+                pending.extend(needs.into_iter().flatten());
+            }
+        }
+        Self::Some(found)
+    }
+
+    pub(super) fn are_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
+
+    pub(super) fn contains(&self, address: &Address) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(some) => some.contains(address),
+        }
+    }
+
+    /// Adds where nginx reaches what sites name that the plan is not about.
+    pub(super) fn keep_endpoints(&self, endpoints: &mut Endpoints, stored: Option<&StoredNode>) {
+        let Some(stored) = stored.filter(|_| !self.are_all()) else { return };
+        let ports = stored.endpoints.iter().map(|(key, ports)| (key, Reach::Ports(ports.clone())));
+        let names = stored.names.iter().map(|(key, name)| (key, Reach::Name(name.clone())));
+        for (key, reach) in ports.chain(names) {
+            if let Some(target) = Target::parse(key) {
+                endpoints.entry(target).or_insert(reach);
+            }
+        }
+    }
+
+    /// The files of the live generation that the plan is not about, as they are.
+    ///
+    /// # Errors
+    /// One of them is not as it was written: it would be taken for what is wanted from then on.
+    pub(super) fn carry(
+        &self,
+        spec: &NodeSpec,
+        stored: Option<&StoredNode>,
+        read: &mut dyn FnMut(&[Query]) -> Vec<Answer>,
+    ) -> Result<BTreeMap<Arc<str>, Rendered>, Diagnostic> {
+        let mut files = BTreeMap::new();
+        let Some(stored) = stored.filter(|_| !self.are_all()) else { return Ok(files) };
+        let live = spec.generation(stored.generation);
+        let carried: Vec<(&Arc<str>, &StoredFile)> =
+            stored.files.iter().filter(|(_, file)| !self.contains(&file.resource)).collect();
+        let texts = carried.iter().filter(|(_, file)| !file.digest.starts_with(LINK));
+        let queries: Vec<Query> = texts.map(|(path, _)| Query::Read(live.join(&***path))).collect();
+        let mut answers = if queries.is_empty() { Vec::new() } else { read(&queries) }.into_iter();
+        for (path, file) in carried {
+            let body = match file.digest.strip_prefix(LINK) {
+                // What a live link leads to is there: nothing has to stand for it in a test.
+                Some(target) => FileBody::Link { target: target.into(), aside: Aside::Certificate },
+                None => match answers.next() {
+                    Some(Answer::Bytes(bytes)) if sha256(&bytes) == file.digest => {
+                        let text = String::from_utf8_lossy(&bytes).into_owned();
+                        FileBody::Text(match file.sealed {
+                            Some(_) => Content { pieces: vec![Piece::Secret(Secret::new(text))] },
+                            None => Content::text(text),
+                        })
+                    }
+                    _ => return Err(changed(path, file)),
+                },
+            };
+            let per_request = file.sealed.is_some();
+            let carried = File { read_per_request: per_request, ..File::new(Arc::clone(path), body) };
+            let (resource, sealed) = (file.resource.clone(), file.sealed.clone());
+            let digest = sealed.is_none().then(|| file.digest.clone());
+            files.insert(Arc::clone(path), Rendered { resource, file: carried, digest, sealed });
+        }
+        Ok(files)
+    }
+}
+
+/// What the digest of a link begins with.
+const LINK: &str = "link:";
+
+fn changed(path: &str, file: &StoredFile) -> Diagnostic {
+    Diagnostic::error(format!("`{path}` is not as it was written, so it cannot be carried over"))
+        .code("carried_file")
+        .detail(format!("it is a file of `{}`, which this plan is not about", file.resource))
+        .help("`vsa plan` shows what was done to it, `vsa apply` puts it back")
+}
