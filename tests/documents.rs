@@ -91,6 +91,7 @@ fn samples_of_every_state_are_read() {
     // With what came later, and may be absent.
     assert_read(1, &file("samples/state-v1-with-key.json"));
     assert_read(1, &file("samples/state-v1-with-directories.json"));
+    assert_read(1, &file("samples/state-v1-with-stack.json"));
 }
 
 /// The first vsa knew it of a resource's last directory alone.
@@ -104,6 +105,20 @@ fn samples_say_which_directories_vsa_made() {
     let names = ["acme", "logs", "elsewhere"];
     assert_eq!(names.map(|name| owns("samples/state-v1-with-directories.json", name)), [true, false, false]);
     assert_eq!(names.map(|name| owns("samples/state-v1.json", name)), [true, true, true]);
+}
+
+/// What stands there of a stack is enough to find its containers.
+#[test]
+fn samples_of_stacks_are_understood() {
+    let state =
+        StateFile::at(file("samples/state-v1-with-stack.json"), "/nonexistent").read().unwrap().unwrap();
+    let stored = &state.resources[&vsa::address::Address::new("stack", "shop")];
+    let deployed = vsa::kinds::stack::deployed(stored, &state.nodes[&stored.node].spec).unwrap();
+    assert_eq!((deployed.project.name.as_str(), deployed.tenant.as_str()), ("acme-shop", "acme"));
+    assert_eq!((deployed.running, deployed.wait, deployed.source.as_deref()), (true, 120, Some("shop")));
+    assert!(stored.facts["services"]["web"]["hash"].is_string());
+    let endpoints = &state.nodes[&stored.node].endpoints;
+    assert_eq!(endpoints.keys().collect::<Vec<_>>(), ["stack.shop web:3000"]);
 }
 
 fn assert_read(version: u32, path: &Path) {

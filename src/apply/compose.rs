@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::OnceCell;
 
 pub use super::operations::known_secrets;
-use super::operations::settled;
+use super::operations::{Waiting, settled};
 use crate::diag::Diagnostic;
 pub(super) use crate::host::compose::Task;
 use crate::host::compose::command;
@@ -103,7 +103,8 @@ pub async fn restart(
 ) -> Result<Vec<Container>, Diagnostic> {
     let tool = Tool::default();
     run(host, &tool, project, &Task::Restart { services: services.to_vec() }, secrets).await?;
-    settled(host, &tool, project, wait, secrets, &BTreeSet::new()).await
+    settled(host, &tool, project, Waiting { seconds: wait, secrets, old: &BTreeSet::new(), told: &|_, _| {} })
+        .await
 }
 
 /// The containers of a project, one-off runs left away.
@@ -120,7 +121,7 @@ pub async fn containers(host: &dyn Host, project: &ComposeProject) -> Result<Vec
 }
 
 /// What a container says of its health.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Readiness {
     /// It is healthy, or has done its work.
     Ready,

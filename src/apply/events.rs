@@ -36,6 +36,15 @@ pub enum Event<'a> {
     },
     /// An action begins.
     Begun(&'a Action),
+    /// What the containers of a service do has changed, while an action waits for them.
+    Service {
+        /// The action.
+        action: &'a Action,
+        /// The service.
+        service: &'a str,
+        /// What they do: `running (starting)`, `running (healthy)`; of several, the one that is furthest from its work.
+        state: &'a str,
+    },
     /// An action is done.
     Done {
         /// The action.

@@ -1,13 +1,14 @@
 //! What happens during an apply: for people, and for the audit log.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::apply::{Event, Events, Outcome, Scope};
 use crate::audit::{self, Entry};
-use crate::plan::Phase;
+use crate::plan::{Action, Phase};
 
 use super::Terminal;
 use super::render::describe;
@@ -15,13 +16,19 @@ use super::render::describe;
 /// How many records are gathered before they are written: each writing waits for the disk.
 const BATCH: usize = 256;
 
+/// How often what moves is drawn.
+const TICK: Duration = Duration::from_millis(120);
+
 /// Takes records for the audit log.
 type Writer = dyn Fn(Vec<Entry>) + Send + Sync;
 
 /// Draws progress, and hands on what the audit log shall hold.
 pub(crate) struct Progress {
     terminal: Terminal,
+    bars: MultiProgress,
     bar: ProgressBar,
+    /// A line for each service that is waited for, by the action that waits.
+    services: Mutex<BTreeMap<(u32, String), ProgressBar>>,
     entries: Mutex<Vec<Entry>>,
     /// Which nodes' generations were not tested whole before the switch, in words.
     tested_in_part: Mutex<Vec<String>>,
@@ -38,16 +45,19 @@ impl Progress {
         let target =
             if terminal.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let length = u64::try_from(actions).unwrap_or(u64::MAX);
-        let bar = ProgressBar::with_draw_target(Some(length), target);
+        let bars = MultiProgress::with_draw_target(target);
+        let bar = bars.add(ProgressBar::new(length));
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}") {
             bar.set_style(style);
         }
         if terminal.progress {
-            bar.enable_steady_tick(Duration::from_millis(120));
+            bar.enable_steady_tick(TICK);
         }
         Self {
             terminal,
+            bars,
             bar,
+            services: Mutex::default(),
             entries: Mutex::default(),
             tested_in_part: Mutex::default(),
             write: Box::new(write),
@@ -55,7 +65,38 @@ impl Progress {
     }
 
     fn note(&self, text: &str) {
-        self.bar.suspend(|| self.terminal.note(text));
+        self.bars.suspend(|| self.terminal.note(text));
+    }
+
+    /// Shows what the containers of a service do: in a line of its own on a terminal, else line after line.
+    fn service(&self, action: &Action, service: &str, state: &str) {
+        let text = format!("{}: {service} is {state}", action.resource);
+        if !self.terminal.progress {
+            self.note(&text);
+            return;
+        }
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = services.entry((action.id, service.to_owned())).or_insert_with(|| {
+            let line = self.bars.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
+                line.set_style(style);
+            }
+            line.enable_steady_tick(TICK);
+            line
+        });
+        line.set_message(text);
+    }
+
+    /// Takes away the lines of what an action waited for.
+    fn waited(&self, action: &Action) {
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        services.retain(|(id, _), line| {
+            if *id == action.id {
+                line.finish_and_clear();
+                self.bars.remove(line);
+            }
+            *id != action.id
+        });
     }
 
     fn record(&self, entry: Entry, now: bool) {
@@ -101,7 +142,9 @@ impl Events for Progress {
                     false,
                 );
             }
+            Event::Service { action, service, state } => self.service(action, service, state),
             Event::Done { action, took } => {
+                self.waited(action);
                 self.bar.inc(1);
                 let text = describe(&action.operation);
                 self.note(&format!("{}: {text} [{}]", action.resource, seconds(took)));
@@ -111,6 +154,7 @@ impl Events for Progress {
                 );
             }
             Event::Failed { action, error } => {
+                self.waited(action);
                 let text = describe(&action.operation);
                 self.note(&format!("{} {}: {text}: {}", paint.red("failed"), action.resource, error.summary));
                 let entry = Entry::new(audit::Event::ActionFailed).resource(&action.resource).action(text);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::{Context, Facts, fact};
+use super::{Context, Facts, Told, fact};
 use crate::apply::compose::{self, Readiness, Task, Tool};
 use crate::diag::Diagnostic;
 use crate::host::{DockerOperation, Host};
@@ -166,7 +166,8 @@ pub(super) async fn up(
     // What goes may be ill: perhaps that is why it goes.
     let old = rolling.iter().flat_map(|service| &service.old).chain(leaving);
     let old: BTreeSet<&str> = old.map(String::as_str).collect();
-    let containers = settled(context.host, context.tool, project, wait, &secrets, &old).await?;
+    let waiting = Waiting { seconds: wait, secrets: &secrets, old: &old, told: context.told };
+    let containers = settled(context.host, context.tool, project, waiting).await?;
     Ok(fact("services", services(&containers)))
 }
 
@@ -205,15 +206,27 @@ pub(super) async fn retire(
     Ok(Facts::new())
 }
 
+/// How containers are waited for.
+#[derive(Clone, Copy)]
+pub(in crate::apply) struct Waiting<'a> {
+    /// How long.
+    pub(in crate::apply) seconds: u32,
+    /// What is not shown of their logs.
+    pub(in crate::apply) secrets: &'a [String],
+    /// Those that go, which nobody waits for.
+    pub(in crate::apply) old: &'a BTreeSet<&'a str>,
+    /// Takes note of each service.
+    pub(in crate::apply) told: &'a Told<'a>,
+}
+
 /// Waits until all containers are healthy, have stayed up, or have done their work.
 pub(in crate::apply) async fn settled(
     host: &dyn Host,
     tool: &Tool,
     project: &ComposeProject,
-    wait: u32,
-    secrets: &[String],
-    old: &BTreeSet<&str>,
+    Waiting { seconds: wait, secrets, old, told }: Waiting<'_>,
 ) -> Result<Vec<Container>, Diagnostic> {
+    let mut last: BTreeMap<String, String> = BTreeMap::new();
     let begun = host.elapsed();
     let limit = Duration::from_secs(u64::from(wait));
     let mut steady = begun;
@@ -222,6 +235,12 @@ pub(in crate::apply) async fn settled(
         containers.retain(|container| !old.contains(container.id.as_str()));
         let states: Vec<_> =
             containers.iter().map(|container| (container, compose::readiness(container))).collect();
+        for (service, state) in progress(&states) {
+            if last.get(&service) != Some(&state) {
+                told(&service, &state);
+                last.insert(service, state);
+            }
+        }
         let elapsed = host.elapsed();
         if let Some((failed, _)) = states.iter().find(|(_, readiness)| *readiness == Readiness::Failed) {
             return Err(unhealthy(host, tool, project, failed, secrets, "failed").await);
@@ -242,6 +261,21 @@ pub(in crate::apply) async fn settled(
         }
         host.sleep(POLL).await;
     }
+}
+
+/// What the containers of each service do: of several, the one that is furthest from its work.
+fn progress(states: &[(&Container, Readiness)]) -> BTreeMap<String, String> {
+    let mut states: Vec<_> = states.iter().collect();
+    states.sort_by_key(|(_, readiness)| *readiness);
+    let told = states.into_iter().filter_map(|(container, _)| {
+        let state = match (container.health, container.exit_code) {
+            (Some(health), _) => format!("{} ({health})", container.state),
+            (None, Some(code)) => format!("{} ({code})", container.state),
+            (None, None) => container.state.to_string(),
+        };
+        Some((container.service()?.to_owned(), state))
+    });
+    told.collect()
 }
 
 async fn unhealthy(

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use certificates::Issue;
 pub use compose::known_secrets;
-pub(super) use compose::settled;
+pub(super) use compose::{Waiting, settled};
 pub(super) use files::former;
 pub(super) use issues::Issues;
 
@@ -40,7 +40,12 @@ pub(super) struct Context<'a> {
     pub(super) tool: &'a Tool,
     /// What the nodes' generations name.
     pub(super) issues: &'a Issues,
+    /// Takes note of a service whose containers are waited for, and of what they do now.
+    pub(super) told: &'a Told<'a>,
 }
+
+/// Takes note of a service, and of what its containers do now.
+pub(super) type Told<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
 
 /// What an operation makes.
 fn made_path(operation: &Operation) -> Option<&Path> {

@@ -124,6 +124,7 @@ impl Work {
     ) {
         let (host, run, state) = (Arc::clone(&self.host), Arc::clone(&self.run), Arc::clone(state));
         let (tool, issues) = (Arc::clone(&self.tool), Arc::clone(&self.issues));
+        let events = Arc::clone(&self.events);
         if let Some(action) = self.action(id) {
             self.events.event(Event::Begun(action));
         }
@@ -134,7 +135,10 @@ impl Work {
                 Some((action, spec)) => {
                     let placed = &run.placed;
                     let (state, tool, issues) = (&*state, &*tool, &*issues);
-                    let context = Context { host: &*host, spec, state, placed, tool, issues };
+                    let told = |service: &str, state: &str| {
+                        events.event(Event::Service { action, service, state });
+                    };
+                    let context = Context { host: &*host, spec, state, placed, tool, issues, told: &told };
                     operations::perform(context, &action.operation, &before).await
                 }
                 None => Err(Diagnostic::error("an action is of a node that is not known")),

@@ -80,7 +80,7 @@ impl Work {
             _ => {
                 let (state, placed) = (&self.run.prior, &self.run.placed);
                 let (tool, issues) = (&*self.tool, &*self.issues);
-                let context = Context { host, spec, state, placed, tool, issues };
+                let context = Context { host, spec, state, placed, tool, issues, told: &|_, _| {} };
                 operations::undo(context, action, before).await
             }
         }
