@@ -287,3 +287,24 @@ fn a_state_that_cannot_be_kept_is_found_before_anything_is_changed() {
     drop(workspace.apply());
     drop(workspace.assert_nothing_to_do());
 }
+
+#[test]
+fn a_number_that_no_output_can_keep_is_refused() {
+    let workspace = Workspace::new();
+    workspace.write("main.hcl", "output \"large\" {\n  value = { deep = [1e300 * 1e300] }\n}\n");
+    drop(workspace.vsa(["plan"]).code(1).says("output `large` holds a number that is too large"));
+    workspace.write("main.hcl", "output \"large\" {\n  value = tostring(1e300 * 1e300)\n}\n");
+    drop(workspace.vsa(["validate"]).code(0));
+}
+
+#[test]
+fn nobody_is_told_to_become_who_they_are() {
+    let Some(workspace) = Workspace::managed() else { return };
+    workspace.write_node("").write("main.hcl", STEERING);
+    let below_a_file = workspace.configuration().join("main.hcl/vsa");
+    let node = workspace.read("node.hcl").replacen('{', &format!("{{\n  srv_root = {below_a_file:?}"), 1);
+    workspace.write("node.hcl", node);
+    let run = workspace.vsa(["plan"]).code(1).says("the directory of the node's tenants cannot be made");
+    let is_root = nix::unistd::geteuid().is_root();
+    assert_eq!(run.stderr.contains("run vsa as root"), !is_root, "{run}");
+}

@@ -7,7 +7,7 @@ use serde_json::json;
 use vsa::address::Address;
 use vsa::diag::{Diagnostics, Severity};
 use vsa::kinds::registry;
-use vsa::plan::observation::{CertificateFacts, FileType, Leaf, Stat};
+use vsa::plan::observation::{CertificateFacts, FileType, Ids, Leaf, Stat};
 use vsa::plan::{
     Answer, FileBody, Kind, Nginx, Node, NodeSpec, Observations, Operation, Piece, ProxyMode, Query,
     Refreshed, Step, Subject,
@@ -382,11 +382,14 @@ mod certificate {
     }
 
     fn chain(digest: &str) -> (&'static str, Leaf) {
-        ("shop.example.com/fullchain.pem", Leaf::File { digest: digest.into(), mode: 0o644 })
+        (
+            "shop.example.com/fullchain.pem",
+            Leaf::File { digest: digest.into(), mode: 0o644, ids: Ids::default() },
+        )
     }
 
     fn key(mode: u32) -> (&'static str, Leaf) {
-        ("shop.example.com/privkey.pem", Leaf::Unread { mode })
+        ("shop.example.com/privkey.pem", Leaf::Unread { mode, is_anothers: false })
     }
 
     fn shop(given: &serde_json::Value) -> Case {

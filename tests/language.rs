@@ -329,3 +329,19 @@ fn ten_thousand_domains_take_no_time() {
     assert_eq!(parsed.structures.len(), 10_000);
     assert_eq!(evaluated, 60_000);
 }
+
+#[test]
+fn carriage_returns_are_kept_in_each_kind_of_heredoc() {
+    // As Terraform 1.11 gives them.
+    let text = "a = <<E\r\nx\r\ny\r\nE\r\nb = <<-E\r\n  x\r\n    y${\"z\"}\r\n\r\n  v\r\n  E\r\nc = <<-E\n  x\n  y\r\n  E\n";
+    let (_, file) = file(text);
+    let parsed = syntax::parse(file, text);
+    assert!(parsed.diagnostics.is_empty());
+    let values = parsed.structures.iter().map(|top| {
+        let Structure::Attribute(attribute) = &top.structure else { panic!("no attribute") };
+        let value = lang::eval(&attribute.value, top.source, &NoScope).unwrap();
+        value.as_str().unwrap().to_owned()
+    });
+    let expected = ["x\r\ny\r\n", "x\r\n  yz\r\n\r\nv\r\n", "x\ny\r\n"];
+    assert_eq!(values.collect::<Vec<_>>(), expected);
+}

@@ -223,3 +223,101 @@ fn destroy_takes_what_a_killed_first_run_made() {
         assert!(!workspace.configuration().join(".vsa/journal.jsonl").exists());
     }
 }
+
+/// One site with a certificate, one without.
+fn sites(workspace: &Workspace) {
+    let secure = SITES.replace("one.example", "two.example").replace("    enabled = false\n", "");
+    let secure = secure.replacen("tenant \"acme\" {}\n", "", 1);
+    workspace.write_node("").write("main.hcl", SITES).write("secure.hcl", secure);
+}
+
+/// The access of all that vsa made, by the path below the node's own directory.
+fn accesses(workspace: &Workspace, paths: &[String]) -> Vec<(u32, u32, u32)> {
+    let of = |path: &String| {
+        let metadata = fs::symlink_metadata(workspace.node_root().join(path)).unwrap();
+        (metadata.mode() & 0o7777, metadata.uid(), metadata.gid())
+    };
+    paths.iter().map(of).collect()
+}
+
+#[test]
+fn access_that_somebody_changed_is_drift_and_repaired() {
+    for workspace in [Workspace::managed(), Workspace::on_host()].into_iter().flatten() {
+        sites(&workspace);
+        drop(workspace.apply());
+        drop(workspace.assert_nothing_to_do());
+        let is_root = nix::unistd::geteuid().is_root();
+        let lasting = ["", "generations", "certificates", "logs", "run", "owner.json"].map(str::to_owned);
+        let before = accesses(&workspace, &lasting);
+        let file = |generation: u64, name: &str| format!("generations/{generation}/{name}");
+        let live = workspace.live_generation();
+        let chmod = [
+            ("", 0o755, "mode is 0755, not 0750"),
+            ("generations", 0o777, "mode is 0777, not 0750"),
+            ("owner.json", 0o666, "mode is 0666, not 0644"),
+            ("certificates/two.example.com/1/fullchain.pem", 0o666, "mode is 0666, not 0644"),
+            (&file(live, "manifest.json"), 0o644, "manifest.json mode is 0644, not 0640"),
+        ];
+        for (path, mode, _) in chmod {
+            let path = workspace.node_root().join(path);
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let mut expected = chmod.map(|(_, _, what)| what.to_owned()).to_vec();
+        if is_root {
+            let owned = file(live, "sites/one.example.com.conf");
+            for path in ["certificates", "logs", &owned] {
+                std::os::unix::fs::chown(workspace.node_root().join(path), Some(1), None).unwrap();
+                expected.push(format!("{} owner is 1, not 0", path.trim_start_matches(&file(live, ""))));
+            }
+            std::os::unix::fs::chown(workspace.node_root().join("run"), None, Some(1)).unwrap();
+            expected.push("/run group is 1, not ".to_owned());
+        }
+        let mut plan = workspace.vsa(["plan", "-detailed-exitcode"]).code(2);
+        for what in expected {
+            plan = plan.says(&what);
+        }
+        drop(workspace.apply());
+        drop(workspace.assert_nothing_to_do());
+        assert_eq!(accesses(&workspace, &lasting), before);
+        let of_generation = ["sites/one.example.com.conf", "manifest.json"];
+        let next = of_generation.map(|name| file(workspace.live_generation(), name));
+        let (_, uid, gid) = before[1];
+        assert_eq!(accesses(&workspace, &next), [(0o640, uid, gid); 2]);
+    }
+}
+
+#[test]
+fn a_key_that_is_overwritten_with_another_is_drift_and_replaced() {
+    let Some(workspace) = Workspace::managed() else { return };
+    sites(&workspace);
+    let pair = |name: &str| {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        (cert.pem(), signing_key.serialize_pem())
+    };
+    let (certificate, key) = pair("three.example.com");
+    let kept = |name: &str| workspace.path().join(name);
+    fs::write(kept("three.pem"), certificate).unwrap();
+    fs::write(kept("three.key"), key).unwrap();
+    let files = format!(
+        "certificate \"three.example.com\" {{\n  issuer = \"files\"\n  certificate = {:?}\n  key = {:?}\n}}\n",
+        kept("three.pem"),
+        kept("three.key")
+    );
+    let third = workspace.read("secure.hcl").replace("two.example", "three.example") + &files;
+    workspace.write("third.hcl", third);
+    drop(workspace.apply());
+    drop(workspace.assert_nothing_to_do());
+    for name in ["two.example.com", "three.example.com"] {
+        let path = workspace.node_root().join(format!("certificates/{name}/1/privkey.pem"));
+        // What was only touched is still its own.
+        let own = fs::read(&path).unwrap();
+        fs::write(&path, own).unwrap();
+        drop(workspace.assert_nothing_to_do());
+        fs::write(&path, pair("else.example.com").1).unwrap();
+        let plan = workspace.vsa(["plan", "-detailed-exitcode"]).code(2);
+        drop(plan.says(&format!("certificates/{name}/1/privkey.pem is not the key of the certificate")));
+        drop(workspace.apply());
+        drop(workspace.assert_nothing_to_do());
+    }
+}

@@ -53,8 +53,13 @@ pub(super) fn write(directory: &Path, pair: &Pair) -> Vec<FileOperation> {
         access: access(mode),
         bytes: text.into(),
     };
-    let chain = if pair.chain.contains("PRIVATE KEY-----") { 0o600 } else { 0o644 };
-    vec![file(KEY, 0o600, &pair.key), file(CHAIN, chain, &pair.chain)]
+    vec![file(KEY, 0o600, &pair.key), file(CHAIN, chain_mode(pair.chain.as_bytes()), &pair.chain)]
+}
+
+/// The permission bits of a chain.
+pub(super) fn chain_mode(chain: &[u8]) -> u32 {
+    const PRIVATE: &[u8] = b"PRIVATE KEY-----";
+    if chain.windows(PRIVATE.len()).any(|part| part == PRIVATE) { 0o600 } else { 0o644 }
 }
 
 /// Writes the pair that stands for certificates not issued yet; nginx does not compare names.

@@ -67,6 +67,7 @@ pub async fn adopt(host: &dyn Host, interrupted: &Interrupted, state: &mut State
                 names: BTreeMap::new(),
                 networks: interrupted.networks(address),
                 retained: BTreeMap::new(),
+                ids: None,
             };
             state.nodes.insert(address.clone(), node);
         }

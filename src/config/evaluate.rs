@@ -160,6 +160,14 @@ impl<'a> Evaluation<'a> {
                 );
                 None
             }
+            Ok(value) if !value.is_json() => {
+                diagnostics.push(
+                    Diagnostic::error(format!("output `{}` holds a number that is too large", output.name))
+                        .label(located.span(), "the state keeps numbers of a magnitude below about 1.8e308")
+                        .help("make a text of it, as in `tostring(…)`"),
+                );
+                None
+            }
             Ok(value) => {
                 let sensitive = output.sensitive || value.is_sensitive();
                 Some(Outcome::Value(value.with_sensitive(sensitive)))

@@ -266,9 +266,12 @@ impl Kind for Tenant {
         for (query, at) in permissions(subject) {
             let Some(why) = refusal(subject, &query) else { continue };
             let help = match query {
-                Query::MayOwn(_) => "name another user, or leave `owner` away",
-                Query::MayGroup(_) => "name another group, or leave `group` away",
-                _ => "set the node's `srv_root` to a directory that vsa may write to, or run vsa as root",
+                Query::MayOwn(_) => "name another user, or leave `owner` away".to_owned(),
+                Query::MayGroup(_) => "name another group, or leave `group` away".to_owned(),
+                _ => format!(
+                    "set the node's `srv_root` to a directory that vsa may write to{}",
+                    subject.observed.or_as_root()
+                ),
             };
             let finding = Diagnostic::error(why).code("not_permitted").at(resource.span(&at)).help(help);
             refreshed.findings.push(finding.on(subject.address));

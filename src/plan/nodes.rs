@@ -18,7 +18,7 @@ use super::change::Mode;
 use super::file::FILE_MODE;
 use super::kind::Drift;
 use super::node::{Nginx, Node, NodeSpec, ProxyMode};
-use super::observation::{Answer, FileType, Leaf, Observations, Query};
+use super::observation::{Answer, FileType, Ids, Leaf, Observations, Query};
 use super::owner::Owner;
 use super::proxy;
 use super::running::{self, Orphans};
@@ -175,7 +175,7 @@ pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query
         queries.push(Query::Master(spec.pid_file.clone()));
     }
     queries.extend([Query::Stat(spec.owner_file()), Query::Myself]);
-    queries.extend(spec.own().map(Query::Stat));
+    queries.extend(spec.own().into_iter().chain([spec.owner_file()]).map(Query::Stat));
     queries.push(generations(spec));
     queries.extend(proxy::queries(spec));
     if let Some(stored) = stored.filter(|stored| stored.generation > 0) {
@@ -368,12 +368,10 @@ pub(super) fn unseen(stored: &StoredNode, observed: &Observations) -> Option<Dia
 }
 
 /// How a file of a generation differs from what the state knows of it.
-fn leaf_drift(found: Option<&Leaf>, expected: &str) -> Option<String> {
+fn leaf_drift(found: Option<&Leaf>, expected: &str, wanted: Option<Ids>) -> Option<String> {
     match found {
         None => Some("was deleted".to_owned()),
-        Some(Leaf::File { digest, mode }) if digest == expected => {
-            (*mode != FILE_MODE).then(|| format!("mode is {mode:04o}, not {FILE_MODE:04o}"))
-        }
+        Some(Leaf::File { digest, mode, ids }) if digest == expected => access_drift(*mode, *ids, wanted),
         Some(Leaf::Link(target))
             if expected.strip_prefix("link:").is_some_and(|link| target.as_os_str() == link) =>
         {
@@ -382,6 +380,44 @@ fn leaf_drift(found: Option<&Leaf>, expected: &str) -> Option<String> {
         Some(_) => Some("was edited".to_owned()),
     }
 }
+
+/// How the access of a generation's file differs from what vsa gave it.
+fn access_drift(mode: u32, ids: Ids, wanted: Option<Ids>) -> Option<String> {
+    let mode = (mode != FILE_MODE).then(|| format!("mode is {mode:04o}, not {FILE_MODE:04o}"));
+    mode.or_else(|| ids.differ(wanted?))
+}
+
+/// Something of a node's own that lasts longer than a generation, with another access than vsa gave it.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The permission bits that it shall have.
+    pub mode: u32,
+    /// The group that it shall have, where that matters.
+    pub group: Option<u32>,
+    what: String,
+}
+
+/// What of a node's own has another access than vsa gave it; `ids` are those of its generation.
+pub fn own(spec: &NodeSpec, observed: &Observations, ids: Ids) -> Vec<Own> {
+    let directory = |name: &str| (spec.root.join(name), DIRECTORY_MODE, Some(ids.gid));
+    let all = [directory("generations"), directory("certificates"), (spec.owner_file(), OWNER_MODE, None)];
+    let differing = all.into_iter().filter_map(|(path, mode, group)| {
+        let stat = observed.stat(&path).filter(|stat| !matches!(stat.file_type, FileType::Link(_)))?;
+        let wanted = Ids { uid: ids.uid, gid: group.unwrap_or(stat.gid) };
+        let bits = (stat.mode != mode).then(|| format!("mode is {:04o}, not {mode:04o}", stat.mode));
+        let what = bits.or_else(|| Ids { uid: stat.uid, gid: stat.gid }.differ(wanted))?;
+        Some(Own { path, mode, group, what })
+    });
+    differing.collect()
+}
+
+/// The permission bits of a node's own directories: its workers' group may enter.
+const DIRECTORY_MODE: u32 = 0o750;
+
+/// The permission bits of the owner file: whoever wants the directory may read whose it is.
+const OWNER_MODE: u32 = 0o644;
 
 /// Where a node's live generation differs from the state.
 pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> {
@@ -396,14 +432,19 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
     let tree = observed.get(&Query::Tree(spec.generation(stored.generation)));
     if let Some(Answer::Tree(tree)) = tree {
         for (path, file) in &stored.files {
-            if let Some(what) = leaf_drift(tree.get(&**path), &file.digest) {
+            if let Some(what) = leaf_drift(tree.get(&**path), &file.digest, stored.ids) {
                 report(&file.resource, path.to_string(), what);
             }
         }
         let marker = nginx::marker_file(spec, stored.generation, &stored.marker);
         let digest = super::files::text_digest(&marker).unwrap_or_default();
-        if let Some(what) = leaf_drift(tree.get(&*marker.path), &digest) {
+        if let Some(what) = leaf_drift(tree.get(&*marker.path), &digest, stored.ids) {
             report(&spec.address, marker.path.to_string(), what);
+        }
+        if let Some(Leaf::File { mode, ids, .. }) = tree.get(nginx::MANIFEST)
+            && let Some(what) = access_drift(*mode, *ids, stored.ids)
+        {
+            report(&spec.address, nginx::MANIFEST.to_owned(), what);
         }
         let own = [&*marker.path, nginx::MANIFEST];
         for path in tree.keys() {
@@ -419,6 +460,9 @@ pub(super) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> 
     }
     if observed.get(&Query::Read(spec.owner_file())) == Some(&Answer::Absent) {
         report(&spec.address, spec.owner_file().display().to_string(), "was deleted".to_owned());
+    }
+    for own in stored.ids.map(|ids| own(spec, observed, ids)).unwrap_or_default() {
+        report(&spec.address, own.path.display().to_string(), own.what);
     }
     if spec.mode == ProxyMode::Host
         && let Some(what) = include_drift(spec, observed)

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::action::ComposeProject;
 use super::docker::{ComposeTool, Container, Engine, Image, Network, Service};
 
@@ -44,7 +46,7 @@ pub enum Query {
         directory: PathBuf,
         /// The name of a file that is read.
         read: &'static str,
-        /// The name of one that is not, a private key: [`Leaf::Unread`].
+        /// The name of a private key, which is read only where it was written after the first: [`Leaf::Unread`].
         unread: &'static str,
     },
     /// The files that a glob pattern matches, with their bytes: answered with [`Answer::Files`].
@@ -201,6 +203,24 @@ pub struct Stat {
     pub empty: bool,
 }
 
+/// Owner and group of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ids {
+    /// The user's id.
+    pub uid: u32,
+    /// The group's id.
+    pub gid: u32,
+}
+
+impl Ids {
+    /// How these differ from what is wanted.
+    pub fn differ(self, wanted: Self) -> Option<String> {
+        let differs =
+            |what, found, wanted| (found != wanted).then(|| format!("{what} is {found}, not {wanted}"));
+        differs("owner", self.uid, wanted.uid).or_else(|| differs("group", self.gid, wanted.gid))
+    }
+}
+
 /// A leaf of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leaf {
@@ -210,11 +230,15 @@ pub enum Leaf {
         digest: String,
         /// Permission bits.
         mode: u32,
+        /// Whose it is.
+        ids: Ids,
     },
-    /// A file that was not to be read.
+    /// A private key, which was not to be shown.
     Unread {
         /// Permission bits.
         mode: u32,
+        /// Whether it was written after the certificate beside it, and is not the key of that.
+        is_anothers: bool,
     },
     /// A link, with its target as written.
     Link(PathBuf),
@@ -374,6 +398,14 @@ impl Observations {
         match self.get(&Query::Stat(path.into())) {
             Some(Answer::Stat(stat)) => Some(stat),
             _ => None,
+        }
+    }
+
+    /// What else may be done about a permission that is missing, for the end of an advice: nothing where root asks.
+    pub fn or_as_root(&self) -> &'static str {
+        match self.get(&Query::Myself) {
+            Some(Answer::User { uid: 0, .. }) => "",
+            _ => ", or run vsa as root",
         }
     }
 

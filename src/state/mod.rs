@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::address::Address;
 use crate::plan::node::{Nginx, NodeSpec};
+use crate::plan::observation::Ids;
 use crate::plan::{NetworkName, StoredPlaced};
 
 /// The version of the document that this vsa writes.
@@ -152,6 +153,9 @@ pub struct StoredNode {
     /// Files of an earlier generation that old workers may still have been reading; carried along once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub retained: BTreeMap<Arc<str>, String>,
+    /// Owner and group of what vsa made of the live generation; a former vsa did not write them down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Ids>,
 }
 
 impl StoredNode {

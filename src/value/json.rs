@@ -37,6 +37,14 @@ impl Value {
         }
     }
 
+    /// Whether [`Value::to_json`] can say all of it: a number beyond those of IEEE 754 double precision would be `null`.
+    pub fn is_json(&self) -> bool {
+        match self.repr() {
+            Repr::Number(number) => !number.to_json().is_null(),
+            _ => self.children().all(Self::is_json),
+        }
+    }
+
     /// The value as the text of `jsonencode`, its secrets exposed: numbers with all their digits; `<`, `>` and `&`
     /// escaped. Unknown values are `null`.
     pub fn to_json_text(&self) -> String {

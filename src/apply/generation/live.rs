@@ -29,7 +29,9 @@ impl<'a> Live<'a> {
     /// spoil every generation that it is linked to.
     pub(super) fn same(&self, path: &str, digest: &str) -> Option<PathBuf> {
         match self.tree.get(path)? {
-            Leaf::File { digest: found, mode } if found == digest && *mode == FILE_MODE => {
+            Leaf::File { digest: found, mode, ids }
+                if found == digest && *mode == FILE_MODE && self.stored.ids.is_none_or(|own| own == *ids) =>
+            {
                 Some(self.directory.join(path))
             }
             _ => None,

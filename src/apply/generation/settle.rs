@@ -12,7 +12,9 @@ use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{FileOperation, Host};
 use crate::nginx;
-use crate::plan::{NodeWork, Reach};
+use crate::plan::action::Access;
+use crate::plan::observation::Ids;
+use crate::plan::{Answer, NodeWork, Query, Reach, nodes_own};
 use crate::state::StoredNode;
 use crate::value::Secret;
 
@@ -59,6 +61,7 @@ impl Candidate {
         let path = self.path(nginx::MANIFEST);
         operations.push(FileOperation::Create { path, access: readers.file(), bytes });
 
+        let ids = made_by(host, self.path(&nginx::marker_file(spec, self.number, &self.marker).path)).await;
         let generations = spec.root.join("generations");
         let target = spec.generation(self.number);
         operations.extend([
@@ -69,6 +72,7 @@ impl Candidate {
             FileOperation::Rename { from: self.directory(), to: target },
             FileOperation::RemoveTree { root: self.place.below.clone(), path: self.place.directory.clone() },
         ]);
+        operations.extend(ids.into_iter().flat_map(|ids| mend(work, ids)));
         host.files(operations).await?;
         Ok(StoredNode {
             spec: spec.clone(),
@@ -92,6 +96,7 @@ impl Candidate {
                 .collect(),
             networks: work.membership.networks.clone(),
             retained,
+            ids,
         })
     }
 
@@ -137,4 +142,21 @@ impl Candidate {
             retained,
         }
     }
+}
+
+/// Owner and group that what this run makes has.
+async fn made_by(host: &dyn Host, made: PathBuf) -> Option<Ids> {
+    match host.observe(&[Query::Stat(made)]).await.pop() {
+        Some(Answer::Stat(stat)) => Some(Ids { uid: stat.uid, gid: stat.gid }),
+        _ => None,
+    }
+}
+
+/// Gives what lasts beside the generations the access that it was made with, where it has another.
+fn mend(work: &NodeWork, ids: Ids) -> impl Iterator<Item = FileOperation> {
+    let differing = nodes_own(&work.node.spec, &work.observed, ids).into_iter();
+    differing.map(move |own| {
+        let (owner, group) = (Some(ids.uid.to_string()), own.group.map(|group| group.to_string()));
+        FileOperation::SetAccess { path: own.path, access: Access { owner, group, mode: own.mode } }
+    })
 }

@@ -88,6 +88,7 @@ fn facts(issue: Issue<'_>, found: &CertificateFacts, chain: &[u8]) -> Facts {
         ("request".to_owned(), issue.request.into()),
         ("not_after".to_owned(), found.not_after.into()),
         ("digest".to_owned(), sha256(chain).into()),
+        ("mode".to_owned(), certificate::chain_mode(chain).into()),
     ])
 }
 

@@ -16,7 +16,7 @@ use super::access::{self, Identities};
 use super::{orphans, probe, process};
 use crate::digest::hex;
 use crate::host::{first_certificate, is_key_of, open_file, private_key, read_file};
-use crate::plan::observation::{FileType, Leaf, Stat};
+use crate::plan::observation::{FileType, Ids, Leaf, Stat};
 use crate::plan::{Answer, Query};
 
 /// Answers all questions but those for Docker, at once.
@@ -201,7 +201,10 @@ fn linked(directory: &Path, read: &str, unread: &str) -> io::Result<BTreeMap<Str
             let mut found = Vec::with_capacity(3);
             found
                 .extend(there(leaf(&place.join(read), buffer))?.map(|leaf| (format!("{name}/{read}"), leaf)));
-            found.extend(there(mode(&place.join(unread)))?.map(|leaf| (format!("{name}/{unread}"), leaf)));
+            found.extend(
+                there(key(&place.join(unread), &place.join(read)))?
+                    .map(|leaf| (format!("{name}/{unread}"), leaf)),
+            );
             found.push((name, Leaf::Link(target)));
             Ok(found)
         })
@@ -225,13 +228,19 @@ fn leaf(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Leaf> {
     }
 }
 
-/// Without reading what is there.
-fn mode(path: &Path) -> io::Result<Leaf> {
+/// A private key. It is read only where it was written after its certificate: vsa writes them the other way round.
+fn key(path: &Path, certificate: &Path) -> io::Result<Leaf> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_symlink() {
         return fs::read_link(path).map(Leaf::Link);
     }
-    Ok(Leaf::Unread { mode: metadata.permissions().mode() & 0o7777 })
+    let is_later =
+        || Ok::<_, io::Error>(metadata.modified()? > fs::symlink_metadata(certificate)?.modified()?);
+    let is_anothers = is_later().unwrap_or(false)
+        && read_pem(path)
+            .map(Zeroizing::new)
+            .is_ok_and(|key| private_key(&key).is_err() || another_certificates(&key, certificate).is_some());
+    Ok(Leaf::Unread { mode: metadata.permissions().mode() & 0o7777, is_anothers })
 }
 
 /// A file that is no link. What is neither is refused unread: opening a pipe would wait for its writer.
@@ -243,7 +252,8 @@ fn file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Leaf> {
         return Err(io::Error::other("it is no file"));
     }
     let mode = metadata.permissions().mode() & 0o7777;
-    Ok(Leaf::File { digest: digest_of(&mut file, metadata.len(), buffer)?, mode })
+    let ids = Ids { uid: metadata.uid(), gid: metadata.gid() };
+    Ok(Leaf::File { digest: digest_of(&mut file, metadata.len(), buffer)?, mode, ids })
 }
 
 /// What stands directly in a directory.
@@ -316,7 +326,8 @@ mod tests {
             panic!("no tree")
         };
         let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
-        assert_eq!(tree["sites/a.conf"], Leaf::File { digest, mode: 0o640 });
+        let ids = Ids { uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() };
+        assert_eq!(tree["sites/a.conf"], Leaf::File { digest, mode: 0o640, ids });
         assert_eq!(tree["log"], Leaf::Link("/dev/null".into()));
         assert_eq!(answered(&Query::Tree(directory.path().join("none"))), Answer::Absent);
     }

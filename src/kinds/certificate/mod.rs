@@ -116,6 +116,9 @@ struct Facts {
     not_after: i64,
     #[serde(default)]
     digest: String,
+    /// The chain's permission bits; a former vsa did not write them down.
+    #[serde(default)]
+    mode: Option<u32>,
 }
 
 impl Facts {
@@ -220,13 +223,18 @@ fn drift(subject: Subject<'_>, facts: &Facts) -> Option<(String, String)> {
     let Answer::Tree(tree) = subject.observed.get(&linked(subject))? else { return None };
     match tree.get(&format!("{name}/{CHAIN}")) {
         None => return shown(CHAIN, "was deleted"),
-        Some(Leaf::File { digest, .. }) if *digest == facts.digest => {}
+        Some(Leaf::File { digest, mode, .. }) if *digest == facts.digest => {
+            if let Some(wanted) = facts.mode.filter(|wanted| wanted != mode) {
+                return shown(CHAIN, &format!("mode is {mode:04o}, not {wanted:04o}"));
+            }
+        }
         Some(_) => return shown(CHAIN, "was edited"),
     }
     match tree.get(&format!("{name}/{KEY}")) {
         None => shown(KEY, "was deleted"),
-        Some(Leaf::File { mode, .. } | Leaf::Unread { mode }) if *mode == KEY_MODE => None,
-        Some(Leaf::File { mode, .. } | Leaf::Unread { mode }) => {
+        Some(Leaf::Unread { is_anothers: true, .. }) => shown(KEY, "is not the key of the certificate"),
+        Some(Leaf::File { mode, .. } | Leaf::Unread { mode, .. }) if *mode == KEY_MODE => None,
+        Some(Leaf::File { mode, .. } | Leaf::Unread { mode, .. }) => {
             shown(KEY, &format!("may have been read by others: its mode is {mode:04o}, not {KEY_MODE:04o}"))
         }
         Some(Leaf::Link(_)) => shown(KEY, "was edited"),

@@ -14,12 +14,14 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::Text as _;
 use crate::plan::action::Access;
 use crate::plan::kind::Base;
+use crate::plan::observation::{FileType, Ids};
 use crate::plan::{
     Answer, Claim, ClaimScope, Docker, Drift, File, Held, Kind, Node as NodeView, NodeSpec, Operation, Phase,
     ProxyMode, Query, Refreshed, Step, Subject, Undo,
 };
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
+use crate::state::Stored;
 use crate::value::{Object, Value};
 
 /// The kind.
@@ -95,6 +97,34 @@ fn directories(spec: &NodeSpec) -> [PathBuf; 4] {
     [spec.root.clone(), below("logs"), below("run"), below("acme")]
 }
 
+/// The permission bits of the node's own directories.
+const MODE: u32 = 0o750;
+
+/// How a directory that vsa made for the node differs from what it was made as.
+fn differs(subject: Subject<'_>, path: &std::path::Path) -> Option<String> {
+    let prior = subject.prior.filter(|prior| prior.owns(path))?;
+    let stat = subject.observed.stat(path).filter(|stat| stat.file_type == FileType::Directory)?;
+    if stat.mode != MODE {
+        return Some(format!("mode is {:04o}, not {MODE:04o}", stat.mode));
+    }
+    let found = Ids { uid: stat.uid, gid: stat.gid };
+    found.differ(Ids { uid: made_by(prior)?, gid: group(subject).unwrap_or(found.gid) })
+}
+
+/// The user that made the node's directories.
+fn made_by(prior: &Stored) -> Option<u32> {
+    prior.facts.get("uid").and_then(serde_json::Value::as_u64).and_then(|uid| u32::try_from(uid).ok())
+}
+
+/// The workers' group, where they run as another user.
+fn group(subject: Subject<'_>) -> Option<u32> {
+    let user = subject.node.spec.worker_user.as_ref()?;
+    match subject.observed.get(&Query::User(user.to_string()))? {
+        Answer::User { gid, .. } => Some(*gid),
+        _ => None,
+    }
+}
+
 /// The directory of the tenants, where it lies elsewhere and vsa makes it, or made it.
 fn tenants(spec: &NodeSpec, subject: Subject<'_>) -> Option<PathBuf> {
     let path = &spec.srv_root;
@@ -136,13 +166,14 @@ fn unmade(spec: &NodeSpec, subject: Subject<'_>) -> Option<(&'static str, Diagno
         Diagnostic::error(format!("{what} cannot be made")).code("not_permitted").detail(why)
     };
     if let Some(why) = refused(&spec.root) {
-        let help = "give the node a `root` that vsa may write to, or run vsa as root";
+        let help = format!("give the node a `root` that vsa may write to{}", subject.observed.or_as_root());
         return Some(("root", finding("the node's directory", why).help(help)));
     }
     let why = refused(&spec.srv_root)?;
     // It lies in the node's own directory where it is given no other place.
     let attribute = if spec.owns(&spec.srv_root) { "root" } else { "srv_root" };
-    let help = format!("set `{attribute}` to a directory that vsa may write to, or run vsa as root");
+    let or_as_root = subject.observed.or_as_root();
+    let help = format!("set `{attribute}` to a directory that vsa may write to{or_as_root}");
     Some((attribute, finding("the directory of the node's tenants", why).help(help)))
 }
 
@@ -256,6 +287,7 @@ impl Kind for Node {
         let user = spec.worker_user.iter().map(|user| Query::User(user.to_string()));
         let foreign = foreign::queries(spec, subject.observed);
         let make = [&spec.root, &spec.srv_root].map(|path| Query::MayMake(path.clone()));
+        let make = make.into_iter().chain([Query::Myself]);
         let directories = directories(spec).into_iter().chain([spec.srv_root.clone()]).map(Query::Stat);
         user.chain(foreign).chain(way(spec)).chain(make).chain(directories).collect()
     }
@@ -301,6 +333,15 @@ impl Kind for Node {
             repaired: true,
             diff: None,
         }));
+        let differing =
+            directories(spec).into_iter().filter_map(|path| Some((differs(subject, &path)?, path)));
+        refreshed.drift.extend(differing.map(|(what, path)| Drift {
+            address: resource.address.clone(),
+            subject: path.display().to_string(),
+            what,
+            repaired: true,
+            diff: None,
+        }));
         refreshed
     }
 
@@ -337,9 +378,12 @@ impl Kind for Node {
             undo: Undo::RemoveMade,
         };
         let group = spec.worker_user.as_ref().map(ToString::to_string);
-        let own = Access { owner: None, group, mode: 0o750 };
+        let own = Access { owner: None, group, mode: MODE };
         let passable = Access { owner: None, group: None, mode: 0o755 };
-        let own = directories(spec).into_iter().map(|path| directory(path, own.clone()));
+        let own = directories(spec).into_iter().map(|path| {
+            let owner = subject.prior.filter(|_| differs(subject, &path).is_some()).and_then(made_by);
+            directory(path, Access { owner: owner.map(|owner| owner.to_string()), ..own.clone() })
+        });
         own.chain(tenants(spec, subject).map(|path| directory(path, passable))).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! From text to structures with exact places.
 
+mod carriage;
 mod parse;
 mod read;
 mod source;

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::diag::{Diagnostic, Diagnostics, FileId};
 
 use super::twice::twice;
-use super::{Source, split};
+use super::{Source, carriage, split};
 
 /// One block or attribute at the top level of a file.
 #[derive(Clone, Debug)]
@@ -53,6 +53,7 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     {
         whole = Parsed::of_body(body, Source::new(file, start));
     }
+    carriage::put_back(&mut whole.structures, text);
     whole.diagnostics.extend(redefined(&whole.structures));
     whole
 }
