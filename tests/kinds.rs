@@ -441,10 +441,11 @@ mod certificate {
 
     #[test]
     fn a_change_of_what_is_asked_for_makes_another_issue() {
-        let mut case = issued(200);
         let names = json!({ "names": ["shop.example.com", "www.shop.example.com"] });
+        let mut case = issued(200);
         case.desired = Some(resource("certificate", "shop.example.com", &names));
         assert_eq!(case.link(), "/node/certificates/shop.example.com/3");
+        let mut case = issued(200);
         case.desired = Some(resource("certificate", "shop.example.com", &json!({ "renew_before": "5d" })));
         assert!(case.steps().is_empty(), "the margin is not part of the certificate");
     }

@@ -1,12 +1,13 @@
 //! The blocks of a module, sorted by what they declare; looks at names, labels and nesting, and at no value but
 //! constants.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Attribute, Block, Structure};
+use rayon::prelude::*;
 
 use crate::address::is_identifier;
 use crate::diag::{Diagnostic, Diagnostics, Span};
@@ -15,7 +16,8 @@ use crate::lang::{Reference, Source, references};
 use crate::schema::{Schema, Vocabulary};
 
 use super::builtin;
-use super::decode::{Bound, Shape, bind, one_label, quoted};
+use super::decode::{Shape, bind, quoted};
+use super::resource_block::{self, Read, ResourceBlock};
 use super::settings::{Settings, settings};
 use super::variable::{Variable, variable};
 use super::written::{Written, header};
@@ -80,44 +82,6 @@ pub(super) struct OutputBlock<'a> {
     pub(super) depends_on: Vec<Reference>,
 }
 
-/// How a block makes several resources.
-#[derive(Clone, Copy)]
-pub(super) enum Repeat<'a> {
-    /// `for_each = …`
-    ForEach(Located<'a>),
-    /// `count = …`
-    Count(Located<'a>),
-}
-
-impl<'a> Repeat<'a> {
-    /// The expression.
-    pub(super) fn located(self) -> Located<'a> {
-        match self {
-            Self::ForEach(located) | Self::Count(located) => located,
-        }
-    }
-}
-
-/// A block of a kind.
-pub(super) struct ResourceBlock<'a> {
-    /// Its kind.
-    pub(super) kind: &'a Kind<'a>,
-    /// Its label, in canonical form.
-    pub(super) name: Arc<str>,
-    /// Its header.
-    pub(super) span: Span,
-    /// How it makes several resources; `None` where it makes one.
-    pub(super) repeat: Option<Repeat<'a>>,
-    /// What `depends_on` names.
-    pub(super) depends_on: Vec<Reference>,
-    /// What it holds.
-    pub(super) bound: Bound<'a>,
-    /// Where it stands.
-    pub(super) written: Written,
-    /// Whether something in it is wrong already.
-    pub(super) failed: bool,
-}
-
 /// What a module declares.
 #[derive(Default)]
 pub(super) struct Declarations<'a> {
@@ -133,9 +97,6 @@ pub(super) struct Declarations<'a> {
     pub(super) settings: Settings,
 }
 
-/// Attributes and blocks of a resource that are not its schema's.
-const META: [&str; 4] = ["for_each", "count", "depends_on", "lifecycle"];
-
 /// Blocks of the language that are not there yet.
 const LATER: [&str; 5] = ["module", "moved", "removed", "import", "check"];
 
@@ -149,21 +110,30 @@ pub(super) fn declarations<'a>(
     vocabulary: &dyn Vocabulary,
     diagnostics: &mut Diagnostics,
 ) -> Declarations<'a> {
+    // Nearly all blocks are resources, and each is read by itself.
+    let read = |file: &'a Arc<Vec<TopLevel>>| -> Vec<Option<Read<'a>>> {
+        let structures = file.par_iter().enumerate().with_min_len(16);
+        structures.map(|(index, _)| resource_block::read(file, index, kinds)).collect()
+    };
+    let read: Vec<_> = files.par_iter().map(read).collect();
+    let count = files.iter().map(|file| file.len()).sum();
     let mut sorter = Sorter {
         kinds,
         vocabulary,
         settings: None,
-        places: BTreeMap::new(),
+        places: HashMap::with_capacity(count),
         declared: Declarations::default(),
         diagnostics,
     };
-    // Nearly all blocks are resources.
-    sorter.declared.resources.reserve_exact(files.iter().map(|file| file.len()).sum());
-    for file in files {
-        for (index, TopLevel { structure, source }) in file.iter().enumerate() {
-            match structure {
-                Structure::Attribute(attribute) => sorter.attribute(attribute, *source),
-                Structure::Block(block) => sorter.block(block, &Written::new(file, index), *source),
+    sorter.declared.resources.reserve_exact(count);
+    for (file, read) in files.iter().zip(read) {
+        for ((index, TopLevel { structure, source }), read) in file.iter().enumerate().zip(read) {
+            match (structure, read) {
+                (Structure::Block(block), Some(read)) => sorter.resource(block, read),
+                (Structure::Block(block), None) => {
+                    sorter.block(block, &Written::new(file, index), *source);
+                }
+                (Structure::Attribute(attribute), _) => sorter.attribute(attribute, *source),
             }
         }
     }
@@ -174,7 +144,7 @@ struct Sorter<'a, 'd> {
     kinds: &'a BTreeMap<&'a str, Kind<'a>>,
     vocabulary: &'d dyn Vocabulary,
     settings: Option<Span>,
-    places: BTreeMap<(&'a str, Arc<str>), Span>,
+    places: HashMap<(&'a str, Arc<str>), Span>,
     declared: Declarations<'a>,
     diagnostics: &'d mut Diagnostics,
 }
@@ -214,14 +184,10 @@ impl<'a> Sorter<'a, '_> {
                     self.declared.settings = settings(block, written, source, self.diagnostics);
                 }
             }
-            name => match self.kinds.get(name) {
-                Some(kind) => self.resource(kind, block, written, source),
-                None if LATER.contains(&name) => self.diagnostics.push(
-                    Diagnostic::error(format!("`{name}` blocks are not supported yet"))
-                        .at(header(block, source)),
-                ),
-                None => self.unknown(block, source),
-            },
+            name if LATER.contains(&name) => self.diagnostics.push(
+                Diagnostic::error(format!("`{name}` blocks are not supported yet")).at(header(block, source)),
+            ),
+            _ => self.unknown(block, source),
         }
     }
 
@@ -266,25 +232,34 @@ impl<'a> Sorter<'a, '_> {
             );
             return None;
         }
-        if self.taken(what, label.as_str().into(), span, &format!("`{what}` `{}`", label.as_str())) {
+        if self.taken(what, label.as_str().into(), span, || format!("`{what}` `{}`", label.as_str())) {
             return None;
         }
         Some((label.as_str(), span))
     }
 
     /// Whether something is declared already; says so.
-    fn taken(&mut self, what: &'a str, name: Arc<str>, span: Span, title: &str) -> bool {
+    fn taken(&mut self, what: &'a str, name: Arc<str>, span: Span, title: impl FnOnce() -> String) -> bool {
         let place = self.places.entry((what, name));
         let Entry::Occupied(first) = place else {
             place.or_insert(span);
             return false;
         };
         self.diagnostics.push(
-            Diagnostic::error(format!("{title} is declared twice"))
+            Diagnostic::error(format!("{} is declared twice", title()))
                 .label(span, "again here")
                 .also(*first.get(), "first here"),
         );
         true
+    }
+
+    fn resource(&mut self, block: &'a Block, read: Read<'a>) {
+        self.diagnostics.extend(read.diagnostics);
+        let Some(resource) = read.resource else { return };
+        let (kind, name) = (block.ident.as_str(), Arc::clone(&resource.name));
+        if !self.taken(kind, name, resource.span, || format!("`{}`", resource.address())) {
+            self.declared.resources.push(resource);
+        }
     }
 
     fn locals(&mut self, block: &'a Block, source: Source) {
@@ -296,7 +271,7 @@ impl<'a> Sorter<'a, '_> {
                 Structure::Attribute(attribute) => {
                     let name = attribute.key.as_str();
                     let span = source.span(&attribute.key);
-                    if !self.taken("locals", name.into(), span, &format!("`local.{name}`")) {
+                    if !self.taken("locals", name.into(), span, || format!("`local.{name}`")) {
                         let local = Local { name, span, value: Located::of(attribute, source) };
                         self.declared.locals.insert(name, local);
                     }
@@ -324,111 +299,8 @@ impl<'a> Sorter<'a, '_> {
             value,
             description: bound.constant_text("description", self.diagnostics),
             sensitive: bound.constant_bool("sensitive", self.diagnostics).unwrap_or(false),
-            depends_on: self.depends_on(depends_on),
+            depends_on: resource_block::depends_on(depends_on, self.kinds, self.diagnostics),
         };
         self.declared.outputs.insert(name, output);
-    }
-
-    fn resource(&mut self, kind: &'a Kind<'a>, block: &'a Block, written: &Written, source: Source) {
-        let schema = kind.schema;
-        let before = self.diagnostics.len();
-        let span = header(block, source);
-        let attribute = |name: &str| {
-            let known = kind.shape.entry(name).is_none();
-            block.body.get_attribute(name).filter(|_| known).map(|attribute| Located::of(attribute, source))
-        };
-        let repeat = match (attribute("for_each"), attribute("count")) {
-            (Some(for_each), Some(count)) => {
-                self.diagnostics.push(
-                    Diagnostic::error(format!(
-                        "`for_each` and `count` cannot both stand in one `{}`",
-                        schema.kind
-                    ))
-                    .at(count.span())
-                    .also(for_each.span(), ""),
-                );
-                Some(Repeat::ForEach(for_each))
-            }
-            (Some(for_each), None) => Some(Repeat::ForEach(for_each)),
-            (None, Some(count)) => Some(Repeat::Count(count)),
-            (None, None) => None,
-        };
-        let depends_on = self.depends_on(attribute("depends_on"));
-        if kind.shape.entry("lifecycle").is_none()
-            && let Some(lifecycle) = block.body.get_blocks("lifecycle").next()
-        {
-            self.diagnostics.push(
-                Diagnostic::error("`lifecycle` blocks are not supported yet").at(header(lifecycle, source)),
-            );
-        }
-        let title = (schema.kind, span);
-        let bound = bind(&block.body, &kind.shape, title, &META, source, self.diagnostics);
-        let Some(name) = self.label(schema, block, repeat.is_some(), source) else { return };
-        let address = crate::address::Address::new(schema.kind, Arc::clone(&name));
-        if self.taken(schema.kind, Arc::clone(&name), span, &format!("`{address}`")) {
-            return;
-        }
-        let failed = self.diagnostics.len() > before;
-        let written = written.clone();
-        let resource = ResourceBlock { kind, name, span, repeat, depends_on, bound, written, failed };
-        self.declared.resources.push(resource);
-    }
-
-    /// The label of a resource, in canonical form.
-    fn label(&mut self, schema: &Schema, block: &Block, repeated: bool, source: Source) -> Option<Arc<str>> {
-        let kind = schema.kind;
-        let [label] = block.labels.as_slice() else {
-            let remark = if block.labels.is_empty() { "this has none" } else { "this has several" };
-            let example = schema.label.examples.first().copied().unwrap_or("main");
-            self.diagnostics.push(
-                Diagnostic::error(one_label(kind, schema.label))
-                    .label(header(block, source), remark)
-                    .help(format!("write `{kind} \"{example}\" {{ … }}`")),
-            );
-            return None;
-        };
-        match (schema.label.canonical)(label.as_str()) {
-            Ok(canonical) => Some(canonical.into()),
-            // Its instances are named by their keys: the label only stands in addresses.
-            Err(_) if repeated && is_identifier(label.as_str()) => Some(label.as_str().into()),
-            Err(invalid) => {
-                let title = format!("invalid label for `{kind}`");
-                let remark = format!("{} {}", quoted(label.as_str()), invalid.reason);
-                let mut diagnostic = Diagnostic::error(title).label(source.span(label), remark);
-                diagnostic.help.extend(invalid.help);
-                self.diagnostics.push(diagnostic);
-                None
-            }
-        }
-    }
-
-    /// The references that `depends_on` lists.
-    fn depends_on(&mut self, list: Option<Located<'a>>) -> Vec<Reference> {
-        let Some(Located { expr, source }) = list else { return Vec::new() };
-        let Expression::Array(elements) = expr else {
-            self.diagnostics.push(
-                Diagnostic::error("`depends_on` takes a list of resources")
-                    .at(source.span(expr))
-                    .help("write `depends_on = [tenant.acme]`"),
-            );
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        for element in elements {
-            let mut references = references(element, source);
-            let plain = matches!(element, Expression::Traversal(_));
-            let kinds = self.kinds;
-            match (references.pop(), references.is_empty()) {
-                (Some(reference), true) if plain && kinds.contains_key(&*reference.root) => {
-                    found.push(reference);
-                }
-                _ => self.diagnostics.push(
-                    Diagnostic::error("`depends_on` takes resources")
-                        .label(source.span(element), "this is not the address of a resource")
-                        .help("write it without quotes: `depends_on = [tenant.acme]`"),
-                ),
-            }
-        }
-        found
     }
 }

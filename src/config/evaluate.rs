@@ -14,10 +14,11 @@ use crate::schema::Vocabulary;
 use crate::shipped;
 use crate::value::{Object, Value};
 
-use super::declarations::{Kind, OutputBlock, Repeat, ResourceBlock};
+use super::declarations::{Kind, OutputBlock};
 use super::decode::{Decoder, Given, Only, Surroundings, Trail, quoted};
-use super::graph::{Graph, Item, block_address};
+use super::graph::{Graph, Item};
 use super::instances::{Instances, Sort, exports, instances};
+use super::resource_block::{Repeat, ResourceBlock};
 use super::scope::ModuleScope;
 use super::values::Values;
 use super::variable::Variable;
@@ -180,7 +181,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn resources(&self, block: &ResourceBlock<'a>, diagnostics: &mut Diagnostics) -> Option<Instances> {
-        let address = block_address(block);
+        let address = block.address();
         let depends_on = self.depends_on(&block.depends_on, diagnostics)?;
         let (sort, keys) = match block.repeat {
             None => {

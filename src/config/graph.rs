@@ -12,8 +12,9 @@ use crate::diag::{Diagnostic, Diagnostics, Span, nearest};
 use crate::lang::{Access, Reference};
 use crate::schema::{Default, Nesting, Ty};
 
-use super::declarations::{Declarations, Kind, Local, OutputBlock, Repeat, ResourceBlock};
+use super::declarations::{Declarations, Kind, Local, OutputBlock};
 use super::decode::Shape;
+use super::resource_block::{Repeat, ResourceBlock};
 use super::variable::Variable;
 
 /// Something that is evaluated as a whole.
@@ -38,7 +39,7 @@ impl Item<'_> {
         match self {
             Self::Variable(variable) => format!("var.{}", variable.name),
             Self::Local(local) => format!("local.{}", local.name),
-            Self::Resource(block) => block_address(block).to_string(),
+            Self::Resource(block) => block.address().to_string(),
             Self::Standing(kind, label) => Address::new(kind.schema.kind, label).to_string(),
             Self::All(kind) => format!("every {kind}"),
             Self::Output(output) => format!("output.{}", output.name),
@@ -54,11 +55,6 @@ impl Item<'_> {
             Self::Standing(..) | Self::All(_) => None,
         }
     }
-}
-
-/// The address of a block, without a key.
-pub(super) fn block_address(block: &ResourceBlock<'_>) -> Address {
-    Address::new(block.kind.schema.kind, Arc::clone(&block.name))
 }
 
 /// The items, known by their index, and what they depend on.

@@ -1,6 +1,6 @@
 //! Resources that others bring along.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -27,7 +27,7 @@ pub(super) fn implied(
         _ => &[],
     });
     let bringing = Bringing { evaluation, kinds, vocabulary };
-    let mut known = BTreeSet::new();
+    let mut known = HashSet::new();
     let mut made = Vec::new();
     let mut new = bringing.all(&declared.collect::<Vec<_>>(), &mut known, diagnostics);
     while !new.is_empty() {
@@ -56,12 +56,13 @@ impl Bringing<'_> {
     fn all(
         &self,
         resources: &[&Resource],
-        known: &mut BTreeSet<Address>,
+        known: &mut HashSet<Address>,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Resource> {
         let brought: Vec<_> =
             resources.par_iter().with_min_len(16).flat_map_iter(|resource| self.by(resource)).collect();
         let mut made = Vec::with_capacity(brought.len());
+        known.reserve(brought.len());
         for brought in brought {
             match brought {
                 Ok(brought) => {

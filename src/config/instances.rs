@@ -8,8 +8,8 @@ use crate::lang::{Scope, eval};
 use crate::resource::Resource;
 use crate::value::{Object, Repr, Type, Value, convert};
 
-use super::declarations::Repeat;
 use super::decode::is;
+use super::resource_block::Repeat;
 
 /// More than this is a slip, not a wish.
 const MOST: usize = 100_000;

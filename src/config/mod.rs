@@ -13,6 +13,7 @@ mod graph;
 mod implied;
 mod input;
 mod instances;
+mod resource_block;
 mod scope;
 mod secrets;
 mod settings;

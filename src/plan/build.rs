@@ -163,19 +163,24 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
             );
         }
     }
-    let refreshed: Vec<Refreshed> = items
-        .par_iter()
-        .map(|item| {
-            known.get(&item.node).map_or_else(Refreshed::default, |(node, observed)| {
-                let mut refreshed = item.kind.refresh(item.subject(node, observed, none, inputs.now));
-                if let Some(prior) = item.prior.filter(|prior| !prior.placed.is_empty()) {
-                    refreshed.drift.extend(placed::drift(item.address, &prior.placed, observed, inputs.key));
-                }
-                refreshed
-            })
+    let refresh = |item: &Item<'_>| -> Refreshed {
+        known.get(&item.node).map_or_else(Refreshed::default, |(node, observed)| {
+            let mut refreshed = item.kind.refresh(item.subject(node, observed, none, inputs.now));
+            if let Some(prior) = item.prior.filter(|prior| !prior.placed.is_empty()) {
+                refreshed.drift.extend(placed::drift(item.address, &prior.placed, observed, inputs.key));
+            }
+            refreshed
         })
-        .collect();
-    let mut drift = Vec::new();
+    };
+    let (refreshed, mut drift): (Vec<Refreshed>, Vec<Drift>) = rayon::join(
+        || items.par_iter().map(refresh).collect(),
+        || {
+            let nodes = known.iter().filter_map(|(address, (_, observed))| {
+                Some(nodes::drift(inputs.state.nodes.get(address)?, observed))
+            });
+            nodes.flatten().collect()
+        },
+    );
     for (address, (node, observed)) in &known {
         let declared = resources.get(address);
         nodes::owner(node, declared, &inputs.state.lineage, observed, &mut findings);
@@ -194,7 +199,6 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         }
         if let Some(stored) = inputs.state.nodes.get(address) {
             findings.extend(nodes::unseen(stored, observed));
-            drift.extend(nodes::drift(stored, observed));
         }
     }
     for item in &refreshed {

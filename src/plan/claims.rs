@@ -15,7 +15,9 @@ pub(super) struct Claims<'a>(HashMap<(ClaimScope, &'static str, Arc<str>), (&'a 
 impl<'a> Claims<'a> {
     /// Of these resources; reports every name that two of them hold, with both places.
     pub(super) fn of(resources: Vec<(&'a Resource, Vec<Claim>)>, diagnostics: &mut Diagnostics) -> Self {
-        let mut holders: HashMap<(ClaimScope, &'static str, Arc<str>), (&Resource, Path)> = HashMap::new();
+        let count = resources.iter().map(|(_, claims)| claims.len()).sum();
+        let mut holders: HashMap<(ClaimScope, &'static str, Arc<str>), (&Resource, Path)> =
+            HashMap::with_capacity(count);
         for (resource, claims) in resources {
             for claim in claims {
                 let name = claim.name.clone();

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
@@ -203,10 +204,15 @@ pub(super) fn endpoints<'a>(
     let stored = inputs.state.nodes.get(&node.spec.address);
     let mut reached = Endpoints::new();
     let mut named = Vec::new();
-    for (item, _) in &items {
-        let Some(resource) = item.desired else { continue };
-        for (path, target) in item.kind.endpoints(resource) {
-            let (place, site) = (resource.span(&path), item.address);
+    // Most sites name none.
+    let targets: Vec<_> = items
+        .par_iter()
+        .filter_map(|(item, _)| Some((item.address, item.desired?, item.kind.endpoints(item.desired?))))
+        .filter(|(_, _, targets)| !targets.is_empty())
+        .collect();
+    for (site, resource, targets) in targets {
+        for (path, target) in targets {
+            let place = resource.span(&path);
             let Target::Service(endpoint) = target else {
                 match foreign::reach(&target, node, stored, observed) {
                     Ok(reach) => drop(reached.insert(target, reach)),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use itertools::{EitherOrBoth, Itertools as _};
 use rayon::prelude::*;
 
 use crate::address::Address;
@@ -113,23 +114,21 @@ pub(super) fn render(
             )
         })
         .collect();
-    let mut files = BTreeMap::new();
+    let mut rendered = Vec::with_capacity(subjects.len());
     let mut diagnostics = Diagnostics::new();
     for made in made {
         match made {
-            Ok(made) => {
-                for rendered in made {
-                    let path = Arc::clone(&rendered.file.path);
-                    if let Some(former) = files.insert(Arc::clone(&path), rendered) {
-                        diagnostics.push(
-                            Diagnostic::error(format!("two resources write `{path}`")).on(&former.resource),
-                        );
-                    }
-                }
-            }
+            Ok(made) => rendered.extend(made.into_iter().map(|file| (Arc::clone(&file.file.path), file))),
             Err(errors) => diagnostics.extend(errors),
         }
     }
+    rendered.par_sort_by(|(a, _), (b, _)| a.cmp(b));
+    for ((path, former), (other, _)) in rendered.iter().tuple_windows() {
+        if path == other {
+            diagnostics.push(Diagnostic::error(format!("two resources write `{path}`")).on(&former.resource));
+        }
+    }
+    let files = BTreeMap::from_iter(rendered);
     diagnostics.into_result(NodeFiles { files, ..NodeFiles::default() }).map(|(files, _)| files)
 }
 
@@ -138,16 +137,14 @@ impl NodeFiles {
     pub(super) fn compare(&mut self, stored: Option<&StoredNode>, has_key: bool) {
         let none = BTreeMap::new();
         let before = stored.map_or(&none, |stored| &stored.files);
-        let new = self.files.iter().filter_map(|(path, rendered)| match before.get(path) {
-            None => Some((path, FileChangeKind::Create)),
-            Some(stored) if same(stored, rendered, has_key) => None,
-            Some(_) => Some((path, FileChangeKind::Update)),
+        let both = self.files.iter().merge_join_by(before, |(a, _), (b, _)| a.cmp(b));
+        let changed = both.filter_map(|file| match file {
+            EitherOrBoth::Left((path, _)) => Some((path, FileChangeKind::Create)),
+            EitherOrBoth::Right((path, _)) => Some((path, FileChangeKind::Delete)),
+            EitherOrBoth::Both((_, rendered), (_, stored)) if same(stored, rendered, has_key) => None,
+            EitherOrBoth::Both((path, _), _) => Some((path, FileChangeKind::Update)),
         });
-        let gone = before.keys().filter(|path| !self.files.contains_key(*path));
-        let mut changed: Vec<_> = new.map(|(path, kind)| (Arc::clone(path), kind)).collect();
-        changed.extend(gone.map(|path| (Arc::clone(path), FileChangeKind::Delete)));
-        changed.sort_by(|a, b| a.0.cmp(&b.0));
-        self.changed = changed;
+        self.changed = changed.map(|(path, kind)| (Arc::clone(path), kind)).collect();
     }
 }
 

@@ -1,8 +1,8 @@
 //! The resources of a plan, each with what is wanted of it and what the state knows, and what is asked about them.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 
+use itertools::{EitherOrBoth, Itertools as _};
 use rayon::prelude::*;
 
 use super::build::{Ask, Inputs};
@@ -40,6 +40,9 @@ impl<'a> Item<'a> {
     }
 }
 
+/// A resource as it is wanted and as it is known.
+type Both<'a> = EitherOrBoth<(&'a Address, &'a Resource), (&'a Address, &'a Stored)>;
+
 /// All resources, wanted or known, with their kinds and nodes, in the order of their addresses.
 pub(super) fn items<'a>(
     resources: &'a BTreeMap<Address, Resource>,
@@ -48,42 +51,32 @@ pub(super) fn items<'a>(
     findings: &mut Diagnostics,
 ) -> Vec<Item<'a>> {
     // Both maps are in the order of the addresses: going along both takes no look-up.
-    let (mut wanted, mut known) = (resources.iter().peekable(), inputs.state.resources.iter().peekable());
-    let mut items = Vec::with_capacity(resources.len());
-    loop {
-        let order = match (wanted.peek(), known.peek()) {
-            (None, None) => break,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some((wanted, _)), Some((known, _))) => wanted.cmp(known),
+    let both = resources.iter().merge_join_by(&inputs.state.resources, |(a, _), (b, _)| a.cmp(b));
+    let both: Vec<_> = both.collect();
+    let item = |item: Both<'a>| -> Result<Option<Item<'a>>, Box<Diagnostic>> {
+        let (address, desired, prior) = match item {
+            EitherOrBoth::Both((address, resource), (_, stored)) => (address, Some(resource), Some(stored)),
+            EitherOrBoth::Left((address, resource)) => (address, Some(resource), None),
+            EitherOrBoth::Right((address, stored)) => (address, None, Some(stored)),
         };
-        let desired = if order.is_le() { wanted.next() } else { None };
-        let prior = if order.is_ge() { known.next() } else { None };
-        let Some(address) = desired.map(|(address, _)| address).or(prior.map(|(address, _)| address)) else {
-            break;
-        };
-        let (desired, prior) = (desired.map(|(_, resource)| resource), prior.map(|(_, stored)| stored));
-        let Some(kind) = inputs.kinds.kind(address.kind()) else {
-            findings.push(
-                Diagnostic::error(format!("the state holds `{address}`, a kind that this vsa does not know"))
-                    .help("use the vsa that wrote the state, or a newer one"),
-            );
-            continue;
-        };
+        let kind = inputs.kinds.kind(address.kind()).ok_or_else(|| {
+            let summary = format!("the state holds `{address}`, a kind that this vsa does not know");
+            Diagnostic::error(summary).help("use the vsa that wrote the state, or a newer one")
+        })?;
         let node = desired.map_or_else(
             || prior.map(|prior| prior.node.clone()),
             |resource| nodes::placement(resource, specs),
         );
-        let Some(node) = node else { continue };
-        items.push(Item {
-            address,
-            desired,
-            prior,
-            node,
-            kind,
-            destroy_data: inputs.destroy_data,
-            memo: Memo::default(),
-        });
+        let (destroy_data, memo) = (inputs.destroy_data, Memo::default());
+        Ok(node.map(|node| Item { address, desired, prior, node, kind, destroy_data, memo }))
+    };
+    let made: Vec<_> = both.into_par_iter().map(item).collect();
+    let mut items = Vec::with_capacity(made.len());
+    for made in made {
+        match made {
+            Ok(item) => items.extend(item),
+            Err(unknown) => findings.push(*unknown),
+        }
     }
     items
 }

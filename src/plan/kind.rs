@@ -47,7 +47,7 @@ pub struct Subject<'a> {
 }
 
 /// What a kind has worked out about a resource, so that it does so once. It must follow from what the configuration
-/// wants and from the node's configuration alone: it is kept while observations come in.
+/// wants, the state and the node's configuration alone: it is kept while observations come in.
 #[derive(Debug, Default)]
 pub struct Memo(OnceLock<Box<dyn Any + Send + Sync>>);
 

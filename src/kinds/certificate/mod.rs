@@ -127,6 +127,31 @@ impl Facts {
     }
 }
 
+/// What is wanted and what the state knows of it, worked out once.
+#[derive(Debug)]
+struct Known {
+    attributes: Attributes,
+    facts: Facts,
+    /// What an issue is asked for with.
+    request: String,
+    /// The directory of the last issue.
+    last: PathBuf,
+}
+
+impl Known {
+    fn of(subject: Subject<'_>) -> Option<&Self> {
+        let make = || {
+            let resource = subject.desired?;
+            let attributes = resource.decode::<Attributes>().ok()?;
+            let facts = Facts::of(subject);
+            let request = attributes.request(resource, &subject.node.spec.address);
+            let last = subject.node.spec.certificate(&resource.name, facts.issue);
+            Some(Self { attributes, facts, request, last })
+        };
+        subject.memo.get_or(make)?.as_ref()
+    }
+}
+
 /// The label names the directory; a host name, so it holds no `/`.
 fn name(subject: Subject<'_>) -> Option<Arc<str>> {
     let desired = subject.desired.map(|resource| Arc::clone(&resource.name));
@@ -159,17 +184,16 @@ struct Judgement {
     is_new: bool,
 }
 
-fn judge(subject: Subject<'_>, resource: &Resource, attributes: &Attributes) -> Judgement {
-    let facts = Facts::of(subject);
+fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgement {
+    let Known { attributes, facts, request, .. } = known;
     let last = if facts.issue == 0 { last_kept(subject) } else { facts.issue };
     let mut judgement = Judgement { issue: last, ..Judgement::default() };
-    let asked_anew =
-        facts.issue == 0 || facts.request != attributes.request(resource, &subject.node.spec.address);
+    let asked_anew = facts.issue == 0 || facts.request != *request;
     if !asked_anew {
-        judgement.drift = drift(subject, &facts);
+        judgement.drift = drift(subject, known);
     }
     if attributes.source().is_some() {
-        source::judge(subject, resource, attributes, &facts, asked_anew, &mut judgement);
+        source::judge(subject, resource, attributes, facts, asked_anew, &mut judgement);
     } else if !asked_anew
         && facts.not_after.saturating_sub(subject.now) < attributes.margin(i64::from(attributes.days) * DAY)
     {
@@ -194,25 +218,25 @@ fn last_kept(subject: Subject<'_>) -> u64 {
 }
 
 /// The last issue alone, asked about where nginx does not read it: its link is gone or leads elsewhere.
-fn alone(subject: Subject<'_>, facts: &Facts) -> Option<Query> {
-    let name = name(subject)?;
-    let issue = subject.node.spec.certificate(&name, facts.issue);
-    match subject.observed.get(&linked(subject))? {
-        Answer::Tree(tree) if matches!(tree.get(&*name), Some(Leaf::Link(target)) if *target == issue) => {
+fn alone(name: &str, known: &Known, linked: Option<&Answer>) -> Option<Query> {
+    match linked? {
+        Answer::Tree(tree) if matches!(tree.get(name), Some(Leaf::Link(target)) if *target == known.last) => {
             None
         }
-        Answer::Tree(_) | Answer::Absent => Some(Query::Entries(issue)),
+        Answer::Tree(_) | Answer::Absent => Some(Query::Entries(known.last.clone())),
         _ => None,
     }
 }
 
 /// What is wrong with the files of the last issue, with the file's name before it.
-fn drift(subject: Subject<'_>, facts: &Facts) -> Option<(String, String)> {
+fn drift(subject: Subject<'_>, known: &Known) -> Option<(String, String)> {
+    let facts = &known.facts;
     let name = name(subject)?;
+    let linked = subject.observed.get(&linked(subject));
     let shown = |file: &str, what: &str| {
         Some((format!("certificates/{name}/{}/{file}", facts.issue), what.to_owned()))
     };
-    if let Some(query) = alone(subject, facts) {
+    if let Some(query) = alone(&name, known, linked) {
         let gone = match subject.observed.get(&query)? {
             Answer::Absent => Some(CHAIN),
             Answer::Entries(files) => [CHAIN, KEY].into_iter().find(|file| !files.contains_key(*file)),
@@ -220,7 +244,7 @@ fn drift(subject: Subject<'_>, facts: &Facts) -> Option<(String, String)> {
         };
         return shown(gone?, "was deleted");
     }
-    let Answer::Tree(tree) = subject.observed.get(&linked(subject))? else { return None };
+    let Answer::Tree(tree) = linked? else { return None };
     match tree.get(&format!("{name}/{CHAIN}")) {
         None => return shown(CHAIN, "was deleted"),
         Some(Leaf::File { digest, mode, .. }) if *digest == facts.digest => {
@@ -281,28 +305,23 @@ impl Kind for Certificate {
     }
 
     fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
-        let Some(resource) = subject.desired else { return Vec::new() };
-        let facts = Facts::of(subject);
+        let Some((resource, known)) = subject.desired.zip(Known::of(subject)) else { return Vec::new() };
         let mut queries = Vec::with_capacity(1);
-        if facts.issue == 0 {
+        if known.facts.issue == 0 {
             queries.extend(former(subject));
         } else {
-            queries.push(linked(subject));
-            queries.extend(alone(subject, &facts));
+            let linked = linked(subject);
+            let alone = alone(&resource.name, known, subject.observed.get(&linked));
+            queries.extend([linked].into_iter().chain(alone));
         }
-        // Most certificates have no source; theirs is found without decoding all attributes.
-        if resource.get("certificate").as_str().is_some()
-            && let Ok(attributes) = resource.decode::<Attributes>()
-        {
-            queries.extend(source::queries(&attributes));
-        }
+        queries.extend(source::queries(&known.attributes));
         queries
     }
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
-        let Some(resource) = subject.desired else { return Refreshed::default() };
-        let Ok(attributes) = resource.decode::<Attributes>() else { return Refreshed::default() };
-        let judgement = judge(subject, resource, &attributes);
+        let known = subject.desired.zip(Known::of(subject));
+        let Some((resource, known)) = known else { return Refreshed::default() };
+        let judgement = judge(subject, resource, known);
         let drift = judgement.drift.map(|(file, what)| Drift {
             address: subject.address.clone(),
             subject: file,
@@ -315,10 +334,10 @@ impl Kind for Certificate {
 
     fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {
         let Some(resource) = subject.desired else { return Ok(Vec::new()) };
-        let attributes = resource
-            .decode::<Attributes>()
-            .map_err(|error| Diagnostics::from(Diagnostic::error(error.to_string()).on(subject.address)))?;
-        let issue = judge(subject, resource, &attributes).issue;
+        let known = Known::of(subject).ok_or_else(|| {
+            Diagnostics::from(Diagnostic::error("its attributes cannot be read").on(subject.address))
+        })?;
+        let issue = judge(subject, resource, known).issue;
         let target = subject.node.spec.certificate(&resource.name, issue);
         let path = format!("certificates/{}", resource.name);
         let mut file = File::link(path, target.to_string_lossy().into_owned(), Aside::Certificate);
@@ -337,14 +356,14 @@ impl Kind for Certificate {
             let undo = Undo::Irreversible { reason: "a private key is removed for good".to_owned() };
             return vec![Step { phase: Phase::CleanUp, operation, undo }];
         };
-        let Ok(attributes) = resource.decode::<Attributes>() else { return Vec::new() };
-        let judgement = judge(subject, resource, &attributes);
+        let Some(known) = Known::of(subject) else { return Vec::new() };
+        let judgement = judge(subject, resource, known);
         if !judgement.is_new {
             return Vec::new();
         }
-        let issue = judgement.issue;
+        let Known { attributes, request, .. } = known;
+        let (issue, request) = (judgement.issue, request.clone());
         let directory = subject.node.spec.certificate(&resource.name, issue);
-        let request = attributes.request(resource, &subject.node.spec.address);
         let operation = match attributes.source() {
             Some((certificate, key)) => {
                 Operation::CopyCertificate { issue, request, directory, certificate, key }
@@ -353,7 +372,7 @@ impl Kind for Certificate {
                 issue,
                 request,
                 directory,
-                names: names(resource, &attributes),
+                names: names(resource, attributes),
                 key_type: attributes.key_type.to_string(),
                 days: attributes.days,
             },
