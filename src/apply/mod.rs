@@ -54,7 +54,7 @@ pub use switch::{start, stop};
 use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::plan::{Action, NodeWork, PlacedFile};
-use crate::state::{Key, State, Stored, StoredOutput};
+use crate::state::{Key, Moves, State, Stored, StoredOutput};
 
 /// What to do with what succeeded, when something else fails before the commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,8 @@ pub struct Run {
     pub outputs: BTreeMap<String, StoredOutput>,
     /// The state that the plan was made from, an interrupted run's journal folded into it.
     pub prior: State,
+    /// What the state that is stored still has under another address ([`crate::plan::Planned::moves`]).
+    pub moves: Moves,
     /// For the salts of password hashes.
     pub key: Option<Key>,
     /// The token that the markers of this run's generations answer: unique to it, without white space.

@@ -148,6 +148,7 @@ pub(crate) fn apply(
         placed: planned.placed,
         outputs,
         prior: state,
+        moves: planned.moves,
         key,
         marker: uuid::Uuid::new_v4().simple().to_string(),
         options: apply::Options {

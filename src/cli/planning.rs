@@ -148,6 +148,7 @@ pub(crate) fn plan_from(
         }
     };
     drop(inputs);
+    state.relocate(&planned.moves);
     match options.preflight {
         When::Now => super::preflight::run(invocation, &declared.resources, &state, &mut planned)?,
         When::AtApply => super::preflight::leave_to_apply(&state, &mut planned),

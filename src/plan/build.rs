@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::config::Output;
 use crate::diag::Diagnostics;
 use crate::resource::Resource;
-use crate::state::{Key, State, Stored};
+use crate::state::{Key, Moves, State, Stored};
 
 use super::action::{Action, Phase};
 use super::change::{ChangeKind, Mode, NodePlan, Plan, Preflight};
@@ -28,7 +28,7 @@ use super::observation::{Answer, Observations, Query};
 use super::placed::{self, PlacedFile};
 use super::proxy::{self, Membership};
 use super::targets::Targets;
-use super::{actions, nodes, outputs, pools, running};
+use super::{actions, moves, nodes, outputs, pools, running};
 
 /// Puts questions to a node; one answer for each, in their order.
 pub type Ask<'a> = dyn FnMut(&NodeSpec, &[Query]) -> Vec<Answer> + 'a;
@@ -93,6 +93,8 @@ pub struct Planned {
     pub uncompared: bool,
     /// Files at places of their own that actions write, by node and path.
     pub placed: BTreeMap<(Address, PathBuf), PlacedFile>,
+    /// What the state knows under another address: the plan is made from the state with these moved.
+    pub moves: Moves,
 }
 
 /// Makes a plan.
@@ -100,6 +102,26 @@ pub struct Planned {
 /// # Errors
 /// All that is wrong with the configuration or stands in the way on a node; nothing is planned then.
 pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnostics> {
+    let mut moves = moves::moves(inputs);
+    let mut targets = inputs.targets.cloned();
+    if let Some(targets) = targets.as_mut().filter(|_| !moves.is_empty()) {
+        moves::keep_targeted(&mut moves, targets, inputs);
+    }
+    if moves.is_empty() {
+        return build_from(inputs, moves, ask);
+    }
+    let mut state = inputs.state.clone();
+    state.relocate(&moves);
+    let now = |node: &Address| moves.get(node).unwrap_or(node).clone();
+    let reserved = inputs.reserved.iter().map(|(node, number)| (now(node), *number)).collect();
+    let interrupted = inputs.interrupted.clone();
+    let moved = Inputs { state: &state, reserved, interrupted, targets: targets.as_ref(), ..*inputs };
+    build_from(&moved, moves.clone(), ask)
+}
+
+/// Makes a plan from a state whose resources have the addresses of now.
+fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Planned, Diagnostics> {
+    let former: BTreeMap<&Address, &Address> = moves.iter().map(|(from, to)| (to, from)).collect();
     let mut findings = Diagnostics::new();
     let nothing = BTreeMap::new();
     let none = &NO_ENDPOINTS;
@@ -299,7 +321,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         .zip(&refreshed)
         .map(|((item, subject), refreshed)| {
             if targets.contains(item.address) {
-                compare(item, *subject, refreshed, inputs.key)
+                compare(item, *subject, refreshed, former.get(item.address).copied(), inputs.key)
             } else {
                 Compared::default()
             }
@@ -330,7 +352,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         if change.kind == ChangeKind::Delete {
             change.reasons.extend(unwanted(item.address, inputs));
         }
-        if let Some(subject) = *subject {
+        if let Some(subject) = subject.filter(|_| change.kind != ChangeKind::NoOp) {
             let placement = &compared.placement;
             let mut read = |queries: &[Query]| {
                 let spec = &subject.node.spec;
@@ -395,7 +417,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
             Mode::Normal => outputs::changes(inputs.outputs, inputs),
         },
     };
-    Ok(Planned { plan, findings, nodes: work, stored, placed, uncompared })
+    Ok(Planned { plan, findings, nodes: work, stored, placed, uncompared, moves })
 }
 
 fn subjects<'a>(

@@ -36,6 +36,9 @@ pub enum ChangeKind {
 pub struct Change {
     /// The resource.
     pub address: Address,
+    /// The address that it had, where that was another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<Address>,
     /// The node that it lives on.
     pub node: Address,
     /// What happens.

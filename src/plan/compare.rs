@@ -29,6 +29,7 @@ pub(super) fn compare(
     item: &Item<'_>,
     subject: Option<Subject<'_>>,
     refreshed: &Refreshed,
+    moved_from: Option<&Address>,
     key: Option<&Key>,
 ) -> Compared {
     let files = match subject.filter(|subject| subject.desired.is_some()) {
@@ -42,7 +43,12 @@ pub(super) fn compare(
     let placement = Placement::of(item.address, item.prior, files, key);
     let encoded = item.desired.map(|resource| attributes::encode(resource, key));
     let uncompared = key.is_none() && encoded.as_deref().is_some_and(attributes::has_unfingerprinted);
-    let change = change(item, refreshed, encoded.as_deref(), &placement);
+    // Fingerprints are of an address: what moved is compared as what it was.
+    let as_before = item.desired.zip(moved_from);
+    let as_before =
+        as_before.map(|(resource, from)| attributes::encode_object(from, &resource.attributes, key));
+    let after = as_before.as_deref().or(encoded.as_deref());
+    let change = change(item, refreshed, after, moved_from, &placement);
     let stored = change.as_ref().and(item.desired).zip(encoded).map(|(resource, attributes)| Stored {
         status: Status::Live,
         node: item.node.clone(),
@@ -60,6 +66,7 @@ fn change(
     item: &Item<'_>,
     refreshed: &Refreshed,
     after: Option<&RawValue>,
+    moved_from: Option<&Address>,
     placement: &Placement,
 ) -> Option<Change> {
     let before = item.prior.map(|prior| &*prior.attributes);
@@ -79,12 +86,11 @@ fn change(
         (None, None) => return None,
         (None, Some(_)) => ChangeKind::Create,
         (Some(_), None) => ChangeKind::Delete,
-        (Some(before), Some(after)) if attributes::same(before, after) => {
-            if reasons.is_empty() && !edited {
-                return None;
-            }
-            ChangeKind::Update
-        }
+        (Some(before), Some(after)) if attributes::same(before, after) => match moved_from {
+            _ if !reasons.is_empty() || edited => ChangeKind::Update,
+            Some(_) => ChangeKind::NoOp,
+            None => return None,
+        },
         (Some(before), Some(after)) => {
             forced_by = forcing(before, after, item.kind.schema());
             if forced_by.is_empty() { ChangeKind::Update } else { ChangeKind::Replace }
@@ -92,6 +98,7 @@ fn change(
     };
     Some(Change {
         address: item.address.clone(),
+        moved_from: moved_from.cloned(),
         node: item.node.clone(),
         kind,
         before: before.map(RawValue::to_owned),

@@ -17,6 +17,7 @@ mod files;
 mod foreign;
 mod items;
 pub mod kind;
+mod moves;
 pub mod node;
 mod nodes;
 pub mod observation;

@@ -2,8 +2,10 @@
 
 pub mod attributes;
 mod key;
+mod moves;
 
 pub use key::{InvalidKey, KEY_LENGTH, Key};
+pub use moves::Moves;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -47,6 +47,7 @@ fn progress<'a>(header: &Header, records: &'a [Record]) -> Progress<'a> {
 
 /// Makes the state what it is after these records. Doing it twice is doing it once.
 pub(super) fn fold(state: &mut State, header: &Header, records: &[Record]) {
+    state.relocate(&header.moves);
     let progress = progress(header, records);
     let mut of: BTreeMap<&Address, Vec<&Action>> = BTreeMap::new();
     for action in &header.actions {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::plan::{Action, Nginx, NodeSpec};
-use crate::state::{Stored, StoredNode, StoredOutput};
+use crate::state::{Moves, Stored, StoredNode, StoredOutput};
 
 /// The version of the records that this vsa writes.
 pub const VERSION: u32 = 1;
@@ -28,6 +28,9 @@ pub struct Header {
     pub lineage: String,
     /// The state's serial when the run began.
     pub serial: u64,
+    /// What changes its address.
+    #[serde(default, skip_serializing_if = "Moves::is_empty")]
+    pub moves: Moves,
     /// Its actions.
     pub actions: Vec<Action>,
     /// What the state shall hold of each resource that changes; `None` of one that goes.

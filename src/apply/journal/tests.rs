@@ -56,6 +56,7 @@ fn header() -> Header {
         started: 1_767_225_600,
         lineage: "lineage".to_owned(),
         serial: 1,
+        moves: crate::state::Moves::new(),
         actions: vec![
             action(0, Address::new("tenant", "new"), Phase::Prepare, ensure),
             action(1, node(), Phase::Switch, switch),

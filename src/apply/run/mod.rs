@@ -116,6 +116,7 @@ fn header(run: &Run, started: i64) -> Header {
         started,
         lineage: run.prior.lineage.clone(),
         serial: run.prior.serial,
+        moves: run.moves.clone(),
         actions: run.actions.clone(),
         desired: run.desired.clone(),
         nodes: run.nodes.iter().map(|(node, work)| (node.clone(), facts(work))).collect(),

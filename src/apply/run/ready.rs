@@ -54,6 +54,7 @@ impl Ready {
             self.locks.insert(node.clone(), NodeLock::take(host, spec, &run.prior).await?);
         }
         for (node, facts) in interrupted.into_iter().flat_map(|interrupted| &interrupted.header.nodes) {
+            let node = run.moves.get(node).unwrap_or(node);
             let spec = &facts.spec;
             let owner = lock::owner(host, spec).await?;
             if owner.is_none_or(|owner| owner.lineage != run.prior.lineage) {

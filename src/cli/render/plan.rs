@@ -154,7 +154,16 @@ impl PlanText<'_> {
             ChangeKind::Delete => "will be destroyed",
             ChangeKind::NoOp => "does not change",
         };
-        let _ = writeln!(out, "  {}", self.paint.bold(&format!("# {} {what}", change.address)));
+        let title = match &change.moved_from {
+            Some(from) if change.kind == ChangeKind::NoOp => {
+                format!("# {from} has moved to {}", change.address)
+            }
+            _ => format!("# {} {what}", change.address),
+        };
+        let _ = writeln!(out, "  {}", self.paint.bold(&title));
+        if let Some(from) = change.moved_from.as_ref().filter(|_| change.kind != ChangeKind::NoOp) {
+            let _ = writeln!(out, "  {}", self.paint.dim(&format!("# (moved from {from})")));
+        }
         if let Some(implied_by) = &change.implied_by {
             let _ = writeln!(out, "  {}", self.paint.dim(&format!("# (implied by {implied_by})")));
         }
@@ -240,7 +249,7 @@ fn shape(change: &Change, files: &[&FileChange]) -> String {
         ChangeKind::Update => "updated",
         ChangeKind::Replace => "replaced",
         ChangeKind::Delete => "destroyed",
-        ChangeKind::NoOp => "unchanged",
+        ChangeKind::NoOp => "moved",
     };
     let mut shape = format!("{} {what}", change.address.kind());
     if let (Some(before), Some(after)) = (&change.before, &change.after)
@@ -301,6 +310,11 @@ fn summary(out: &mut String, plan: &Plan, paint: Paint) {
     let counts = plan.counts();
     let (add, change, destroy) = (counts.add, counts.change, counts.destroy);
     let mut text = format!("Plan: {add} to add, {change} to change, {destroy} to destroy.");
+    let moved = plan.changes.iter().filter(|change| change.moved_from.is_some()).count();
+    if moved > 0 {
+        let s = if moved == 1 { "" } else { "s" };
+        let _ = write!(text, " {moved} resource{s} would have another address.");
+    }
     if !plan.files.is_empty() {
         let _ = write!(
             text,

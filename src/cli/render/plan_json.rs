@@ -91,6 +91,9 @@ fn resource_change(change: &Change) -> Value {
     let (before, before_sensitive) = side(change.before.as_deref());
     let (after, after_sensitive) = side(change.after.as_deref());
     let mut object = resource(&change.address);
+    if let Some(from) = &change.moved_from {
+        object["previous_address"] = from.to_string().into();
+    }
     object["change"] = json!({
         "actions": actions(change.kind),
         "before": before,

@@ -91,6 +91,12 @@ impl Attributes {
     }
 }
 
+/// Whether two requests ask for the same, whatever address their node has: where that changes, the node stays.
+fn asks_the_same(former: &str, request: &str) -> bool {
+    let beside_node = |request: &str| request.split_once(' ').map(|(_, rest)| rest.to_owned());
+    beside_node(former) == beside_node(request)
+}
+
 /// The names that it is for: its own where it says none.
 fn names(resource: &Resource, attributes: &Attributes) -> Vec<String> {
     match &attributes.names {
@@ -188,7 +194,9 @@ fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgement 
     let Known { attributes, facts, request, .. } = known;
     let last = if facts.issue == 0 { last_kept(subject) } else { facts.issue };
     let mut judgement = Judgement { issue: last, ..Judgement::default() };
-    let asked_anew = facts.issue == 0 || facts.request != *request;
+    let asked_anew = facts.issue == 0
+        || subject.prior.is_none_or(|prior| prior.node != subject.node.spec.address)
+        || !asks_the_same(&facts.request, request);
     if !asked_anew {
         judgement.drift = drift(subject, known);
     }
