@@ -172,33 +172,3 @@ fn too_few_addresses_are_found_before_anything_starts() {
     let refused = refused.says("6 would be made, and there is room for 4").says("default-address-pools");
     assert_eq!(ground.engine.ask(&["ps", "--all", "--quiet"]), "", "{refused}");
 }
-
-/// Their blocks are renamed, and neither the network nor what is in it is made anew.
-#[test]
-fn networks_and_stacks_with_another_address_stay_as_they_are() {
-    let Some(ground) = Ground::new() else { return };
-    ground.tenant("");
-    drop(ground.workspace.apply());
-    let container = format!("{}-shop_web_1", ground.named("acme"));
-    let ids =
-        || (ground.inspect("{{.Id}}"), ground.engine.ask(&["inspect", "--format", "{{.Id}}", &container]));
-    let before = ids();
-    let tenant = ground.named("acme");
-    ground.workspace.write(
-        "main.hcl",
-        format!(
-            "tenant \"all\" {{\n  for_each = toset([\"{tenant}\"])\n}}\n\nnetwork \"all\" {{\n  for_each = \
-             toset([\"back\"])\n  tenant   = tenant.all[\"{tenant}\"]\n}}\n\nstack \"all\" {{\n  for_each = \
-             toset([\"shop\"])\n  tenant   = tenant.all[\"{tenant}\"]\n  source   = \"./shop\"\n  networks = \
-             [network.all[\"back\"]]\n}}\n"
-        ),
-    );
-    let plan = ground.workspace.vsa(["plan"]).code(0).says("# stack.shop has moved to stack.all[\"shop\"]");
-    let plan = plan.says("# network.back has moved to network.all[\"back\"]");
-    assert!(!plan.stdout.contains("will be destroyed") && !plan.stdout.contains("replaced"), "{plan}");
-    drop(ground.workspace.apply());
-    drop(ground.workspace.assert_nothing_to_do());
-    assert_eq!(ids(), before);
-    drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
-    assert!(!ground.is_there());
-}
