@@ -7,6 +7,7 @@ mod observe;
 mod orphans;
 mod probe;
 mod process;
+mod tree;
 
 use std::fs::OpenOptions;
 use std::net::SocketAddr;

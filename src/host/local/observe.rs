@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::access::{self, Identities};
-use super::{orphans, probe, process};
+use super::{orphans, probe, process, tree};
 use crate::digest::hex;
 use crate::host::{first_certificate, is_key_of, open_file, private_key, read_file};
-use crate::plan::observation::{FileType, Ids, Leaf, Stat};
+use crate::plan::observation::{FileType, Stat};
 use crate::plan::{Answer, Query};
 
 /// Answers all questions but those for Docker, at once.
@@ -32,9 +30,9 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::Read(path) => answer(read_file(path).map(Answer::Bytes)),
         Query::Tail { path, offset } => answer(tail(path, *offset)),
         Query::Entries(path) => answer(entries(path).map(Answer::Entries)),
-        Query::Tree(path) => answer(tree(path).map(Answer::Tree)),
+        Query::Tree(path) => answer(tree::tree(path).map(Answer::Tree)),
         Query::Linked { directory, read, unread } => {
-            answer(linked(directory, read, unread).map(Answer::Tree))
+            answer(tree::linked(directory, read, unread).map(Answer::Tree))
         }
         Query::Glob(pattern) => glob(pattern),
         Query::Certificate(path) => match read_pem(path) {
@@ -90,7 +88,7 @@ pub(super) fn answer(result: io::Result<Answer>) -> Answer {
 /// How large a PEM file may be, in bytes: many times the longest chain.
 const LARGEST_PEM: u64 = 1 << 20;
 
-fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
     if open_file(path)?.metadata()?.len() > LARGEST_PEM {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it is too large for a PEM file"));
     }
@@ -98,7 +96,7 @@ fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// That a key is not the one of a certificate. Where that cannot be told, nginx will.
-fn another_certificates(key: &[u8], certificate: &Path) -> Option<String> {
+pub(super) fn another_certificates(key: &[u8], certificate: &Path) -> Option<String> {
     let is_its_own = is_key_of(key, &read_pem(certificate).ok()?)?;
     (!is_its_own).then(|| format!("it is not the key of `{}`", certificate.display()))
 }
@@ -132,7 +130,7 @@ fn entries(directory: &Path) -> io::Result<BTreeMap<String, FileType>> {
 }
 
 /// SHA-256 of what is left of a file that was `size` bytes long; a file that grows meanwhile is read no further.
-fn digest_of(file: &mut File, size: u64, buffer: &mut Vec<u8>) -> io::Result<String> {
+pub(super) fn digest_of(file: &mut File, size: u64, buffer: &mut Vec<u8>) -> io::Result<String> {
     const CHUNK: u64 = 1 << 16;
     let mut hash = Sha256::new();
     buffer.resize(usize::try_from(size.min(CHUNK)).unwrap_or_default(), 0);
@@ -166,121 +164,6 @@ fn tail(path: &Path, offset: u64) -> io::Result<Answer> {
     Ok(Answer::Tail { bytes, end: size })
 }
 
-/// Leaves below a directory by their path.
-fn tree(directory: &Path) -> io::Result<BTreeMap<String, Leaf>> {
-    let mut found = Vec::new();
-    let mut level = vec![String::new()];
-    while !level.is_empty() {
-        let listed: Vec<_> =
-            level.par_iter().map(|prefix| list(directory, prefix)).collect::<io::Result<_>>()?;
-        level.clear();
-        for Listed { leaves, directories } in listed {
-            found.extend(leaves);
-            level.extend(directories);
-        }
-    }
-    let leaves: Vec<_> = found
-        .into_par_iter()
-        .map_init(Vec::new, |buffer, (path, is_link)| {
-            let place = directory.join(&path);
-            let leaf = if is_link { fs::read_link(&place).map(Leaf::Link) } else { file(&place, buffer) };
-            Ok((path, leaf?))
-        })
-        .collect::<io::Result<_>>()?;
-    Ok(leaves.into_iter().collect())
-}
-
-/// The links directly in a directory, with what the directories that they name hold of two files.
-fn linked(directory: &Path, read: &str, unread: &str) -> io::Result<BTreeMap<String, Leaf>> {
-    let links = list(directory, "")?.leaves.into_par_iter().filter(|(_, is_link)| *is_link);
-    let found: Vec<_> = links
-        .map_init(Vec::new, |buffer, (name, _)| {
-            let link = directory.join(&name);
-            let target = fs::read_link(&link)?;
-            let place = directory.join(&target);
-            let mut found = Vec::with_capacity(3);
-            found
-                .extend(there(leaf(&place.join(read), buffer))?.map(|leaf| (format!("{name}/{read}"), leaf)));
-            found.extend(
-                there(key(&place.join(unread), &place.join(read)))?
-                    .map(|leaf| (format!("{name}/{unread}"), leaf)),
-            );
-            found.push((name, Leaf::Link(target)));
-            Ok(found)
-        })
-        .collect::<io::Result<_>>()?;
-    Ok(found.into_iter().flatten().collect())
-}
-
-fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        result => result.map(Some),
-    }
-}
-
-fn leaf(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Leaf> {
-    match file(path, buffer) {
-        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
-            fs::read_link(path).map(Leaf::Link)
-        }
-        leaf => leaf,
-    }
-}
-
-/// A private key. It is read only where it was written after its certificate: vsa writes them the other way round.
-fn key(path: &Path, certificate: &Path) -> io::Result<Leaf> {
-    let metadata = fs::symlink_metadata(path)?;
-    if metadata.is_symlink() {
-        return fs::read_link(path).map(Leaf::Link);
-    }
-    let is_later =
-        || Ok::<_, io::Error>(metadata.modified()? > fs::symlink_metadata(certificate)?.modified()?);
-    let is_anothers = is_later().unwrap_or(false)
-        && read_pem(path)
-            .map(Zeroizing::new)
-            .is_ok_and(|key| private_key(&key).is_err() || another_certificates(&key, certificate).is_some());
-    Ok(Leaf::Unread { mode: metadata.permissions().mode() & 0o7777, is_anothers })
-}
-
-/// A file that is no link. What is neither is refused unread: opening a pipe would wait for its writer.
-fn file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Leaf> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let mut file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let mode = metadata.permissions().mode() & 0o7777;
-    let ids = Ids { uid: metadata.uid(), gid: metadata.gid() };
-    Ok(Leaf::File { digest: digest_of(&mut file, metadata.len(), buffer)?, mode, ids })
-}
-
-/// What stands directly in a directory.
-struct Listed {
-    /// Files and links by their path below the tree's root, and whether each is a link.
-    leaves: Vec<(String, bool)>,
-    /// Paths of directories below the tree's root, each with a `/` at its end.
-    directories: Vec<String>,
-}
-
-/// What stands in `directory/prefix`. What is neither a file nor a link is left out: opening a pipe would wait for its
-/// writer.
-fn list(directory: &Path, prefix: &str) -> io::Result<Listed> {
-    let mut listed = Listed { leaves: Vec::new(), directories: Vec::new() };
-    for entry in fs::read_dir(directory.join(prefix))? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if kind.is_dir() {
-            listed.directories.push(path + "/");
-        } else if kind.is_file() || kind.is_symlink() {
-            listed.leaves.push((path, kind.is_symlink()));
-        }
-    }
-    Ok(listed)
-}
-
 /// As `glob(3)`, which nginx uses: a leading dot is matched only by a dot.
 fn glob(pattern: &str) -> Answer {
     let options = glob::MatchOptions {
@@ -312,44 +195,6 @@ mod tests {
 
     fn answered(query: &Query) -> Answer {
         one(query, &Identities::default()).unwrap()
-    }
-
-    #[test]
-    fn a_tree_has_digests_modes_and_targets() {
-        let directory = tempfile::tempdir().unwrap();
-        fs::create_dir(directory.path().join("sites")).unwrap();
-        fs::write(directory.path().join("sites/a.conf"), "abc").unwrap();
-        fs::set_permissions(directory.path().join("sites/a.conf"), fs::Permissions::from_mode(0o640))
-            .unwrap();
-        std::os::unix::fs::symlink("/dev/null", directory.path().join("log")).unwrap();
-        let Answer::Tree(tree) = answered(&Query::Tree(directory.path().to_owned())) else {
-            panic!("no tree")
-        };
-        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
-        let ids = Ids { uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() };
-        assert_eq!(tree["sites/a.conf"], Leaf::File { digest, mode: 0o640, ids });
-        assert_eq!(tree["log"], Leaf::Link("/dev/null".into()));
-        assert_eq!(answered(&Query::Tree(directory.path().join("none"))), Answer::Absent);
-    }
-
-    #[test]
-    fn links_lead_to_the_files_of_what_they_name() {
-        let directory = tempfile::tempdir().unwrap();
-        let made = directory.path().join("made");
-        fs::create_dir(&made).unwrap();
-        fs::write(made.join("chain"), "abc").unwrap();
-        std::os::unix::fs::symlink("chain", made.join("key")).unwrap();
-        let links = directory.path().join("links");
-        fs::create_dir(&links).unwrap();
-        for (name, target) in [("shop", made.as_path()), ("gone", Path::new("/nowhere"))] {
-            std::os::unix::fs::symlink(target, links.join(name)).unwrap();
-        }
-        let query = Query::Linked { directory: links, read: "chain", unread: "key" };
-        let Answer::Tree(tree) = answered(&query) else { panic!("no tree") };
-        assert_eq!(tree.keys().collect::<Vec<_>>(), ["gone", "shop", "shop/chain", "shop/key"]);
-        assert_eq!(tree["shop/key"], Leaf::Link("chain".into()));
-        assert!(matches!(&tree["shop/chain"], Leaf::File { digest, .. } if digest.starts_with("ba7816bf")));
-        assert_eq!(tree["gone"], Leaf::Link("/nowhere".into()));
     }
 
     #[test]
