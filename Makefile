@@ -35,7 +35,7 @@ fmt: ## Formats the sources
 .PHONY: bench
 bench: ## Measures plan and apply at 100, 1,000 and 10,000 domains against the stated limits
 	@scripts/setup quickstart
-	cargo bench --locked --bench scale
+	cargo bench --locked --profile dist --bench scale
 
 .PHONY: docs
 docs: ## Builds the API documentation; a broken link is an error

@@ -1,6 +1,6 @@
 //! How plan and apply grow with the number of domains, against the stated limits and beside nginx's own test.
 //!
-//! `make bench` runs it with the release binary. `VSA_BENCH_RUNS` (10) and `VSA_BENCH_SIZES` (`100,1000,10000`) make it shorter; limits
+//! `make bench` runs it with the binary as it is distributed. `VSA_BENCH_RUNS` (10) and `VSA_BENCH_SIZES` (`100,1000,10000`) make it shorter; limits
 //! that need a size left away are not checked. Results go to `target/bench.json` too.
 #![expect(
     clippy::disallowed_methods,
