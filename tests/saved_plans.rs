@@ -66,6 +66,25 @@ fn a_saved_plan_is_applied_as_it_is() {
 }
 
 #[test]
+fn the_end_is_planned_reviewed_and_applied_as_well() {
+    let Some(mut workspace) = Workspace::managed() else { return };
+    configuration(&mut workspace);
+    let nothing = workspace.vsa(["plan", "-destroy"]).code(1);
+    assert!(nothing.stderr.contains("there is no state in "), "{}", nothing.stderr);
+    drop(workspace.apply());
+    let state = workspace.read("state/default.json");
+    let plan = workspace.vsa(["plan", "-destroy", "-detailed-exitcode", "-out=end.plan"]).code(2);
+    assert!(plan.stdout.contains("domain[\"a.example.com\"] will be destroyed"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("Plan: 0 to add, 0 to change, 4 to destroy"), "{}", plan.stdout);
+    assert_eq!(workspace.read("state/default.json"), state, "a plan changes nothing");
+
+    let end = workspace.vsa(["apply", "end.plan"]).code(0);
+    assert!(end.stdout.contains("0 added, 0 changed, 4 destroyed"), "{}", end.stdout);
+    assert!(!workspace.generation(1).exists());
+    drop(workspace.vsa(["apply", "end.plan"]).code(4));
+}
+
+#[test]
 fn a_saved_plan_is_refused_after_anything_has_changed() {
     let Some(mut workspace) = Workspace::managed() else { return };
     configuration(&mut workspace);

@@ -74,6 +74,15 @@ pub(crate) fn new_state() -> State {
     }
 }
 
+/// Refuses to destroy where nothing was ever applied.
+pub(crate) fn require_something(invocation: &Invocation) -> Result<(), Failure> {
+    // A first apply that was killed has left a journal, and no state.
+    if !invocation.layout.journal().exists() {
+        invocation.existing_state()?;
+    }
+    Ok(())
+}
+
 /// Makes a plan from the state as it is now.
 pub(crate) fn plan(
     invocation: &Invocation,

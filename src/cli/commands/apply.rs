@@ -43,7 +43,7 @@ impl Apply {
         let _lock = invocation.lock(self.how.lock)?;
         invocation.ensure_key()?;
         let options = planning::Options {
-            mode: Mode::Normal,
+            mode: saved.plan.mode,
             refresh: saved.refresh,
             preflight: planning::When::AtApply,
             lineage: Some(saved.plan.lineage.clone()),

@@ -24,10 +24,7 @@ impl Destroy {
     pub fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
         let declared = invocation.load(&self.variables)?;
         let _lock = invocation.lock(self.apply.lock)?;
-        // A first apply that was killed has left a journal, and no state.
-        if !invocation.layout.journal().exists() {
-            invocation.existing_state()?;
-        }
+        planning::require_something(invocation)?;
         let prepared = planning::plan(
             invocation,
             &declared,

@@ -19,6 +19,9 @@ pub struct Plan {
     /// Exit with 2 where there are changes
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Plan to take everything away that the state holds, as `vsa destroy` would
+    #[arg(long)]
+    destroy: bool,
     /// Save the plan for `vsa apply FILE`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -76,7 +79,12 @@ impl Plan {
             // A saved plan is compared by its fingerprints: they need the key that the apply will have.
             invocation.ensure_key()?;
         }
-        let prepared = planning::plan_from(invocation, &declared, state, self.flags.options(Mode::Normal))?;
+        let mode = if self.destroy { Mode::Destroy } else { Mode::Normal };
+        if mode == Mode::Destroy {
+            planning::require_something(invocation)?;
+        }
+        let options = self.flags.options(mode);
+        let prepared = planning::plan_from(invocation, &declared, state, options.clone())?;
         planning::remarks(invocation, &prepared);
         let plan = &prepared.planned.plan;
         if self.json {
@@ -85,7 +93,7 @@ impl Plan {
             invocation.terminal.print(&invocation.plan_text(self.flags.full).render(plan));
         }
         if let Some(path) = &self.out {
-            saved::save(invocation, &declared, plan, &self.flags.options(Mode::Normal), path)?;
+            saved::save(invocation, &declared, plan, &options, path)?;
         }
         let exit = if self.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done };
         // The process ends here: taking thousands of resources apart first would be a tenth of the time of a plan.
