@@ -156,7 +156,7 @@ fn is_meant(finding: &Finding) -> bool {
         // go on with files of before a deployment.
         "try_files_is_evil_too" => only(&["app", "maintained", "moved-behind-a-password", "suspended"]),
         // That the upstream sees another path than the client sent is what `strip_prefix` is for. nginx escapes what it
-        // had decoded, so nothing of it breaks out of the prefix or the request line: a test in `security.rs` asks for it.
+        // had decoded, so nothing of it breaks out of the prefix or the request line: a test in `security` asks for it.
         "proxy_pass_normalized" => only(&["locations"]),
         _ => false,
     }
