@@ -1,5 +1,6 @@
 //! Addresses: `stack.shop`, `domain["shop.example.com"]`, `module.blog.domain.site["a.example.com"]`.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
@@ -79,6 +80,16 @@ impl Address {
     /// The instance of a `for_each` or `count`.
     pub fn key(&self) -> Option<&Key> {
         self.0.key.as_ref()
+    }
+
+    /// The name of a resource that is given no other: its label, the key of a `for_each`, or the label with the index of
+    /// a `count`.
+    pub fn own_name(&self) -> Cow<'_, str> {
+        match self.key() {
+            None => Cow::Borrowed(self.name()),
+            Some(Key::Name(key)) => Cow::Borrowed(key),
+            Some(Key::Index(index)) => Cow::Owned(format!("{}-{index}", self.name())),
+        }
     }
 }
 

@@ -150,6 +150,77 @@ fn a_network_of_another_tenant_is_refused() {
     drop(ground.workspace.vsa(["plan"]).code(1).says("belongs to the tenant"));
 }
 
+/// Their blocks are renamed, and neither the network nor what is in it is made anew; not for a secret either.
+#[test]
+fn networks_and_stacks_with_another_address_stay_as_they_are() {
+    let Some(ground) = Ground::new() else { return };
+    let secret =
+        "variable \"token\" {\n  type      = string\n  sensitive = true\n  default   = \"canary token\"\n}\n";
+    let env = "  env = {\n    TOKEN = var.token\n  }\n}\n";
+    ground.tenant("");
+    let main = ground.workspace.read("main.hcl");
+    let (rest, _) = main.rsplit_once("}\n").unwrap();
+    ground.workspace.write("main.hcl", format!("{secret}{rest}{env}"));
+    drop(ground.workspace.apply());
+    drop(ground.workspace.assert_nothing_to_do());
+    let container = format!("{}-shop_web_1", ground.named("acme"));
+    let ids =
+        || (ground.inspect("{{.Id}}"), ground.engine.ask(&["inspect", "--format", "{{.Id}}", &container]));
+    let before = ids();
+    let tenant = ground.named("acme");
+    ground.workspace.write(
+        "main.hcl",
+        format!(
+            "{secret}tenant \"all\" {{\n  for_each = toset([\"{tenant}\"])\n}}\n\nnetwork \"all\" {{\n  for_each = \
+             toset([\"back\"])\n  tenant   = tenant.all[\"{tenant}\"]\n}}\n\nstack \"all\" {{\n  for_each = \
+             toset([\"shop\"])\n  tenant   = tenant.all[\"{tenant}\"]\n  source   = \"./shop\"\n  networks = \
+             [network.all[\"back\"]]\n{env}"
+        ),
+    );
+    let plan = ground.workspace.vsa(["plan"]).code(0).says("# stack.shop has moved to stack.all[\"shop\"]");
+    let plan = plan.says("# network.back has moved to network.all[\"back\"]");
+    let plan = plan.says("0 to add, 0 to change, 0 to destroy");
+    assert!(!plan.stdout.contains("was edited") && !plan.stdout.contains("replaced"), "{plan}");
+    drop(ground.workspace.apply());
+    drop(ground.workspace.assert_nothing_to_do());
+    assert_eq!(ids(), before);
+    let listed = ground.workspace.vsa(["stack", "list", "-json"]).code(0);
+    let listed = listed.json();
+    assert_eq!(listed[0]["tenant"], tenant);
+    assert_eq!(listed[0]["containers"]["running"], 1);
+
+    // What goes is what was there, whatever the block of its tenant is called.
+    drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
+    assert!(!ground.is_there());
+    let left = ground.engine.ask(&["ps", "--all", "--format", "{{.Names}}"]);
+    assert!(!left.contains(&container), "{left}");
+}
+
+/// The stack alone goes: its Compose project has the name of its tenant, which is a key.
+#[test]
+fn a_stack_of_a_tenant_with_a_key_is_taken_down() {
+    let Some(ground) = Ground::new() else { return };
+    let image = images::app(&ground.engine, "1");
+    let tenant = ground.named("acme");
+    let tenants = format!("tenant \"all\" {{\n  for_each = toset([\"{tenant}\"])\n}}\n");
+    let stack = format!(
+        "stack \"shop\" {{\n  tenant  = tenant.all[\"{tenant}\"]\n  compose = \"services: {{ web: {{ image: \
+         '{image}' }} }}\\n\"\n}}\n"
+    );
+    ground.workspace.write("main.hcl", format!("{tenants}{stack}"));
+    drop(ground.workspace.apply());
+    let container = format!("{tenant}-shop_web_1");
+    let containers = || ground.engine.ask(&["ps", "--all", "--format", "{{.Names}}"]);
+    assert!(containers().contains(&container));
+    let place = ground.workspace.node_root().join("srv").join(&tenant).join("shop/compose");
+    assert!(place.join("compose.yml").is_file());
+    ground.workspace.write("main.hcl", tenants);
+    drop(ground.workspace.apply());
+    drop(ground.workspace.assert_nothing_to_do());
+    assert!(!containers().contains(&container), "its containers go with it");
+    assert!(!place.exists(), "and its files");
+}
+
 #[test]
 fn too_few_addresses_are_found_before_anything_starts() {
     let directory = tempfile::tempdir().unwrap();

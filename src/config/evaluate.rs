@@ -1,5 +1,6 @@
 //! Evaluation: each item after those that it depends on, as many at once as there are cores.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path as FilePath;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -406,26 +407,24 @@ impl Surroundings for Evaluation<'_> {
 
 /// What a kind knows a resource by.
 fn name(kind: &Kind<'_>, address: &Address, attributes: &Object) -> Result<Arc<str>, Box<Diagnostic>> {
-    let given = kind.schema.instance_name.and_then(|name| attributes.get(name)).and_then(Value::as_str);
-    let name = match (address.key(), given) {
-        (None, None) => return Ok(address.name().into()),
-        (None, Some(_)) => {
-            let attribute = kind.schema.instance_name.unwrap_or_default();
+    let attribute = kind.schema.instance_name;
+    let given = attribute.and_then(|name| attributes.get(name)).and_then(Value::as_str);
+    let name = match (address.key(), given, attribute) {
+        (None, None, _) => return Ok(address.name().into()),
+        (None, Some(_), _) => {
+            let attribute = attribute.unwrap_or_default();
             let summary = format!("`{attribute}` is for the instances of a `for_each`");
             let help = format!("remove it: without `for_each` the label is the name, `{}`", address.name());
             return Err(Box::new(Diagnostic::error(summary).help(help)));
         }
-        (Some(_), Some(name)) => name.to_owned(),
-        (Some(Key::Name(key)), None) => key.to_string(),
-        (Some(Key::Index(index)), None) => match kind.schema.instance_name {
-            None => format!("{}-{index}", address.name()),
-            Some(attribute) => {
-                let summary = format!("each `{}` of a `count` needs a `{attribute}`", address.kind());
-                return Err(Box::new(
-                    Diagnostic::error(summary).help(format!("add `{attribute} = \"….${{count.index}}…\"`")),
-                ));
-            }
-        },
+        (Some(_), Some(name), _) => Cow::Borrowed(name),
+        (Some(Key::Index(_)), None, Some(attribute)) => {
+            let summary = format!("each `{}` of a `count` needs a `{attribute}`", address.kind());
+            return Err(Box::new(
+                Diagnostic::error(summary).help(format!("add `{attribute} = \"….${{count.index}}…\"`")),
+            ));
+        }
+        (Some(_), None, _) => address.own_name(),
     };
     (kind.schema.label.canonical)(&name).map(Arc::from).map_err(|invalid| {
         let summary = format!("invalid name for `{address}`");

@@ -152,7 +152,7 @@ fn settings(prior: &Stored, address: &Address) -> Option<(NetworkSettings, bool)
     };
     let flag = |name: &str| matches!(known.get(name), Some(attributes::Tree::Bool(true)));
     let tenant = match known.get("tenant") {
-        Some(attributes::Tree::Reference(tenant)) => Some(tenant.name().to_owned()),
+        Some(attributes::Tree::Reference(tenant)) => Some(tenant.own_name().into_owned()),
         _ => None,
     };
     let mut labels = BTreeMap::from([(LABEL.to_owned(), address.to_string())]);

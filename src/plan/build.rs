@@ -189,7 +189,9 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
         known.get(&item.node).map_or_else(Refreshed::default, |(node, observed)| {
             let mut refreshed = item.kind.refresh(item.subject(node, observed, none, inputs.now));
             if let Some(prior) = item.prior.filter(|prior| !prior.placed.is_empty()) {
-                refreshed.drift.extend(placed::drift(item.address, &prior.placed, observed, inputs.key));
+                let written_as = former.get(item.address).copied().unwrap_or(item.address);
+                let placed = placed::drift(item.address, written_as, &prior.placed, observed, inputs.key);
+                refreshed.drift.extend(placed);
             }
             refreshed
         })

@@ -40,7 +40,8 @@ pub(super) fn compare(
         Ok(files) => files,
         Err(errors) => return Compared { errors, ..Compared::default() },
     };
-    let placement = Placement::of(item.address, item.prior, files, key);
+    let written_as = moved_from.unwrap_or(item.address);
+    let placement = Placement::of(item.address, written_as, item.prior, files, key);
     let encoded = item.desired.map(|resource| attributes::encode(resource, key));
     let uncompared = key.is_none() && encoded.as_deref().is_some_and(attributes::has_unfingerprinted);
     // Fingerprints are of an address: what moved is compared as what it was.

@@ -300,7 +300,7 @@ fn ask_ahead(
         let (true, Ok(files)) = (item.kind.replaces_beside(subject), item.kind.placed(subject)) else {
             continue;
         };
-        let placement = Placement::of(item.address, item.prior, files, inputs.key);
+        let placement = Placement::of(item.address, item.address, item.prior, files, inputs.key);
         let stays =
             prior.status == Status::Live && refreshed.drift.is_empty() && placement.changed.is_empty();
         if !stays {

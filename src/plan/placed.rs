@@ -94,9 +94,10 @@ pub(super) fn queries(prior: &BTreeMap<PathBuf, StoredPlaced>) -> impl Iterator<
     })
 }
 
-/// Where files differ from what the state knows.
+/// Where files differ from what the state knows; fingerprints are of the address that it was written under.
 pub(super) fn drift(
     address: &Address,
+    written_as: &Address,
     prior: &BTreeMap<PathBuf, StoredPlaced>,
     observed: &Observations,
     key: Option<&Key>,
@@ -117,7 +118,7 @@ pub(super) fn drift(
             Some(_) => match (observed.get(&Query::Read(path.to_owned()))?, key) {
                 (Answer::Bytes(bytes), Some(key)) if !stored.digest.is_empty() => {
                     let text = zeroize::Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
-                    let found = key.fingerprint(address, &path.to_string_lossy(), &text);
+                    let found = key.fingerprint(written_as, &path.to_string_lossy(), &text);
                     stored.digest.strip_prefix(SEALED) != Some(&found)
                 }
                 _ => false,
@@ -151,8 +152,10 @@ pub(super) struct Placement {
 }
 
 impl Placement {
+    /// What has moved is compared as it was written, under the address that it had.
     pub(super) fn of(
         address: &Address,
+        written_as: &Address,
         prior: Option<&Stored>,
         files: Vec<PlacedFile>,
         key: Option<&Key>,
@@ -162,9 +165,14 @@ impl Placement {
         let files: BTreeMap<_, _> = files.into_iter().map(|file| (file.path.clone(), file)).collect();
         let stored: BTreeMap<_, _> =
             files.iter().map(|(path, file)| (path.clone(), stored(file, address, key))).collect();
+        let is_same = |path: &PathBuf, before: &StoredPlaced, after: &StoredPlaced| {
+            let former = files.get(path).filter(|_| after.sealed.is_some() && address != written_as);
+            let former = former.map(|file| self::stored(file, written_as, key));
+            same(before, former.as_ref().unwrap_or(after), key.is_some())
+        };
         let new = stored.iter().filter_map(|(path, after)| match before.get(path) {
             None => Some((path.clone(), FileChangeKind::Create)),
-            Some(before) if same(before, after, key.is_some()) => None,
+            Some(before) if is_same(path, before, after) => None,
             Some(_) => Some((path.clone(), FileChangeKind::Update)),
         });
         let gone = before.keys().filter(|path| !files.contains_key(*path));

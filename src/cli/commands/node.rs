@@ -90,9 +90,9 @@ impl Node {
 
 /// The node of this name, or the only one.
 fn one<'a>(state: &'a State, name: Option<&str>) -> Result<(&'a Address, &'a StoredNode), Failure> {
-    let names: Vec<&str> = state.nodes.keys().map(Address::name).collect();
+    let names: Vec<&str> = state.nodes.values().map(|stored| &*stored.spec.name).collect();
     let found = match (name, names.as_slice()) {
-        (Some(name), _) => state.nodes.iter().find(|(address, _)| address.name() == name),
+        (Some(name), _) => state.nodes.iter().find(|(_, stored)| *stored.spec.name == *name),
         (None, [_]) => state.nodes.iter().next(),
         (None, []) => None,
         (None, _) => {

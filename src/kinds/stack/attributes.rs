@@ -164,14 +164,15 @@ impl Stack {
     pub(super) fn known(prior: &Stored, spec: &NodeSpec) -> Option<Self> {
         let known = attributes::decode(&prior.attributes).ok()?;
         let attributes::Tree::Reference(tenant) = known.get("tenant")? else { return None };
-        let layout = Layout::new(spec, tenant.name(), &prior.name);
+        let tenant = tenant.own_name();
+        let layout = Layout::new(spec, &tenant, &prior.name);
         let placed = |file: &&&str| prior.placed.contains_key(&layout.compose().join(file));
         let entry = COMPOSE_FILES.iter().find(placed).unwrap_or(&"compose.yml");
         let profiles = match known.get("profiles") {
             Some(attributes::Tree::List(names)) => names.iter().filter_map(text).collect(),
             _ => Vec::new(),
         };
-        Some(Self::new(spec, tenant.name(), &prior.name, entry, profiles))
+        Some(Self::new(spec, &tenant, &prior.name, entry, profiles))
     }
 
     pub(super) fn new(spec: &NodeSpec, tenant: &str, name: &str, entry: &str, profiles: Vec<String>) -> Self {

@@ -11,7 +11,7 @@ use crate::state::attributes::{self, Tree};
 pub struct Deployed {
     /// Its Compose project.
     pub project: ComposeProject,
-    /// The label of its tenant.
+    /// The name of its tenant.
     pub tenant: String,
     /// Where it comes from; `None` of one whose Compose file stands in its block.
     pub source: Option<String>,
@@ -40,7 +40,7 @@ pub fn deployed(stored: &Stored, spec: &NodeSpec) -> Option<Deployed> {
     let timeout = timeout.and_then(|text| Duration::parse(&text).ok());
     Some(Deployed {
         project,
-        tenant: tenant.name().to_owned(),
+        tenant: tenant.own_name().into_owned(),
         source: text(known.get("source")),
         running: text(known.get("status")).as_deref() != Some("stopped"),
         wait: timeout.map_or(WAIT, |timeout| u32::try_from(timeout.seconds()).unwrap_or(u32::MAX)),

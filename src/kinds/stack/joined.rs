@@ -64,8 +64,8 @@ pub(super) fn name(
             .detail(format!("it has `network_mode: {}`, and the proxy runs in a container", mode.shown()))
             .help("remove `network_mode`: the service is then in the stack's own network"));
     }
-    let stack = subject.address.name();
-    let stack = subject.desired.map_or(stack, |resource| &*resource.name);
+    let own = subject.address.own_name();
+    let stack = subject.desired.map_or(&*own, |resource| &*resource.name);
     let network = match &subject.node.spec.network {
         Some(shared) => Arc::clone(shared),
         None => known_as(subject, project, home(project, found)),

@@ -43,7 +43,7 @@ pub(super) fn before(subject: Subject<'_>, stack: &Stack) -> Option<Project> {
         _ => Vec::new(),
     };
     let tenant = match known.get("tenant") {
-        Some(Tree::Reference(tenant)) => tenant.name().to_owned(),
+        Some(Tree::Reference(tenant)) => tenant.own_name(),
         _ => return None,
     };
     project(subject, stack, &tenant, &texts, environment, profiles)
