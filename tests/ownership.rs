@@ -9,7 +9,7 @@ use vsa::apply::Outcome;
 use vsa::plan::File;
 
 use crate::support::node::{Ground, snapshot};
-use crate::support::{self, Workspace};
+use crate::support::{self, Request, Workspace, fetch};
 
 const SITES: &str = r#"
 tenant "acme" {}
@@ -319,5 +319,40 @@ fn a_key_that_is_overwritten_with_another_is_drift_and_replaced() {
         drop(plan.says(&format!("certificates/{name}/1/privkey.pem is not the key of the certificate")));
         drop(workspace.apply());
         drop(workspace.assert_nothing_to_do());
+    }
+}
+
+/// The workers run as another user from now on, who must be able to read what was written for the former one.
+#[test]
+fn files_go_over_to_another_user_of_the_workers() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let auth = "\nauth \"staff\" {\n  tenant = tenant.acme\n  realm = \"Staff\"\n  user \"alice\" {\n    password = \
+                \"correct horse battery\"\n  }\n}\n";
+    let guarded = SITES.replace("  tls {", "  auth = auth.staff\n  tls {") + auth;
+    for workspace in [Workspace::managed(), Workspace::on_host()].into_iter().flatten() {
+        workspace.write_node("").write("main.hcl", &guarded);
+        drop(workspace.apply());
+        drop(workspace.assert_nothing_to_do());
+        let file = |name: &str| format!("generations/{}/{name}", workspace.live_generation());
+        let group = || {
+            let files = ["auth/acme/staff.htpasswd", "sites/one.example.com.conf"].map(file);
+            let groups: Vec<u32> = accesses(&workspace, &files).into_iter().map(|(.., gid)| gid).collect();
+            assert_eq!(groups[0], groups[1]);
+            groups[0]
+        };
+        let before = group();
+        workspace.write_node("user = \"games\"");
+        let plan = workspace.vsa(["plan"]).code(0);
+        assert!(!plan.stdout.contains("group is"), "nobody but the configuration has changed it\n{plan}");
+        drop(workspace.apply());
+        drop(workspace.assert_nothing_to_do());
+        assert_ne!(group(), before);
+        if workspace.system().is_none() {
+            let request = Request::http(workspace.http_port(), "one.example.com", "/");
+            let answer = fetch(&request.password("alice", "correct horse battery")).unwrap();
+            assert_eq!(answer.header("location"), Some("https://first.example.net/"), "the workers read it");
+        }
     }
 }

@@ -294,7 +294,8 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
         }
         let concerns =
             |drift: &Drift| targets.contains(&drift.address) && nodes::concerns(drift, address, stored);
-        made.switch = !made.changed.is_empty() || drift.iter().any(concerns);
+        made.switch =
+            !made.changed.is_empty() || nodes::has_other_readers(&node, stored) || drift.iter().any(concerns);
         let mut read = |queries: &[Query]| {
             if inputs.refresh { ask(&node.spec, queries) } else { vec![Answer::Absent; queries.len()] }
         };

@@ -13,6 +13,8 @@ pub(in crate::apply) struct Live<'a> {
     pub(in crate::apply) stored: &'a StoredNode,
     pub(super) directory: PathBuf,
     tree: &'a BTreeMap<String, Leaf>,
+    /// The group of nginx's workers, where vsa may give files to it: another one's files would be no good to them.
+    group: Option<u32>,
 }
 
 impl<'a> Live<'a> {
@@ -20,7 +22,7 @@ impl<'a> Live<'a> {
         let stored = stored.filter(|stored| stored.generation > 0)?;
         let directory = stored.spec.generation(stored.generation);
         match work.observed.get(&Query::Tree(directory.clone())) {
-            Some(Answer::Tree(tree)) => Some(Self { stored, directory, tree }),
+            Some(Answer::Tree(tree)) => Some(Self { stored, directory, tree, group: group(work) }),
             _ => None,
         }
     }
@@ -29,12 +31,13 @@ impl<'a> Live<'a> {
     /// spoil every generation that it is linked to.
     pub(super) fn same(&self, path: &str, digest: &str) -> Option<PathBuf> {
         match self.tree.get(path)? {
-            Leaf::File { digest: found, mode, ids }
-                if found == digest && *mode == FILE_MODE && self.stored.ids.is_none_or(|own| own == *ids) =>
-            {
-                Some(self.directory.join(path))
+            Leaf::File { digest: found, mode, ids } => {
+                let is_ours = self.stored.ids.is_none_or(|own| own == *ids)
+                    && self.group.is_none_or(|group| group == ids.gid);
+                let same = found == digest && *mode == FILE_MODE && is_ours;
+                same.then(|| self.directory.join(path))
             }
-            _ => None,
+            Leaf::Unread { .. } | Leaf::Link(_) => None,
         }
     }
 
@@ -57,4 +60,15 @@ impl<'a> Live<'a> {
             },
         }
     }
+}
+
+/// The group of nginx's workers as the plan found it, where they run as another user.
+fn group(work: &NodeWork) -> Option<u32> {
+    let asked = |query: &Query| match work.observed.get(query) {
+        Some(Answer::User { uid, gid }) => Some((*uid, *gid)),
+        _ => None,
+    };
+    let user = work.node.spec.worker_user.as_ref()?;
+    asked(&Query::Myself).filter(|(uid, _)| *uid == 0)?;
+    asked(&Query::User(user.to_string())).map(|(_, gid)| gid)
 }

@@ -22,6 +22,7 @@ use crate::plan::{
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
 use crate::state::Stored;
+use crate::state::attributes::{Tree, decode};
 use crate::value::{Object, Value};
 
 /// The kind.
@@ -108,7 +109,17 @@ fn differs(subject: Subject<'_>, path: &std::path::Path) -> Option<String> {
         return Some(format!("mode is {:04o}, not {MODE:04o}", stat.mode));
     }
     let found = Ids { uid: stat.uid, gid: stat.gid };
-    found.differ(Ids { uid: made_by(prior)?, gid: group(subject).unwrap_or(found.gid) })
+    // Another user of the workers is a change that somebody wrote.
+    let group = group(subject).filter(|_| knows_workers(subject, prior));
+    found.differ(Ids { uid: made_by(prior)?, gid: group.unwrap_or(found.gid) })
+}
+
+/// Whether the workers run as the user that the state knows.
+fn knows_workers(subject: Subject<'_>, prior: &Stored) -> bool {
+    let known = decode(&prior.attributes).ok();
+    let user = known.as_ref().and_then(|known| known.get("proxy")?.get("user"));
+    let wanted = subject.node.spec.worker_user.as_ref();
+    matches!(user, Some(Tree::String(user)) if Some(user) == wanted)
 }
 
 /// The user that made the node's directories.

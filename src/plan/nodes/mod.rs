@@ -100,6 +100,12 @@ pub(super) fn written_for(node: &Node, stored: Option<&StoredNode>) -> Option<No
     (is_kept && node.nginx.takes_what_is_for(former)).then(|| Node { nginx: former.clone(), ..node.clone() })
 }
 
+/// Whether nginx's workers are others than those that the live generation is for: they may not read its files.
+pub(super) fn has_other_readers(node: &Node, stored: Option<&StoredNode>) -> bool {
+    let live = stored.filter(|stored| stored.generation > 0);
+    live.is_some_and(|live| live.spec.worker_user != node.spec.worker_user)
+}
+
 /// Refuses a node that another state owns.
 pub(super) fn owner(
     node: &Node,
