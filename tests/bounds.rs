@@ -8,13 +8,20 @@ use crate::support::{Run, Workspace};
 /// How much address space the program may have here, in bytes: several times what the bounds come to.
 const MEMORY: &str = "--as=4000000000";
 
-/// What `vsa validate` says of a configuration, in bounded memory.
+/// How much time it may take of the processors, in seconds: several times what the bounds come to without optimization.
+const TIME: &str = "--cpu=100";
+
+/// What `vsa validate` says of a configuration, in bounded memory and time.
 fn validate(configuration: &str) -> Run {
     let workspace = Workspace::new();
     workspace.write("main.hcl", configuration);
     let vsa = workspace.command(["validate"]);
     let mut command = Command::new("prlimit");
-    command.arg(MEMORY).arg(vsa.get_program()).args(vsa.get_args()).current_dir(workspace.configuration());
+    command
+        .args([MEMORY, TIME])
+        .arg(vsa.get_program())
+        .args(vsa.get_args())
+        .current_dir(workspace.configuration());
     Run::of(command)
 }
 
@@ -91,6 +98,9 @@ fn the_diagnostic_says_the_bound_and_what_to_look_for() {
     "#);
 }
 
+/// A list of a million numbers.
+const MANY: &str = "locals {\n  many = flatten([for a in range(1000) : range(1000)])\n";
+
 #[test]
 fn work_without_end_is_refused_though_its_result_is_small() {
     // Large texts, so that the bound is reached soon.
@@ -99,12 +109,47 @@ fn work_without_end_is_refused_though_its_result_is_small() {
     let endless = [
         format!("{large}  a = length([for a in range(1000) : [for b in range(1000) : {step}] == []])\n}}\n"),
         format!("{large}}}\ntenant \"t\" {{\n  count = 100000\n  name  = can({step}) ? \"a\" : \"b\"\n}}\n"),
+        format!(
+            "{MANY}  a = \"%{{ for a in local.many }}%{{ for b in local.many }}%{{ endfor }}%{{ endfor }}\"\n}}\n"
+        ),
+        format!("{MANY}  a = length([for a in local.many : length(local.many[*])])\n}}\n"),
     ];
     for configuration in endless {
         let run = validate(&configuration);
         assert_eq!(run.exit, Some(1), "{configuration}{run}");
         assert!(run.stderr.contains("too much work"), "{configuration}{run}");
     }
+}
+
+#[test]
+fn what_takes_time_by_its_size_alone_takes_little() {
+    let given = r#"
+locals {
+  numbers = flatten([for a in range(100) : [for b in range(1000) : 1000 * a + b]])
+  halves  = [for number in local.numbers : number + 0.5]
+  named   = { for a in range(1000) : "a-name-of-some-length-${a}" => a }
+  long    = join("", [for a in range(1000) : format("%4000s", "1")])
+}
+"#;
+    let quick = [
+        "matchkeys(local.numbers, local.numbers, local.halves)",
+        "trim(replace(local.long, \" \", \"1\"), \"${replace(local.long, \"1\", \" \")}1\")",
+        "merge({ for a in local.numbers : format(\"%07d\", 2 * a) => a }, { for a in local.numbers : format(\"%07d\", 2 * a + 1) => a })",
+        "setunion([for a in local.numbers : [a]]...)",
+        "setproduct(range(1000), range(1000), range(1000), range(1000), [])",
+        "[for a in range(1000) : [for b in range(20) : try(local.named[\"a-name-of-any-length-${a}-${b}\"], null)]]",
+        "[for a in range(1000) : [for b in range(20) : a < 0 ? local.named[\"a-name-of-any-length-${a}-${b}\"] : 0]]",
+    ];
+    for expression in quick {
+        let run = validate(&format!("{given}output \"length\" {{\n  value = length({expression})\n}}\n"));
+        assert_eq!(run.exit, Some(0), "{expression}{run}");
+    }
+    let digits = format!(
+        "{given}output \"number\" {{\n  value = parseint(trimspace(replace(local.long, \" \", \"1\")), 10)\n}}\n"
+    );
+    let run = validate(&digits);
+    assert_eq!(run.exit, Some(1), "{run}");
+    assert!(run.stderr.contains("the number has too many places"), "{run}");
 }
 
 #[test]

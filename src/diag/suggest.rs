@@ -2,11 +2,14 @@
 
 /// The candidate nearest to `name`, where one is near enough to be a slip of the keyboard.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (name.chars().count() / 3).max(1);
-    let distances = candidates.into_iter().filter(|candidate| *candidate != name).map(|candidate| {
-        let distance = strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase());
-        (distance, candidate)
-    });
+    let length = name.chars().count();
+    let allowed = (length / 3).max(1);
+    let lower = name.to_lowercase();
+    let others = candidates.into_iter().filter(|candidate| *candidate != name);
+    // Names are as far apart as their lengths at least.
+    let others = others.filter(|candidate| candidate.chars().count().abs_diff(length) <= allowed);
+    let distances =
+        others.map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate));
     let close = |(distance, candidate): &(usize, &str)| {
         *distance <= allowed && *distance < candidate.chars().count().max(2)
     };

@@ -145,8 +145,9 @@ impl Evaluator<'_> {
 
     fn try_each(&self, call: &FuncCall) -> Evaluated {
         let mut failures = Vec::new();
+        let tried = Self { unheard: true, ..*self };
         for argument in &call.args {
-            match self.expression(argument) {
+            match tried.expression(argument) {
                 Ok(value) => return Ok(value),
                 Err(errors) => failures.extend(errors.into_iter().filter(Diagnostic::is_error)),
             }
@@ -173,7 +174,7 @@ impl Evaluator<'_> {
                 .at(self.span(call))
                 .into());
         };
-        Ok(match self.expression(argument) {
+        Ok(match (Self { unheard: true, ..*self }).expression(argument) {
             Ok(value) if value.is_unknown() => Value::unknown(Type::Bool),
             Ok(_) => true.into(),
             Err(_) => false.into(),

@@ -41,7 +41,7 @@ pub fn eval_template(template: &Template, source: Source, scope: &dyn Scope) -> 
 fn begin(source: Source, scope: &dyn Scope, work: impl FnOnce(&Evaluator<'_>) -> Evaluated) -> Evaluated {
     let own = Meter::default();
     let meter = scope.meter().unwrap_or(&own);
-    work(&Evaluator { source, scope, bindings: None, meter })
+    work(&Evaluator { source, scope, bindings: None, meter, unheard: false })
 }
 
 /// The steps that making a value takes.
@@ -64,6 +64,8 @@ struct Evaluator<'a> {
     scope: &'a dyn Scope,
     bindings: Option<&'a Binding<'a>>,
     meter: &'a Meter<'a>,
+    /// Whether nobody hears what an error advises: looking for a like name among thousands takes time.
+    unheard: bool,
 }
 
 /// A variable of a for-expression.
@@ -194,8 +196,13 @@ impl Evaluator<'_> {
 
     fn conditional(&self, conditional: &Conditional, whole: &Expression) -> Evaluated {
         let condition = self.condition(&conditional.cond_expr, "the condition")?;
-        let on_true = self.expression(&conditional.true_expr);
-        let on_false = self.expression(&conditional.false_expr);
+        // An error in the branch that is not taken is no error: `x == null ? "" : x.name`.
+        let of = |branch: &Expression, taken: bool| {
+            let unheard = self.unheard || condition.as_bool() == Some(!taken);
+            Evaluator { unheard, ..*self }.expression(branch)
+        };
+        let on_true = of(&conditional.true_expr, true);
+        let on_false = of(&conditional.false_expr, false);
         let Some(decided) = condition.as_bool() else {
             let ty = match (on_true, on_false) {
                 (Ok(a), Ok(b)) => self.unify_branches(&a, &b, whole)?.unwrap_or_else(|| a.ty()),
@@ -204,7 +211,6 @@ impl Evaluator<'_> {
             };
             return Ok(Value::unknown(ty).marked_like([&condition]));
         };
-        // An error in the branch that is not taken is no error: `x == null ? "" : x.name`.
         let (taken, other) = if decided { (on_true?, on_false) } else { (on_false?, on_true) };
         let taken = match other {
             Ok(other) => match self.unify_branches(&taken, &other, whole)? {

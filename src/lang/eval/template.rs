@@ -147,6 +147,9 @@ impl Evaluator<'_> {
         let variables = Variables { key: opening.key_var.as_ref(), value: &opening.value_var };
         let strip = (opening.strip.strip_end(), closing.strip.strip_start());
         for item in &items {
+            if let Err(errors) = self.spend(1, &opening.collection_expr) {
+                return text.diagnostics.extend(errors);
+            }
             self.with_item(&variables, item, |inner| inner.render(&opening.template, lines, strip, text));
             if text.diagnostics.has_errors() {
                 return;

@@ -10,7 +10,7 @@ use crate::lang::reference::legacy_index;
 use crate::lang::{Access, Reference, Step};
 use crate::value::{Repr, Type, Value, unify};
 
-use super::{Evaluated, Evaluator, collect, index};
+use super::{Evaluated, Evaluator, collect};
 
 type Operator = Decorated<TraversalOperator>;
 
@@ -94,8 +94,8 @@ impl Evaluator<'_> {
         let (mut value, taken) = self.resolve(&reference)?;
         for step in &reference.steps[taken..] {
             value = match &step.access {
-                Access::Attribute(name) => index::attribute(&value, name),
-                Access::Index(key) => index::index(&value, key),
+                Access::Attribute(name) => self.attribute(&value, name),
+                Access::Index(key) => self.index(&value, key),
             }
             .map_err(|error| error.at(step.span))?;
         }
@@ -136,16 +136,16 @@ impl Evaluator<'_> {
             let rest = &operators[position + 1..];
             value = match operator.value() {
                 TraversalOperator::GetAttr(name) => {
-                    index::attribute(&value, name.as_str()).map_err(|error| error.at(span))?
+                    self.attribute(&value, name.as_str()).map_err(|error| error.at(span))?
                 }
                 TraversalOperator::LegacyIndex(index) => {
-                    index::index(&value, &legacy_index(*index.value())).map_err(|error| error.at(span))?
+                    self.index(&value, &legacy_index(*index.value())).map_err(|error| error.at(span))?
                 }
                 TraversalOperator::Index(expr) => {
                     let key = self.expression(expr)?;
-                    index::index(&value, &key).map_err(|error| error.at(span))?
+                    self.index(&value, &key).map_err(|error| error.at(span))?
                 }
-                TraversalOperator::FullSplat(_) => return self.splat(&value, rest),
+                TraversalOperator::FullSplat(_) => return self.splat(&value, rest, operator),
                 // `.*` goes on through attributes only; an index after it is one of its result.
                 TraversalOperator::AttrSplat(_) => {
                     let inner = rest
@@ -157,7 +157,7 @@ impl Evaluator<'_> {
                             )
                         })
                         .count();
-                    let elements = self.splat(&value, &rest[..inner])?;
+                    let elements = self.splat(&value, &rest[..inner], operator)?;
                     return self.steps(elements, &rest[inner..]);
                 }
             };
@@ -166,7 +166,9 @@ impl Evaluator<'_> {
     }
 
     /// `value[*]` with the steps after it taken of every element; `null` has no elements, what is no list is its own.
-    fn splat(&self, value: &Value, each: &[Operator]) -> Evaluated {
+    fn splat(&self, value: &Value, each: &[Operator], operator: &Operator) -> Evaluated {
+        let elements = value.as_elements().map_or(0, <[Value]>::len);
+        self.spend(u64::try_from(elements).unwrap_or(u64::MAX), operator)?;
         let list = matches!(value.repr(), Repr::List(..) | Repr::Set(..));
         let elements: Vec<Value> = match value.repr() {
             Repr::Unknown(_) => return Ok(Value::unknown(Type::Any).marked_like([value])),

@@ -89,19 +89,19 @@ fn values(args: &Arguments<'_>) -> Outcome {
 }
 
 fn merge(args: &Arguments<'_>) -> Outcome {
-    let mut merged = Object::new();
+    let mut merged: Vec<(Arc<str>, Value)> = Vec::new();
     let mut elements = Vec::new();
     let given: Vec<_> = args.values().iter().enumerate().filter(|(_, value)| !value.is_null()).collect();
     let mut all_maps = true;
     for (index, value) in &given {
-        for (name, value) in args.object(*index)? {
-            merged.insert(Arc::clone(name), value.clone());
-        }
+        merged.extend(args.object(*index)?.iter().map(|(name, value)| (Arc::clone(name), value.clone())));
         match value.repr() {
             Repr::Map(element, _) => elements.push(element.clone()),
             _ => all_maps = false,
         }
     }
+    // Of several of one name the last counts.
+    let merged: Object = merged.into_iter().collect();
     let same = elements.windows(2).all(|pair| pair[0] == pair[1]);
     Ok(match elements.into_iter().next() {
         Some(element) if all_maps && same => Value::new(Repr::Map(element, Arc::new(merged))),

@@ -62,6 +62,9 @@ fn float(number: f64) -> Outcome {
         .ok_or_else(|| FunctionError::call("the result is not a number, or is infinite"))
 }
 
+/// More digits than these have too many places in any base.
+const MOST_DIGITS: usize = 20_000;
+
 fn parse_int(args: &Arguments<'_>) -> Outcome {
     let Some(text) = args.value(0).as_str() else {
         return Err(FunctionError::argument(
@@ -74,6 +77,10 @@ fn parse_int(args: &Arguments<'_>) -> Outcome {
         return Err(FunctionError::argument(1, "a base is a whole number from 2 to 62"));
     }
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let too_long = || FunctionError::argument(0, "the number has too many places");
+    if digits.trim_start_matches('0').len() > MOST_DIGITS {
+        return Err(too_long());
+    }
     let mut total = BigInt::from(0);
     for char in digits.chars() {
         let digit = match char {
@@ -94,9 +101,7 @@ fn parse_int(args: &Arguments<'_>) -> Outcome {
     if text.starts_with('-') {
         total = -total;
     }
-    Number::parse(&total.to_string())
-        .map(Value::from)
-        .ok_or_else(|| FunctionError::argument(0, "the number has too many places"))
+    Number::parse(&total.to_string()).map(Value::from).ok_or_else(too_long)
 }
 
 fn sum(args: &Arguments<'_>) -> Outcome {

@@ -1,5 +1,6 @@
 //! Lists and tuples.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::lang::eval::equal;
@@ -164,7 +165,7 @@ fn flatten(args: &Arguments<'_>) -> Outcome {
 }
 
 fn distinct(args: &Arguments<'_>) -> Value {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let elements =
         args.elements(0).iter().filter(|value| seen.insert(InOrder(value))).cloned().collect::<Vec<_>>();
     again(args.value(0), elements)
@@ -326,12 +327,9 @@ fn match_keys(args: &Arguments<'_>) -> Outcome {
     let as_common = |index| convert(args.value(index), &common).unwrap_or_else(|_| args.value(index).clone());
     let (keys, wanted) =
         if wanted.is_empty() { (args.value(1).clone(), Value::NULL) } else { (as_common(1), as_common(2)) };
-    let wanted = wanted.as_elements().unwrap_or_default();
+    let wanted: BTreeSet<_> = wanted.as_elements().unwrap_or_default().iter().map(InOrder).collect();
     let keys = keys.as_elements().unwrap_or_default();
-    let matching = values
-        .iter()
-        .zip(keys)
-        .filter(|(_, key)| wanted.iter().any(|wanted| equal(wanted, key) == Some(true)));
+    let matching = values.iter().zip(keys).filter(|(_, key)| wanted.contains(&InOrder(key)));
     Ok(again(args.value(0), matching.map(|(value, _)| value.clone()).collect()))
 }
 

@@ -16,7 +16,7 @@ pub(super) fn functions() -> Vec<Function> {
         function("setunion", "The elements that are in any of the sets.")
             .takes(set("first_set"))
             .takes_more(set("other_sets"))
-            .gives(sets(), |args| combine(args, |a, b| a.iter().chain(b).cloned().collect())),
+            .gives(sets(), union),
         function("setintersection", "The elements that are in all of the sets.")
             .takes(set("first_set"))
             .takes_more(set("other_sets"))
@@ -36,7 +36,8 @@ fn keep(a: &[Value], b: &[Value], shared: bool) -> Vec<Value> {
     a.iter().filter(|value| is_shared(value) == shared).cloned().collect()
 }
 
-fn combine(args: &Arguments<'_>, two: fn(&[Value], &[Value]) -> Vec<Value>) -> Outcome {
+/// The arguments as sets of one type, and the type of their elements.
+fn alike(args: &Arguments<'_>) -> Result<(Type, Vec<Value>), FunctionError> {
     let types: Vec<_> = args.values().iter().map(Value::ty).collect();
     let common = unify(&types).ok_or_else(|| FunctionError::call("the sets must be of one type"))?;
     let sets: Result<Vec<_>, _> = args.values().iter().map(|set| convert(set, &common)).collect();
@@ -45,6 +46,16 @@ fn combine(args: &Arguments<'_>, two: fn(&[Value], &[Value]) -> Vec<Value>) -> O
         Type::Set(element) => (**element).clone(),
         _ => Type::Any,
     };
+    Ok((element, sets))
+}
+
+fn union(args: &Arguments<'_>) -> Outcome {
+    let (element, sets) = alike(args)?;
+    Ok(Value::set(element, sets.iter().flat_map(|set| set.as_elements().unwrap_or_default()).cloned()))
+}
+
+fn combine(args: &Arguments<'_>, two: fn(&[Value], &[Value]) -> Vec<Value>) -> Outcome {
+    let (element, sets) = alike(args)?;
     let mut sets = sets.iter().map(|set| set.as_elements().unwrap_or_default());
     let mut combined = sets.next().unwrap_or_default().to_vec();
     for set in sets {
@@ -83,7 +94,8 @@ fn product(args: &Arguments<'_>) -> Outcome {
         return Err(FunctionError::call(format!("more than {PRODUCT_LIMIT} combinations")));
     }
     room(parts(count.unwrap_or(usize::MAX).saturating_mul(elements.len() + 1)))?;
-    let mut combinations: Vec<Vec<Value>> = vec![Vec::new()];
+    // Of one that is empty there is none, however many the others would come to.
+    let mut combinations: Vec<Vec<Value>> = if count == Some(0) { Vec::new() } else { vec![Vec::new()] };
     for (_, part) in &elements {
         combinations = combinations
             .iter()

@@ -1,5 +1,7 @@
 //! Strings: letters, parts, patterns.
 
+use std::collections::HashSet;
+
 use regex::{Captures, Regex};
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -33,8 +35,8 @@ pub(super) fn functions() -> Vec<Function> {
             .takes(text("str"))
             .takes(text("cutset"))
             .gives(Type::String, |args| {
-                let cutset = args.text(1);
-                Ok(args.text(0).trim_matches(|char| cutset.contains(char)).into())
+                let cutset: HashSet<char> = args.text(1).chars().collect();
+                Ok(args.text(0).trim_matches(|char: char| cutset.contains(&char)).into())
             }),
         function("trimspace", "Removes white space from both ends.")
             .takes(text("str"))
