@@ -158,9 +158,11 @@ fn a_killed_apply_loses_nothing_that_moves() {
     let blocks = ["a", "z"].iter().cycle();
     let instants = ["preflight:1", "prepare:1", "prepare:2", "switch:1", "switch:4", "clean_up:1"];
     let directory = workspace.node_root().join("srv/x");
+    let mut reached = 0;
     for (instant, block) in instants.iter().zip(blocks) {
         write(&workspace, block, r#""x""#, "0751", "second");
         let Some(mut killed) = workspace.stopped_at(&format!("phase:{instant}")) else { continue };
+        reached += 1;
         killed.kill().unwrap();
         killed.wait().unwrap();
         assert!(location(&workspace).is_some() && directory.is_dir());
@@ -171,6 +173,7 @@ fn a_killed_apply_loses_nothing_that_moves() {
         assert_eq!(known.matches("tenant.").count(), 1, "{known}");
         assert!(known.contains(&format!("tenant.{block}[\"x\"]")), "{known}");
     }
+    assert!(reached > 2, "{reached} of {} instants were reached", instants.len());
     // Killed, and back to the former address.
     write(&workspace, "a", r#""x""#, "0751", "third");
     if let Some(mut killed) = workspace.stopped_at("phase:switch:4") {

@@ -2,6 +2,7 @@
 //!
 //! It never names a kind. Its only way to the outside is `ask`, a function that puts questions to a node.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::change::{ChangeKind, Mode, NodePlan, Plan, Preflight};
 use super::claims::Claims;
 use super::compare::{Compared, compare, unwanted};
 use super::details::Details;
-use super::endpoint::{Endpoints, NO_ENDPOINTS, endpoints};
+use super::endpoint::{Endpoints, NO_ENDPOINTS, Sites, endpoints};
 use super::files::{self, NodeFiles};
 use super::items::{Item, answers, items, observe};
 use super::kind::{Base, Drift, Kinds, Refreshed, Subject};
@@ -345,6 +346,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
     let mut stored = BTreeMap::new();
     let mut steps = Vec::new();
     let mut unchanged = 0;
+    let sites = OnceCell::new();
     for (((item, subject), refreshed), compared) in items.iter().zip(&subjects).zip(&refreshed).zip(compared)
     {
         findings.extend(compared.errors);
@@ -363,7 +365,10 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
             };
             file_changes.extend(placement.diffs(subject, &mut read));
             change.details = item.kind.details(subject, &placement.files).map(|details| Details {
-                felt_by: felt_by(&items, item.address, &details.interrupted),
+                felt_by: match details.interrupted.as_slice() {
+                    [] => Vec::new(),
+                    services => sites.get_or_init(|| Sites::of(&items)).of_services(item.address, services),
+                },
                 ..details
             });
             steps.push(actions::Work::of(item.kind, subject, change.kind, placement, &refreshed.drift));
@@ -453,20 +458,4 @@ fn inquiries(
     }
     inquiries.retain(|_, questions| !questions.is_empty());
     inquiries
-}
-
-/// The resources that pass requests on to services of a resource.
-fn felt_by(items: &[Item<'_>], target: &Address, services: &[String]) -> Vec<Address> {
-    if services.is_empty() {
-        return Vec::new();
-    }
-    let names = |item: &&Item<'_>| {
-        let endpoints = item.desired.map(|resource| item.kind.endpoints(resource)).unwrap_or_default();
-        let names = |service: &str| services.iter().any(|name| *name == *service);
-        endpoints
-            .iter()
-            .filter_map(|(_, named)| named.service())
-            .any(|endpoint| endpoint.target == *target && names(&endpoint.service))
-    };
-    items.iter().filter(names).map(|item| item.address.clone()).collect()
 }

@@ -313,6 +313,33 @@ fn ask_ahead(
     }
 }
 
+/// The sites that pass requests on to services, by the resource that runs these.
+pub(super) struct Sites<'a>(BTreeMap<Address, Vec<(Arc<str>, &'a Address)>>);
+
+impl<'a> Sites<'a> {
+    /// Of all resources.
+    pub(super) fn of(items: &'a [Item<'a>]) -> Self {
+        let mut sites: BTreeMap<Address, Vec<(Arc<str>, &Address)>> = BTreeMap::new();
+        for item in items {
+            let named = item.desired.map(|resource| item.kind.endpoints(resource)).unwrap_or_default();
+            for (_, target) in named {
+                if let Target::Service(Endpoint { target, service, .. }) = target {
+                    sites.entry(target).or_default().push((service, item.address));
+                }
+            }
+        }
+        Self(sites)
+    }
+
+    /// Those of some services of a resource, each once.
+    pub(super) fn of_services(&self, target: &Address, services: &[String]) -> Vec<Address> {
+        let named = self.0.get(target).into_iter().flatten();
+        let theirs = named.filter(|(service, _)| services.iter().any(|name| **name == **service));
+        let sites: BTreeSet<&Address> = theirs.map(|(_, site)| *site).collect();
+        sites.into_iter().cloned().collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

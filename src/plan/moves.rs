@@ -77,11 +77,14 @@ pub(super) fn moves(inputs: &Inputs<'_>) -> Moves {
         moves.extend(pairs.map(|((from, _), (to, _))| (from.clone(), to.clone())));
     }
     // Of several of one name, each is what refers to the same others: the stack of the same tenant.
-    for Alike { leaving, mut arriving } in several {
+    for Alike { leaving, arriving } in several {
+        let mut open: BTreeMap<References, Vec<&Address>> = BTreeMap::new();
+        for (to, resource) in arriving {
+            open.entry(wanted(resource)).or_default().push(to);
+        }
         for (from, stored) in leaving {
-            let refers_to = references(stored, &moves);
-            if let Some(place) = arriving.iter().position(|(_, resource)| wanted(resource) == refers_to) {
-                moves.insert(from.clone(), arriving.swap_remove(place).0.clone());
+            if let Some(to) = open.get_mut(&references(stored, &moves)).and_then(Vec::pop) {
+                moves.insert(from.clone(), to.clone());
             }
         }
     }
