@@ -382,7 +382,19 @@ fn a_candidate_that_cannot_be_written_leaves_nothing_in_the_way() {
     let report = ground.sites(&[("a.example", "one")]);
     assert!(told(&report).contains("No space left"), "{}", told(&report));
     assert_eq!(snapshot(&ground.spec().root), before, "all is as it was");
-    ground.host = sound;
+    ground.host = Arc::clone(&sound);
     done(&ground.sites(&[("a.example", "one")]));
+    answers(&ground, "a.example", "one");
+    // Beside a generation that is live, too.
+    let full = AtomicU32::new(0);
+    ground.host = Faulty::around(Arc::clone(&sound), move |deed| match deed {
+        Deed::File(FileOperation::Unordered(_)) if full.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Err(vsa::host::HostError::because("write", "a file", "No space left on device"))
+        }
+        _ => Ok(()),
+    });
+    let report = ground.sites(&[("a.example", "two")]);
+    assert!(told(&report).contains("No space left"), "{}", told(&report));
+    assert!(!ground.spec().candidate().exists());
     answers(&ground, "a.example", "one");
 }

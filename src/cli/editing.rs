@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::diag::Diagnostic;
+use crate::host::read_file;
 
 /// The mode of a file that was not there before.
 const MODE: u32 = 0o644;
@@ -44,7 +45,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 fn unchanged(path: &Path, expected: Option<&[u8]>) -> Result<(), Failure> {
-    let found = match std::fs::read(path) {
+    let found = match read_file(path) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(unwritten(path, &error)),
@@ -58,16 +59,48 @@ fn unchanged(path: &Path, expected: Option<&[u8]>) -> Result<(), Failure> {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
     // A link stays one: what it points to is the file.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let permissions = std::fs::metadata(&path).map(|found| found.permissions());
+    let former = std::fs::metadata(&path).ok();
     let directory = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".vsa-edit-").tempfile_in(directory)?;
-    let permissions = permissions.unwrap_or_else(|_| std::fs::Permissions::from_mode(MODE));
+    if let Some(former) = &former {
+        // Root gives it back to whoever has it. Others may not, and have it themselves.
+        let _ = fchown(file.as_file(), Some(former.uid()), Some(former.gid()));
+    }
+    let permissions = former.map(|former| former.permissions());
+    let permissions = permissions.unwrap_or_else(|| std::fs::Permissions::from_mode(MODE));
     file.as_file().set_permissions(permissions)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(&path)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+
+    use super::*;
+
+    #[test]
+    fn a_file_stays_whose_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("main.hcl");
+        std::fs::write(&path, "a").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        // Without root there is nobody else to give it to.
+        let _ = chown(&path, Some(5), Some(60));
+        let access = || {
+            let found = std::fs::metadata(&path).unwrap();
+            (found.uid(), found.gid(), found.mode() & 0o7777)
+        };
+        let before = access();
+        let edited = Edited { path: "main.hcl".into(), before: Some(b"a".to_vec()), after: b"b".to_vec() };
+        assert!(edited.write(directory.path()).is_ok());
+        assert_eq!((std::fs::read(&path).unwrap(), access()), (b"b".to_vec(), before));
+        assert!(edited.take_back(directory.path()).is_ok());
+        assert_eq!((std::fs::read(&path).unwrap(), access()), (b"a".to_vec(), before));
+    }
 }

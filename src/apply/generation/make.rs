@@ -15,8 +15,26 @@ use crate::state::{StoredFile, StoredNode};
 use crate::value::Secret;
 
 impl Candidate {
-    /// Makes a candidate. Nothing outside `place` is changed, and no secret is written.
+    /// Makes a candidate. Nothing outside `place` is changed, and no secret is written. One that cannot be made leaves
+    /// nothing behind.
     pub async fn make(
+        host: &dyn Host,
+        work: &NodeWork,
+        stored: Option<&StoredNode>,
+        number: u64,
+        marker: &str,
+        place: Place,
+    ) -> Result<Self, Diagnostic> {
+        let remove = FileOperation::RemoveTree { root: place.below.clone(), path: place.directory.clone() };
+        let made = Self::written(host, work, stored, number, marker, place).await;
+        if made.is_err() {
+            // Why it could not be made is what has to be said; what stays is removed by the next one in its place.
+            let _ = host.files(vec![remove]).await;
+        }
+        made
+    }
+
+    async fn written(
         host: &dyn Host,
         work: &NodeWork,
         stored: Option<&StoredNode>,
