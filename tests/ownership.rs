@@ -287,6 +287,29 @@ fn access_that_somebody_changed_is_drift_and_repaired() {
 }
 
 #[test]
+fn a_key_that_somebody_may_have_read_is_made_anew() {
+    let Some(workspace) = Workspace::managed() else { return };
+    sites(&workspace);
+    drop(workspace.apply());
+    let key =
+        |issue: u32| workspace.node_root().join(format!("certificates/two.example.com/{issue}/privkey.pem"));
+    // The link by which nginx finds it is gone as well: the issue is looked at all the same.
+    fs::set_permissions(key(1), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::remove_file(workspace.node_root().join("current")).unwrap();
+    drop(workspace.vsa(["plan"]).code(0).says("may have been read by others: its mode is 0644, not 0600"));
+    drop(workspace.apply());
+    drop(workspace.assert_nothing_to_do());
+    assert!(key(2).exists());
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(key(2), Some(1), None).unwrap();
+        drop(workspace.vsa(["plan"]).code(0).says("may have been read by others: its owner is 1, not 0"));
+        drop(workspace.apply());
+        drop(workspace.assert_nothing_to_do());
+        assert!(key(3).exists());
+    }
+}
+
+#[test]
 fn a_key_that_is_overwritten_with_another_is_drift_and_replaced() {
     let Some(workspace) = Workspace::managed() else { return };
     sites(&workspace);

@@ -1,4 +1,5 @@
-//! Workers of nginx's whose master has ended: they answer on, and are in the way of another nginx.
+//! Processes of nginx's that a node's pid file does not lead to, workers whose master has ended above all: they answer
+//! on, and are in the way of another nginx.
 
 use std::time::Duration;
 
@@ -56,5 +57,6 @@ pub(super) async fn end(host: &dyn Host, spec: &NodeSpec, until: Until) -> Resul
             host.sleep(OFTEN).await;
         }
     }
-    Err(Diagnostic::error("nginx's workers do not end, and their master has ended").on(&spec.address))
+    Err(Diagnostic::error("nginx's processes do not end, and the pid file leads to none of them")
+        .on(&spec.address))
 }

@@ -12,7 +12,7 @@ use crate::diag::Diagnostic;
 use crate::host::{Command, Host, HostError, Output, Signal, Status};
 use crate::nginx::NginxMessage;
 use crate::plan::observation::FileType;
-use crate::plan::{Answer, NodeSpec, ProxyMode, Query, hears_nothing};
+use crate::plan::{Answer, NodeSpec, Orphans, ProxyMode, Query, hears_nothing};
 
 /// The longest that nginx may take to start or to read its configuration again.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -34,8 +34,8 @@ pub struct ProxyStatus {
     pub master: Option<u32>,
     /// Whether that is stopped, and hears no signal.
     pub suspended: bool,
-    /// Workers that answer on although their master has ended.
-    pub orphans: Vec<u32>,
+    /// Processes that answer on although the pid file leads to no master.
+    pub orphans: Orphans,
     /// What its marker answers: the generation's number and token.
     pub serves: Option<String>,
 }
@@ -128,10 +128,9 @@ impl<'a> Proxy<'a> {
             None => false,
         };
         let orphans = if master.is_some() || self.spec.container.is_some() {
-            Vec::new()
+            Orphans::default()
         } else {
-            let found = orphans::find(self.host, self.spec).await;
-            [found.ours, found.others].concat()
+            orphans::find(self.host, self.spec).await
         };
         ProxyStatus { master, suspended, orphans, serves }
     }

@@ -74,7 +74,8 @@ pub enum Query {
     /// Whether a process is stopped (`SIGSTOP`, or by a debugger), so that it hears no signal: answered with
     /// [`Answer::Stopped`]; absent where there is none.
     Stopped(u32),
-    /// The nginx workers whose master has ended, in the network that vsa is in: answered with [`Answer::Orphans`].
+    /// The processes of nginx's in the network that vsa is in, for a node whose pid file leads to none: answered with
+    /// [`Answer::Orphans`].
     Orphans,
     /// The children of a process: answered with [`Answer::Processes`].
     Children(u32),
@@ -237,6 +238,8 @@ pub enum Leaf {
     Unread {
         /// Permission bits.
         mode: u32,
+        /// Whose it is.
+        ids: Ids,
         /// Whether it was written after the certificate beside it, and is not the key of that.
         is_anothers: bool,
     },
@@ -244,9 +247,12 @@ pub enum Leaf {
     Link(PathBuf),
 }
 
-/// A worker of nginx's whose master has ended: it answers on, and nobody can tell it to read its configuration again.
+/// A process of nginx's. A worker whose master has ended answers on, and nobody can tell it to read its configuration
+/// again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Orphan {
+    /// Whether it is a master, or has one: it can be told, by whoever knows its process id.
+    pub led: bool,
     /// The files that it has open.
     pub files: BTreeSet<PathBuf>,
     /// The TCP ports that it listens on.

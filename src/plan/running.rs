@@ -8,13 +8,15 @@ use super::kind::Drift;
 use super::node::{NodeSpec, ProxyMode};
 use super::observation::{Answer, Observations, Query};
 
-/// Workers whose master has ended, as far as they bear on a node.
+/// Processes of nginx's that a node's pid file does not lead to, as far as they bear on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Orphans {
     /// Those of the nginx that vsa runs: they have files of the node's directory open, which is vsa's alone.
     pub ours: Vec<u32>,
-    /// Those that listen on the node's ports, and may be anybody's.
+    /// Workers without a master that listen on the node's ports, and may be anybody's.
     pub others: Vec<u32>,
+    /// Whether one of vsa's is a master, or has one.
+    pub led: bool,
     /// Whether one of vsa's still listens.
     pub listen: bool,
 }
@@ -29,11 +31,26 @@ impl Orphans {
             if is_ours {
                 found.ours.push(*id);
                 found.listen |= !orphan.ports.is_empty();
-            } else if [spec.http_port, spec.https_port].iter().any(|port| orphan.ports.contains(port)) {
+                found.led |= orphan.led;
+            } else if !orphan.led
+                && [spec.http_port, spec.https_port].iter().any(|port| orphan.ports.contains(port))
+            {
                 found.others.push(*id);
             }
         }
         found
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<u32> {
+        [self.ours.as_slice(), &self.others].concat()
+    }
+
+    /// What an nginx is whose processes these are, all of them or those of vsa's; `None` where there are none.
+    pub fn state(&self, processes: &[u32]) -> Option<String> {
+        let all = processes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let (lost, whose) = if self.led { ("pid file", "processes") } else { ("master process", "workers") };
+        (!all.is_empty()).then(|| format!("has lost its {lost}, and its {whose} {all} answer on"))
     }
 
     /// Why nothing can be done about those that may be anybody's.
@@ -68,12 +85,7 @@ pub(super) fn inquiries(stored: &StoredNode, observed: &Observations) -> Option<
 /// How an nginx that does not run is said to be.
 pub(super) fn drift(spec: &NodeSpec, observed: &Observations) -> Drift {
     let orphans = Orphans::of(spec, observed.get(&Query::Orphans));
-    let what = if orphans.ours.is_empty() {
-        "is not running".to_owned()
-    } else {
-        let all = orphans.ours.iter().map(ToString::to_string).collect::<Vec<_>>();
-        format!("has lost its master process, and its workers {} answer on", all.join(", "))
-    };
+    let what = orphans.state(&orphans.ours).unwrap_or_else(|| "is not running".to_owned());
     let (address, subject) = (spec.address.clone(), "nginx".to_owned());
     Drift { address, subject, what, repaired: true, diff: None }
 }

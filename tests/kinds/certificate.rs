@@ -1,5 +1,7 @@
 //! Certificates.
 
+use std::path::PathBuf;
+
 use super::*;
 
 const REQUEST: &str = "node.local self_signed ecdsa-p256 365 shop.example.com";
@@ -22,7 +24,7 @@ fn chain(digest: &str) -> (&'static str, Leaf) {
 }
 
 fn key(mode: u32) -> (&'static str, Leaf) {
-    ("shop.example.com/privkey.pem", Leaf::Unread { mode, is_anothers: false })
+    ("shop.example.com/privkey.pem", Leaf::Unread { mode, ids: Ids::default(), is_anothers: false })
 }
 
 fn shop(given: &serde_json::Value) -> Case {
@@ -109,21 +111,36 @@ fn a_touched_one_is_issued_again() {
 
 #[test]
 fn one_that_nginx_does_not_read_is_looked_at_alone() {
-    let alone = || Query::Entries("/node/certificates/shop.example.com/2".into());
+    let file = |name: &str| PathBuf::from("/node/certificates/shop.example.com/2").join(name);
+    let (chain_file, key_file) = (file("fullchain.pem"), file("privkey.pem"));
+    let alone = || {
+        [Query::Stat(chain_file.clone()), Query::Digest(chain_file.clone()), Query::Stat(key_file.clone())]
+    };
     let elsewhere = || tree([("shop.example.com", link(1)), chain("x"), key(0o600)]);
+    let stat = |mode| Answer::Stat(Stat { file_type: FileType::File, mode, uid: 0, gid: 0, empty: false });
     for answer in [elsewhere, || tree([]), || Answer::Absent] {
         let case = || issued(200).seen(linked(), answer());
-        assert_eq!(case().kind().queries(case().subject()), [linked(), alone()]);
-        let files = |names: &[&str]| {
-            Answer::Entries(names.iter().map(|name| ((*name).to_owned(), FileType::File)).collect())
+        assert_eq!(case().kind().queries(case().subject())[1..], alone());
+        let drift = |answers: [Answer; 3]| {
+            let found = alone().into_iter().zip(answers);
+            found.fold(case(), |case, (query, answer)| case.seen(query, answer)).drift()
         };
-        let drift = |answer| case().seen(alone(), answer).drift();
-        assert!(drift(files(&["fullchain.pem", "privkey.pem"])).is_empty());
+        let digest = || Answer::Digest("d".into());
+        assert!(drift([stat(0o644), digest(), stat(0o600)]).is_empty());
         assert_eq!(
-            drift(files(&["fullchain.pem"])),
+            drift([stat(0o644), digest(), Answer::Absent]),
             ["certificates/shop.example.com/2/privkey.pem was deleted"]
         );
-        assert_eq!(drift(Answer::Absent), ["certificates/shop.example.com/2/fullchain.pem was deleted"]);
+        assert_eq!(
+            drift([stat(0o644), digest(), stat(0o644)]),
+            [
+                "certificates/shop.example.com/2/privkey.pem may have been read by others: its mode is 0644, not 0600"
+            ]
+        );
+        assert_eq!(
+            drift([Answer::Absent, Answer::Absent, Answer::Absent]),
+            ["certificates/shop.example.com/2/fullchain.pem was deleted"]
+        );
     }
 }
 

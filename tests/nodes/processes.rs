@@ -1,5 +1,6 @@
 //! nginx processes that somebody killed or stopped.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -101,6 +102,28 @@ fn workers_without_a_master_are_replaced() {
     drop(workspace.vsa(["destroy", "-auto-approve"]).code(0));
     assert!(orphans.are_gone() && location(&workspace).is_none());
     assert!(!workspace.node_root().exists());
+}
+
+/// Somebody removed the node's directory, and with it the pid file: nginx answers on from what it has read.
+#[test]
+fn an_nginx_whose_directory_is_gone_is_replaced() {
+    let Some(workspace) = Workspace::managed() else { return };
+    write(&workspace, "first");
+    drop(workspace.apply());
+    let lost = workspace.nginx_pid().unwrap();
+    fs::remove_dir_all(workspace.node_root()).unwrap();
+    assert_eq!(location(&workspace).as_deref(), Some("https://first.example.net/"));
+    for command in [["plan"].as_slice(), &["node", "status"]] {
+        drop(workspace.vsa(command).code(0).says("has lost its pid file").says(&lost.to_string()));
+    }
+    drop(workspace.apply());
+    drop(workspace.assert_nothing_to_do());
+    assert_eq!(location(&workspace).as_deref(), Some("https://first.example.net/"));
+    assert_ne!(workspace.nginx_pid().unwrap(), lost);
+
+    fs::remove_dir_all(workspace.node_root()).unwrap();
+    drop(workspace.vsa(["destroy", "-auto-approve"]).code(0));
+    assert_eq!(location(&workspace), None);
 }
 
 /// The system's nginx serves others too: vsa says what to do, and claims nothing.

@@ -76,19 +76,25 @@ async fn existing(context: Context<'_>, issue: Issue<'_>) -> Option<Facts> {
     let queries = [REQUEST, CHAIN].map(|file| Query::Read(issue.directory.join(file)));
     match context.host.observe(&queries).await.as_slice() {
         [Answer::Bytes(request), Answer::Bytes(chain)] if request == issue.request.as_bytes() => {
-            Some(facts(issue, &first_certificate(chain).ok()?, chain))
+            Some(facts(context, issue, &first_certificate(chain).ok()?, chain).await)
         }
         _ => None,
     }
 }
 
-fn facts(issue: Issue<'_>, found: &CertificateFacts, chain: &[u8]) -> Facts {
+async fn facts(context: Context<'_>, issue: Issue<'_>, found: &CertificateFacts, chain: &[u8]) -> Facts {
+    let key = context.host.observe(&[Query::Stat(issue.directory.join(KEY))]).await.pop();
+    let owner = match key {
+        Some(Answer::Stat(stat)) => Some(stat.uid),
+        _ => None,
+    };
     Facts::from_iter([
         ("issue".to_owned(), issue.number.into()),
         ("request".to_owned(), issue.request.into()),
         ("not_after".to_owned(), found.not_after.into()),
         ("digest".to_owned(), sha256(chain).into()),
         ("mode".to_owned(), certificate::chain_mode(chain).into()),
+        ("owner".to_owned(), owner.into()),
     ])
 }
 
@@ -116,7 +122,7 @@ async fn install(context: Context<'_>, issue: Issue<'_>, pair: Pair) -> Result<F
     operations.push(FileOperation::RemoveTree { root: spec.root.clone(), path: directory.to_owned() });
     operations.push(FileOperation::Rename { from: new, to: directory.to_owned() });
     host.files(operations).await?;
-    Ok(facts(issue, &found, pair.chain.as_bytes()))
+    Ok(facts(context, issue, &found, pair.chain.as_bytes()).await)
 }
 
 fn new_name(directory: &Path) -> PathBuf {

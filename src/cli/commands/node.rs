@@ -128,20 +128,19 @@ fn status(invocation: &Invocation, name: Option<&str>, json: bool) -> Result<Exi
                 "https_port": node.spec.https_port,
                 "master": status.master,
                 "suspended": status.suspended,
-                "orphans": status.orphans,
+                "orphans": status.orphans.all(),
                 "generation": node.generation,
                 "serves": serves,
             }));
             continue;
         }
-        let orphans = status.orphans.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let lost = status.orphans.state(&status.orphans.all());
         let running = match status.master {
             Some(pid) if status.suspended => {
                 format!("is stopped (its master process {pid} hears no signal; `kill -CONT {pid}`)")
             }
             Some(pid) => format!("runs as process {pid}"),
-            None if orphans.is_empty() => "is not running".to_owned(),
-            None => format!("has lost its master process (its workers {} answer on)", orphans.join(", ")),
+            None => lost.unwrap_or_else(|| "is not running".to_owned()),
         };
         let serves = serves.map_or("says nothing".to_owned(), |number| format!("serves generation {number}"));
         invocation.terminal.line(&format!(

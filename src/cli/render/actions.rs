@@ -29,7 +29,7 @@ pub fn describe(operation: &Operation) -> String {
             format!("copy the certificate {}", certificate.display())
         }
         Operation::RemoveCertificate { directory } => {
-            format!("remove the certificate in {}", directory.display())
+            format!("remove the certificate in {}, once no generation names it", directory.display())
         }
         Operation::SwitchGeneration { number, changed, files } => {
             format!(
@@ -37,9 +37,10 @@ pub fn describe(operation: &Operation) -> String {
             )
         }
         Operation::RetireProxy { number } => format!("take generation {number} out of nginx"),
-        Operation::PruneGenerations { live, keep } => {
-            format!("remove generations before {}", live.saturating_sub(u64::from(*keep)))
-        }
+        Operation::PruneGenerations { live, keep } => match live.saturating_sub(u64::from(*keep)) {
+            0 => "remove what an interrupted run left of generations".to_owned(),
+            first => format!("remove generations before {first}"),
+        },
         Operation::RemoveRoot { path } | Operation::RemoveFile { path } => {
             format!("remove {}", path.display())
         }

@@ -1,4 +1,4 @@
-//! Workers of nginx's whose master has ended, and what proves whose they are.
+//! Processes of nginx's that no pid file may lead to, and what proves whose they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,14 +20,17 @@ pub(super) fn orphans() -> Answer {
         // Another user's process: what it listens on is not to be seen either.
         Err(_) => false,
     };
-    let found = ids.filter(|id| is_orphan(*id) && is_here(*id));
-    Answer::Orphans(found.map(|id| (id, look(id))).collect())
+    let found = ids.filter_map(|id| Some((id, led(id)?))).filter(|(id, _)| is_here(*id));
+    Answer::Orphans(found.map(|(id, led)| (id, Orphan { led, ..look(id) })).collect())
 }
 
-fn is_orphan(id: u32) -> bool {
-    process::title(id).is_some_and(|title| title.starts_with("nginx: worker process"))
-        && process::is_nginx(id)
-        && process::parent(id).is_some_and(|parent| !process::is_master(parent))
+/// Of a process of nginx's, whether it is a master or has one.
+fn led(id: u32) -> Option<bool> {
+    let title = process::title(id).filter(|title| title.starts_with("nginx: ") && process::is_nginx(id))?;
+    if title.starts_with("nginx: worker process") {
+        return process::parent(id).map(process::is_master);
+    }
+    title.starts_with("nginx: master process").then_some(true)
 }
 
 /// What a process has open.

@@ -126,7 +126,8 @@ impl Place<'_> {
             return Ok((self.link()?, None));
         }
         let written = (status.st_mtime, i64::try_from(status.st_mtime_nsec).unwrap_or(i64::MAX));
-        Ok((Leaf::Unread { mode: status.st_mode & 0o7777, is_anothers: false }, Some(written)))
+        let ids = Ids { uid: status.st_uid, gid: status.st_gid };
+        Ok((Leaf::Unread { mode: status.st_mode & 0o7777, ids, is_anothers: false }, Some(written)))
     }
 }
 

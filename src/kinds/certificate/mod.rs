@@ -7,6 +7,7 @@
 mod schema;
 mod source;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use serde::Deserialize;
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::{self, Duration, FilePath, HostName, Text as _};
-use crate::plan::observation::Leaf;
+use crate::plan::observation::{FileType, Ids, Leaf, Stat};
 use crate::plan::{
     Answer, Aside, Claim, ClaimScope, Drift, File, Kind, Operation, Phase, Query, Refreshed, Step, Subject,
     Undo,
@@ -125,6 +126,9 @@ struct Facts {
     /// The chain's permission bits; a former vsa did not write them down.
     #[serde(default)]
     mode: Option<u32>,
+    /// The id of the user whose the key is; a former vsa did not write it down.
+    #[serde(default)]
+    owner: Option<u32>,
 }
 
 impl Facts {
@@ -225,35 +229,57 @@ fn last_kept(subject: Subject<'_>) -> u64 {
     }
 }
 
-/// The last issue alone, asked about where nginx does not read it: its link is gone or leads elsewhere.
-fn alone(name: &str, known: &Known, linked: Option<&Answer>) -> Option<Query> {
-    match linked? {
-        Answer::Tree(tree) if matches!(tree.get(name), Some(Leaf::Link(target)) if *target == known.last) => {
-            None
+/// Whether nginx does not read the last issue: its link is gone or leads elsewhere.
+fn is_alone(name: &str, known: &Known, linked: Option<&Answer>) -> bool {
+    match linked {
+        Some(Answer::Tree(tree)) => {
+            !matches!(tree.get(name), Some(Leaf::Link(target)) if *target == known.last)
         }
-        Answer::Tree(_) | Answer::Absent => Some(Query::Entries(known.last.clone())),
-        _ => None,
+        Some(Answer::Absent) => true,
+        _ => false,
     }
+}
+
+/// What is asked about such an issue: of both files what they are, and the chain's digest.
+fn asked_alone(known: &Known) -> [Query; 3] {
+    let (chain, key) = (known.last.join(CHAIN), known.last.join(KEY));
+    [Query::Stat(chain.clone()), Query::Digest(chain), Query::Stat(key)]
+}
+
+/// Chain and key of the last issue, where they are there; `None` where that is not known.
+type Pair<'a> = (Option<Cow<'a, Leaf>>, Option<Cow<'a, Leaf>>);
+
+fn pair<'a>(subject: Subject<'a>, name: &str, known: &Known) -> Option<Pair<'a>> {
+    let linked = subject.observed.get(&linked(subject));
+    if !is_alone(name, known, linked) {
+        let Answer::Tree(tree) = linked? else { return None };
+        let file = |file: &str| tree.get(&format!("{name}/{file}")).map(Cow::Borrowed);
+        return Some((file(CHAIN), file(KEY)));
+    }
+    let [chain, digest, key] = asked_alone(known).map(|query| subject.observed.get(&query));
+    let digest = match digest? {
+        Answer::Digest(digest) => digest.clone(),
+        _ => String::new(),
+    };
+    let leaf = |answer: &Answer, file: &dyn Fn(u32, Ids) -> Leaf| match answer {
+        Answer::Stat(Stat { file_type: FileType::Link(target), .. }) => Some(Leaf::Link(target.clone())),
+        Answer::Stat(stat) => Some(file(stat.mode, Ids { uid: stat.uid, gid: stat.gid })),
+        _ => None,
+    };
+    let chain = leaf(chain?, &|mode, ids| Leaf::File { digest: digest.clone(), mode, ids });
+    let key = leaf(key?, &|mode, ids| Leaf::Unread { mode, ids, is_anothers: false });
+    Some((chain.map(Cow::Owned), key.map(Cow::Owned)))
 }
 
 /// What is wrong with the files of the last issue, with the file's name before it.
 fn drift(subject: Subject<'_>, known: &Known) -> Option<(String, String)> {
     let facts = &known.facts;
     let name = name(subject)?;
-    let linked = subject.observed.get(&linked(subject));
     let shown = |file: &str, what: &str| {
         Some((format!("certificates/{name}/{}/{file}", facts.issue), what.to_owned()))
     };
-    if let Some(query) = alone(&name, known, linked) {
-        let gone = match subject.observed.get(&query)? {
-            Answer::Absent => Some(CHAIN),
-            Answer::Entries(files) => [CHAIN, KEY].into_iter().find(|file| !files.contains_key(*file)),
-            _ => None,
-        };
-        return shown(gone?, "was deleted");
-    }
-    let Answer::Tree(tree) = linked? else { return None };
-    match tree.get(&format!("{name}/{CHAIN}")) {
+    let (chain, key) = pair(subject, &name, known)?;
+    match chain.as_deref() {
         None => return shown(CHAIN, "was deleted"),
         Some(Leaf::File { digest, mode, .. }) if *digest == facts.digest => {
             if let Some(wanted) = facts.mode.filter(|wanted| wanted != mode) {
@@ -262,12 +288,17 @@ fn drift(subject: Subject<'_>, known: &Known) -> Option<(String, String)> {
         }
         Some(_) => return shown(CHAIN, "was edited"),
     }
-    match tree.get(&format!("{name}/{KEY}")) {
+    match key.as_deref() {
         None => shown(KEY, "was deleted"),
         Some(Leaf::Unread { is_anothers: true, .. }) => shown(KEY, "is not the key of the certificate"),
-        Some(Leaf::File { mode, .. } | Leaf::Unread { mode, .. }) if *mode == KEY_MODE => None,
-        Some(Leaf::File { mode, .. } | Leaf::Unread { mode, .. }) => {
-            shown(KEY, &format!("may have been read by others: its mode is {mode:04o}, not {KEY_MODE:04o}"))
+        Some(Leaf::File { mode, ids, .. } | Leaf::Unread { mode, ids, .. }) => {
+            let why = if *mode == KEY_MODE {
+                let owner = facts.owner.filter(|owner| *owner != ids.uid)?;
+                format!("its owner is {}, not {owner}", ids.uid)
+            } else {
+                format!("its mode is {mode:04o}, not {KEY_MODE:04o}")
+            };
+            shown(KEY, &format!("may have been read by others: {why}"))
         }
         Some(Leaf::Link(_)) => shown(KEY, "was edited"),
     }
@@ -319,8 +350,9 @@ impl Kind for Certificate {
             queries.extend(former(subject));
         } else {
             let linked = linked(subject);
-            let alone = alone(&resource.name, known, subject.observed.get(&linked));
-            queries.extend([linked].into_iter().chain(alone));
+            let alone = is_alone(&resource.name, known, subject.observed.get(&linked));
+            queries.push(linked);
+            queries.extend(alone.then(|| asked_alone(known)).into_iter().flatten());
         }
         queries.extend(source::queries(&known.attributes));
         queries
