@@ -1,7 +1,6 @@
 //! Where a node's live generation, and what lasts longer than one, differs from the state.
 //!
-//! Of certificates' files the kind looks at bytes and permission bits; what their owners and groups are, and the access of
-//! the directories inside a generation, is not looked at.
+//! The access of the directories inside a generation is not looked at. `docs/drift.md` has all that is, and is not.
 
 use std::path::PathBuf;
 
