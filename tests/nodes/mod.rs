@@ -53,7 +53,8 @@ fn a_copied_configuration_leaves_the_original_alone() {
             fs::remove_dir_all(other.join(".vsa")).unwrap();
         }
         let chdir = format!("-chdir={}", other.display());
-        for command in [&["plan"][..], &["apply", "-auto-approve"], &["destroy", "-auto-approve"]] {
+        let applies = [&["plan"][..], &["apply", "-auto-approve"], &["destroy", "-auto-approve"]];
+        for command in applies.into_iter().chain([&["node", "stop"][..], &["node", "start"]]) {
             let run = workspace.vsa([&[chdir.as_str()], command].concat()).code(1);
             let run = run.says("`node.local` belongs to the configuration in").says("a copy");
             assert!(run.stderr.contains(&original.display().to_string()), "{run}");

@@ -7,6 +7,7 @@ use crate::apply;
 use crate::cli::arguments::LockFlags;
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
+use crate::plan::{Answer, NodeSpec, Owner, Query, elsewhere};
 use crate::state::{State, StoredNode};
 
 /// Start, stop and look at a node's nginx
@@ -64,6 +65,7 @@ impl Node {
                 let _lock = invocation.lock(*lock)?;
                 let state = invocation.existing_state()?;
                 let (address, node) = one(&state, name.as_deref())?;
+                owned(invocation, &state, &node.spec)?;
                 let started = invocation.block_on(apply::start(&*invocation.host, node))?;
                 let (what, generation) = match started {
                     Some(generation) => ("was started", generation),
@@ -78,6 +80,7 @@ impl Node {
                 let _lock = invocation.lock(*lock)?;
                 let state = invocation.existing_state()?;
                 let (address, node) = one(&state, name.as_deref())?;
+                owned(invocation, &state, &node.spec)?;
                 let stopped = invocation.block_on(apply::stop(&*invocation.host, &node.spec))?;
                 let what = if stopped { "was stopped" } else { "was not running" };
                 invocation.terminal.line(&format!("{address}: nginx {what}"));
@@ -86,6 +89,20 @@ impl Node {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Refuses a node that another configuration owns, of which this one is a copy or a former place.
+fn owned(invocation: &Invocation, state: &State, spec: &NodeSpec) -> Result<(), Failure> {
+    let found = invocation.block_on(invocation.host.observe(&[Query::Read(spec.owner_file())])).pop();
+    let refused = match &found {
+        Some(Answer::Bytes(bytes)) => {
+            Owner::parse(spec, bytes).map_or_else(Some, |owner| owner.refusal(spec, &state.lineage))
+        }
+        _ => None,
+    };
+    let is_there = !matches!(found, Some(Answer::Absent) | None);
+    let refused = refused.or_else(|| elsewhere(spec, &invocation.base, &mut || is_there));
+    refused.map_or(Ok(()), |refused| Err(refused.into()))
 }
 
 /// The node of this name, or the only one.

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
 use super::observe::answer;
-use crate::host::{Command, HostError, Output, Status, pause, private_mounts};
+use crate::host::{Command, HostError, Output, Status, pause, private_mounts, read_file_within};
 use crate::plan::Answer;
 
 /// Where programs are looked up, and where they look.
@@ -161,14 +161,19 @@ fn said_within(program: &Path, patience: Duration) -> Answer {
     }
 }
 
+/// How large a pid file may be, in bytes.
+const LARGEST_PID: u64 = 64;
+
 /// The master that a pid file names, where it is alive, an nginx and a master. A pid file outlives its process, and
 /// process ids are used again.
 pub(super) fn master(pid_file: &Path) -> Answer {
-    let text = match fs::read_to_string(pid_file) {
-        Ok(text) => text,
+    let bytes = match read_file_within(pid_file, LARGEST_PID) {
+        Ok(bytes) => bytes,
         Err(error) => return answer(Err(error)),
     };
-    let Some(process) = text.trim().parse::<u32>().ok().filter(|process| *process > 1) else {
+    let Some(process) =
+        String::from_utf8_lossy(&bytes).trim().parse::<u32>().ok().filter(|process| *process > 1)
+    else {
         return Answer::Absent;
     };
     if is_master(process) && is_nginx(process) { Answer::Process(process) } else { Answer::Absent }
@@ -257,6 +262,15 @@ mod tests {
             }
         };
         tokio::time::timeout(Duration::from_secs(10), gone).await.expect("its child has ended");
+    }
+
+    #[test]
+    fn a_pid_file_that_is_no_file_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("nginx.pid");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(master(&pipe), Answer::Failed("it is a named pipe, not a file".to_owned()));
+        assert_eq!(master(&directory.path().join("none")), Answer::Absent);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use drift::own;
 pub(super) use drift::{concerns, drift};
+pub use moved::elsewhere;
 pub(super) use moved::moved;
 use semver::Version;
 

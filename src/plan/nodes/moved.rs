@@ -4,6 +4,7 @@ use super::spec;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::build::{Ask, Inputs};
 use crate::plan::change::Mode;
+use crate::plan::kind::Base;
 use crate::plan::node::{NodeSpec, ProxyMode};
 use crate::plan::observation::{Answer, Query};
 use crate::resource::Path;
@@ -15,7 +16,7 @@ pub(in crate::plan) fn moved(inputs: &Inputs<'_>, ask: &mut Ask<'_>, findings: &
     for (address, stored) in &inputs.state.nodes {
         let declared = inputs.resources.get(address);
         let spec = declared.and_then(|resource| spec(resource, inputs));
-        let found = match elsewhere(stored, spec.as_ref(), inputs, ask) {
+        let found = match declared_elsewhere(stored, spec.as_ref(), inputs, ask) {
             Some(found) => Some(found),
             None => spec.and_then(|spec| changed(stored, &spec, inputs)),
         };
@@ -24,27 +25,33 @@ pub(in crate::plan) fn moved(inputs: &Inputs<'_>, ask: &mut Ask<'_>, findings: &
     }
 }
 
-/// Says that a node lies in the directory of another configuration than this one: this one is a copy of it, or was moved.
-fn elsewhere(
+fn declared_elsewhere(
     stored: &StoredNode,
     declared: Option<&NodeSpec>,
     inputs: &Inputs<'_>,
     ask: &mut Ask<'_>,
 ) -> Option<Diagnostic> {
-    let (former, here) = (&stored.spec, inputs.base.configuration.display());
+    let former = &stored.spec;
     if declared.is_some_and(|spec| spec.root == former.root) {
         return None;
     }
-    let home = inputs.base.configuration_of(&former.root, &former.name)?;
-    if home == inputs.base.configuration {
+    let mut is_there =
+        || !matches!(ask(former, &[Query::Stat(former.owner_file())]).first(), Some(Answer::Absent) | None);
+    elsewhere(former, inputs.base, &mut is_there)
+}
+
+/// Says that a node lies in the directory of another configuration than this one: this one is a copy of it, or was moved.
+/// `is_there` tells whether its owner file is.
+pub fn elsewhere(former: &NodeSpec, base: &Base, is_there: &mut dyn FnMut() -> bool) -> Option<Diagnostic> {
+    let here = base.configuration.display();
+    let home = base.configuration_of(&former.root, &former.name)?;
+    if home == base.configuration {
         return None;
     }
     let (home, root) = (home.display(), former.root.display());
     let error = Diagnostic::error(format!("`{}` belongs to the configuration in {home}", former.address))
         .code("foreign_node");
-    let is_there =
-        !matches!(ask(former, &[Query::Stat(former.owner_file())]).first(), Some(Answer::Absent) | None);
-    Some(if is_there {
+    Some(if is_there() {
         error
             .detail(format!("{root} is the node of that one; this one, in {here}, is a copy of it with its state"))
             .help(format!("work in {home}"))
