@@ -150,6 +150,15 @@ pub(super) fn order(
         }
     }
     let live = |address| inputs.state.nodes.get(address).map_or(0, |stored| stored.generation);
+    // Nodes that go, first: one that comes may listen on their ports.
+    for (address, stored) in retired.iter().filter(|(_, stored)| stored.generation > 0) {
+        let step = Step {
+            phase: Phase::Switch,
+            operation: Operation::RetireProxy { number: stored.generation },
+            undo: Undo::SwitchBack { to: Some(stored.generation) },
+        };
+        sequence.push(address, address, step, Vec::new());
+    }
     for (address, work) in nodes {
         let former = inputs.state.nodes.get(address).map(|stored| &stored.networks);
         let remade = works.iter().any(|work| work.node == *address && work.remakes_proxy);
@@ -180,14 +189,6 @@ pub(super) fn order(
             };
             sequence.push(address, address, step, prepared.remove(address).unwrap_or_default());
         }
-    }
-    for (address, stored) in retired.iter().filter(|(_, stored)| stored.generation > 0) {
-        let step = Step {
-            phase: Phase::Switch,
-            operation: Operation::RetireProxy { number: stored.generation },
-            undo: Undo::SwitchBack { to: Some(stored.generation) },
-        };
-        sequence.push(address, address, step, Vec::new());
     }
     let interrupted = inputs.interrupted.is_some();
     // What a killed run left is removed as well; where that is all, the live generation stays the live one.

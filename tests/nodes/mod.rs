@@ -41,6 +41,24 @@ fn answers(workspace: &Workspace) -> bool {
     workspace.http("one.example.com", "/").status == 301
 }
 
+/// One that comes may listen where one that goes did, whatever the two are called.
+#[test]
+fn a_node_takes_over_the_ports_of_one_that_goes() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let (http, https) = (workspace.http_port(), workspace.https_port());
+    for name in ["middle", "zebra", "alpha"] {
+        let node = format!(
+            "node \"{name}\" {{\n  proxy {{\n    http_port = {http}\n    https_port = {https}\n  }}\n}}\n"
+        );
+        workspace.write("node.hcl", node).write("main.hcl", SITES.replace("acme", name));
+        drop(workspace.apply());
+        assert!(answers(&workspace), "of `{name}`");
+        drop(workspace.assert_nothing_to_do());
+    }
+    drop(workspace.vsa(["destroy", "-auto-approve"]).code(0));
+    assert!(!workspace.configuration().join(".vsa/nodes/alpha").exists());
+}
+
 /// A copy has the original's state, and would tear the original down.
 #[test]
 fn a_copied_configuration_leaves_the_original_alone() {

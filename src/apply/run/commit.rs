@@ -50,10 +50,7 @@ impl Work {
         }
         pause::phase("switch");
         self.events.event(Event::Phase(Phase::Switch));
-        let mut actions: Vec<&Action> =
-            self.run.actions.iter().filter(|action| action.phase == Phase::Switch).collect();
-        actions.sort_by(|a, b| a.node.cmp(&b.node).then(a.id.cmp(&b.id)));
-        for action in actions {
+        for action in self.run.actions.iter().filter(|action| action.phase == Phase::Switch) {
             self.record(&[Record::Intent { action: action.id, before: Before::default() }], true)?;
             self.begun.lock().unwrap_or_else(PoisonError::into_inner).push((action.id, Before::default()));
             self.events.event(Event::Begun(action));
