@@ -144,7 +144,7 @@ impl<'a> Proxy<'a> {
         Ok(())
     }
 
-    /// Ends workers without a master where no master is.
+    /// Ends what is left of the node's nginx where its pid file leads to no master.
     ///
     /// # Errors
     /// There are some that may be anybody's, or sites answer on, whoever does it.

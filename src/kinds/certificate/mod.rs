@@ -4,10 +4,10 @@
 //! the generation has a link to the one that it uses. So a certificate is renewed by making another issue, and going
 //! back to a former generation goes back to its certificate.
 
+mod issue;
 mod schema;
 mod source;
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +17,6 @@ use serde::Deserialize;
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::{self, Duration, FilePath, HostName, Text as _};
-use crate::plan::observation::{FileType, Ids, Leaf, Stat};
 use crate::plan::{
     Answer, Aside, Claim, ClaimScope, Drift, File, Kind, Operation, Phase, Query, Refreshed, Step, Subject,
     Undo,
@@ -27,15 +26,6 @@ use crate::schema::Schema;
 use crate::value::{Object, Value};
 
 const DAY: i64 = 86_400;
-
-/// The certificate with its chain.
-const CHAIN: &str = "fullchain.pem";
-
-/// The private key.
-const KEY: &str = "privkey.pem";
-
-/// The permission bits of a private key.
-const KEY_MODE: u32 = 0o600;
 
 /// The kind.
 #[derive(Debug)]
@@ -168,12 +158,6 @@ fn name(subject: Subject<'_>) -> Option<Arc<str>> {
     desired.or_else(|| subject.prior.map(|prior| Arc::clone(&prior.name)))
 }
 
-/// One question for all certificates of the node that nginx reads. No key is read for it.
-fn linked(subject: Subject<'_>) -> Query {
-    let directory = subject.node.spec.current().join("certificates");
-    Query::Linked { directory, read: CHAIN, unread: KEY }
-}
-
 /// What there is of former certificates of this name.
 fn former(subject: Subject<'_>) -> Option<Query> {
     Some(Query::Entries(subject.node.spec.root.join("certificates").join(&*name(subject)?)))
@@ -202,7 +186,7 @@ fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgement 
         || subject.prior.is_none_or(|prior| prior.node != subject.node.spec.address)
         || !asks_the_same(&facts.request, request);
     if !asked_anew {
-        judgement.drift = drift(subject, known);
+        judgement.drift = issue::drift(subject, &resource.name, known);
     }
     if attributes.source().is_some() {
         source::judge(subject, resource, attributes, facts, asked_anew, &mut judgement);
@@ -226,81 +210,6 @@ fn last_kept(subject: Subject<'_>) -> u64 {
             issues.keys().filter_map(|issue| names::number(issue)).max().unwrap_or(0)
         }
         _ => 0,
-    }
-}
-
-/// Whether nginx does not read the last issue: its link is gone or leads elsewhere.
-fn is_alone(name: &str, known: &Known, linked: Option<&Answer>) -> bool {
-    match linked {
-        Some(Answer::Tree(tree)) => {
-            !matches!(tree.get(name), Some(Leaf::Link(target)) if *target == known.last)
-        }
-        Some(Answer::Absent) => true,
-        _ => false,
-    }
-}
-
-/// What is asked about such an issue: of both files what they are, and the chain's digest.
-fn asked_alone(known: &Known) -> [Query; 3] {
-    let (chain, key) = (known.last.join(CHAIN), known.last.join(KEY));
-    [Query::Stat(chain.clone()), Query::Digest(chain), Query::Stat(key)]
-}
-
-/// Chain and key of the last issue, where they are there; `None` where that is not known.
-type Pair<'a> = (Option<Cow<'a, Leaf>>, Option<Cow<'a, Leaf>>);
-
-fn pair<'a>(subject: Subject<'a>, name: &str, known: &Known) -> Option<Pair<'a>> {
-    let linked = subject.observed.get(&linked(subject));
-    if !is_alone(name, known, linked) {
-        let Answer::Tree(tree) = linked? else { return None };
-        let file = |file: &str| tree.get(&format!("{name}/{file}")).map(Cow::Borrowed);
-        return Some((file(CHAIN), file(KEY)));
-    }
-    let [chain, digest, key] = asked_alone(known).map(|query| subject.observed.get(&query));
-    let digest = match digest? {
-        Answer::Digest(digest) => digest.clone(),
-        _ => String::new(),
-    };
-    let leaf = |answer: &Answer, file: &dyn Fn(u32, Ids) -> Leaf| match answer {
-        Answer::Stat(Stat { file_type: FileType::Link(target), .. }) => Some(Leaf::Link(target.clone())),
-        Answer::Stat(stat) => Some(file(stat.mode, Ids { uid: stat.uid, gid: stat.gid })),
-        _ => None,
-    };
-    let chain = leaf(chain?, &|mode, ids| Leaf::File { digest: digest.clone(), mode, ids });
-    let key = leaf(key?, &|mode, ids| Leaf::Unread { mode, ids, is_anothers: false });
-    Some((chain.map(Cow::Owned), key.map(Cow::Owned)))
-}
-
-/// What is wrong with the files of the last issue, with the file's name before it.
-fn drift(subject: Subject<'_>, known: &Known) -> Option<(String, String)> {
-    let facts = &known.facts;
-    let name = name(subject)?;
-    let shown = |file: &str, what: &str| {
-        Some((format!("certificates/{name}/{}/{file}", facts.issue), what.to_owned()))
-    };
-    let (chain, key) = pair(subject, &name, known)?;
-    match chain.as_deref() {
-        None => return shown(CHAIN, "was deleted"),
-        Some(Leaf::File { digest, mode, .. }) if *digest == facts.digest => {
-            if let Some(wanted) = facts.mode.filter(|wanted| wanted != mode) {
-                return shown(CHAIN, &format!("mode is {mode:04o}, not {wanted:04o}"));
-            }
-        }
-        Some(_) => return shown(CHAIN, "was edited"),
-    }
-    match key.as_deref() {
-        None => shown(KEY, "was deleted"),
-        Some(Leaf::Unread { is_anothers: true, .. }) => shown(KEY, "is not the key of the certificate"),
-        Some(Leaf::File { mode, ids, .. } | Leaf::Unread { mode, ids, .. }) => {
-            let why = if *mode == KEY_MODE {
-                let owner = facts.owner.filter(|owner| *owner != ids.uid)?;
-                format!("its owner is {}, not {owner}", ids.uid)
-            } else {
-                format!("its mode is {mode:04o}, not {KEY_MODE:04o}")
-            };
-            shown(KEY, &format!("may have been read by others: {why}"))
-        }
-        Some(Leaf::Link(_)) => shown(KEY, "was edited"),
     }
 }
 
@@ -349,10 +258,7 @@ impl Kind for Certificate {
         if known.facts.issue == 0 {
             queries.extend(former(subject));
         } else {
-            let linked = linked(subject);
-            let alone = is_alone(&resource.name, known, subject.observed.get(&linked));
-            queries.push(linked);
-            queries.extend(alone.then(|| asked_alone(known)).into_iter().flatten());
+            queries.extend(issue::queries(subject, &resource.name, known));
         }
         queries.extend(source::queries(&known.attributes));
         queries

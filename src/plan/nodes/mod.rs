@@ -61,7 +61,7 @@ pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query
         queries.push(Query::Read(spec.include_file.clone()));
         queries.push(Query::Master(spec.pid_file.clone()));
     }
-    queries.extend([Query::Stat(spec.owner_file()), Query::Myself]);
+    queries.push(Query::Myself);
     queries.extend(spec.own().into_iter().chain([spec.owner_file()]).map(Query::Stat));
     queries.push(generations(spec));
     queries.extend(proxy::queries(spec));
