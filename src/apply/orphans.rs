@@ -22,7 +22,7 @@ pub(super) enum Until {
 }
 
 pub(super) async fn find(host: &dyn Host, spec: &NodeSpec) -> Orphans {
-    Orphans::of(spec, host.observe(&[Query::Orphans]).await.first())
+    Orphans::of(spec, host.observe(&[Query::NginxProcesses]).await.first())
 }
 
 /// Ends those that are provably of the node's nginx: gracefully within its drain time, then at once. Gives whether there

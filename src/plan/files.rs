@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::digest::sha256;
-use crate::state::{Key, StoredFile, StoredNode};
+use crate::state::{Key, StoredFile, StoredNode, link_digest, link_target};
 
 use super::change::{FileChange, FileChangeKind};
 use super::file::{Content, File, FileBody};
@@ -50,7 +50,7 @@ pub struct NodeFiles {
 pub fn text_digest(file: &File) -> Option<String> {
     match &file.body {
         FileBody::Text(content) => content.as_text().map(|text| sha256(text.as_bytes())),
-        FileBody::Link { target, .. } => Some(format!("link:{target}")),
+        FileBody::Link { target, .. } => Some(link_digest(target)),
     }
 }
 
@@ -199,7 +199,7 @@ pub(super) fn diffs(
     let live = spec.generation(stored.map_or(0, |stored| stored.generation));
     let former = |path: &str| stored.and_then(|stored| stored.files.get(path));
     let plain = |path: &str| {
-        former(path).is_some_and(|file| file.sealed.is_none() && !file.digest.starts_with("link:"))
+        former(path).is_some_and(|file| file.sealed.is_none() && link_target(&file.digest).is_none())
     };
     let edited = drift.iter().filter(|drift| plain(&drift.subject)).map(|drift| drift.subject.clone());
     let changed = made.changed.iter().filter(|(path, _)| plain(path)).map(|(path, _)| path.to_string());
@@ -226,7 +226,7 @@ pub(super) fn diffs(
     made.changed
         .par_iter()
         .map(|(path, kind)| {
-            let before = former(path).map(|file| match (&file.sealed, file.digest.strip_prefix("link:")) {
+            let before = former(path).map(|file| match (&file.sealed, link_target(&file.digest)) {
                 (Some(sealed), _) => sealed.clone(),
                 (None, Some(target)) => link_text(target),
                 (None, None) => texts.get(&**path).cloned().unwrap_or_default(),

@@ -74,9 +74,9 @@ pub enum Query {
     /// Whether a process is stopped (`SIGSTOP`, or by a debugger), so that it hears no signal: answered with
     /// [`Answer::Stopped`]; absent where there is none.
     Stopped(u32),
-    /// The processes of nginx's in the network that vsa is in, for a node whose pid file leads to none: answered with
-    /// [`Answer::Orphans`].
-    Orphans,
+    /// The processes of nginx's in the network that vsa is in: answered with
+    /// [`Answer::NginxProcesses`].
+    NginxProcesses,
     /// The children of a process: answered with [`Answer::Processes`].
     Children(u32),
     /// What an nginx binary says of itself (`nginx -V`).
@@ -250,7 +250,7 @@ pub enum Leaf {
 /// A process of nginx's. A worker whose master has ended answers on, and nobody can tell it to read its configuration
 /// again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Orphan {
+pub struct NginxProcess {
     /// Whether it is a master, or has one: it can be told, by whoever knows its process id.
     pub led: bool,
     /// The files that it has open.
@@ -311,8 +311,8 @@ pub enum Answer {
     Process(u32),
     /// To [`Query::Stopped`].
     Stopped(bool),
-    /// To [`Query::Orphans`], by process id.
-    Orphans(BTreeMap<u32, Orphan>),
+    /// To [`Query::NginxProcesses`], by process id.
+    NginxProcesses(BTreeMap<u32, NginxProcess>),
     /// To [`Query::Children`]: process ids with what each shows as its command line.
     Processes(BTreeMap<u32, String>),
     /// To [`Query::User`] and [`Query::Myself`]: ids.
@@ -371,7 +371,7 @@ impl fmt::Debug for Answer {
             Self::PrivateKey { wrong } => f.debug_struct("PrivateKey").field("wrong", wrong).finish(),
             Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
             Self::Stopped(stopped) => f.debug_tuple("Stopped").field(stopped).finish(),
-            Self::Orphans(orphans) => f.debug_tuple("Orphans").field(orphans).finish(),
+            Self::NginxProcesses(found) => f.debug_tuple("NginxProcesses").field(found).finish(),
             Self::Process(id) => f.debug_tuple("Process").field(id).finish(),
             Self::Processes(processes) => f.debug_tuple("Processes").field(processes).finish(),
             Self::User { uid, gid } => f.debug_struct("User").field("uid", uid).field("gid", gid).finish(),

@@ -97,6 +97,11 @@ impl Owner {
         })
     }
 
+    /// Why a state may not touch the node whose owner file this is; `None` of its own state.
+    pub fn refused(spec: &NodeSpec, bytes: &[u8], lineage: &str) -> Option<Diagnostic> {
+        Self::parse(spec, bytes).map_or_else(Some, |owner| owner.refusal(spec, lineage))
+    }
+
     /// Why a state of another lineage may not touch the node; `None` of its own state.
     pub fn refusal(&self, spec: &NodeSpec, lineage: &str) -> Option<Diagnostic> {
         (self.lineage != lineage).then(|| {

@@ -22,18 +22,18 @@ pub struct Orphans {
 }
 
 impl Orphans {
-    /// From an answer to [`Query::Orphans`].
+    /// From an answer to [`Query::NginxProcesses`].
     pub fn of(spec: &NodeSpec, answer: Option<&Answer>) -> Self {
         let mut found = Self::default();
-        let Some(Answer::Orphans(orphans)) = answer else { return found };
-        for (id, orphan) in orphans {
-            let is_ours = spec.mode == ProxyMode::Managed && orphan.files.iter().any(|path| spec.owns(path));
+        let Some(Answer::NginxProcesses(processes)) = answer else { return found };
+        for (id, process) in processes {
+            let is_ours = spec.mode == ProxyMode::Managed && process.files.iter().any(|path| spec.owns(path));
             if is_ours {
                 found.ours.push(*id);
-                found.listen |= !orphan.ports.is_empty();
-                found.led |= orphan.led;
-            } else if !orphan.led
-                && [spec.http_port, spec.https_port].iter().any(|port| orphan.ports.contains(port))
+                found.listen |= !process.ports.is_empty();
+                found.led |= process.led;
+            } else if !process.led
+                && [spec.http_port, spec.https_port].iter().any(|port| process.ports.contains(port))
             {
                 found.others.push(*id);
             }
@@ -76,7 +76,7 @@ impl Orphans {
 /// What has to be known besides of a node's nginx on the host, by whether it runs.
 pub(super) fn inquiries(stored: &StoredNode, observed: &Observations) -> Option<Query> {
     match observed.get(&stored.spec.running_query())? {
-        Answer::Absent if stored.spec.container.is_none() => Some(Query::Orphans),
+        Answer::Absent if stored.spec.container.is_none() => Some(Query::NginxProcesses),
         Answer::Process(master) => Some(Query::Stopped(*master)),
         _ => None,
     }
@@ -84,7 +84,7 @@ pub(super) fn inquiries(stored: &StoredNode, observed: &Observations) -> Option<
 
 /// How an nginx that does not run is said to be.
 pub(super) fn drift(spec: &NodeSpec, observed: &Observations) -> Drift {
-    let orphans = Orphans::of(spec, observed.get(&Query::Orphans));
+    let orphans = Orphans::of(spec, observed.get(&Query::NginxProcesses));
     let what = orphans.state(&orphans.ours).unwrap_or_else(|| "is not running".to_owned());
     let (address, subject) = (spec.address.clone(), "nginx".to_owned());
     Drift { address, subject, what, repaired: true, diff: None }

@@ -15,7 +15,7 @@ use super::observation::{Answer, Query};
 use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
-use crate::state::{StoredFile, StoredNode};
+use crate::state::{StoredFile, StoredNode, link_target};
 use crate::value::Secret;
 
 /// The resources that a plan is about.
@@ -100,11 +100,11 @@ impl Targets {
         let live = spec.generation(stored.generation);
         let carried: Vec<(&Arc<str>, &StoredFile)> =
             stored.files.iter().filter(|(_, file)| !self.contains(&file.resource)).collect();
-        let texts = carried.iter().filter(|(_, file)| !file.digest.starts_with(LINK));
+        let texts = carried.iter().filter(|(_, file)| link_target(&file.digest).is_none());
         let queries: Vec<Query> = texts.map(|(path, _)| Query::Read(live.join(&***path))).collect();
         let mut answers = if queries.is_empty() { Vec::new() } else { read(&queries) }.into_iter();
         for (path, file) in carried {
-            let body = match file.digest.strip_prefix(LINK) {
+            let body = match link_target(&file.digest) {
                 // What a live link leads to is there: nothing has to stand for it in a test.
                 Some(target) => FileBody::Link { target: target.into(), aside: Aside::Certificate },
                 None => match answers.next() {
@@ -127,9 +127,6 @@ impl Targets {
         Ok(files)
     }
 }
-
-/// What the digest of a link begins with.
-const LINK: &str = "link:";
 
 fn changed(path: &str, file: &StoredFile) -> Diagnostic {
     Diagnostic::error(format!("`{path}` is not as it was written, so it cannot be carried over"))

@@ -128,6 +128,16 @@ pub struct StoredFile {
     pub sealed: Option<String>,
 }
 
+/// What stands in the place of a link's digest.
+pub fn link_digest(target: &str) -> String {
+    format!("link:{target}")
+}
+
+/// The target of a link, from what stands in the place of its digest; `None` of a file.
+pub fn link_target(digest: &str) -> Option<&str> {
+    digest.strip_prefix("link:")
+}
+
 /// What the state knows of a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredNode {

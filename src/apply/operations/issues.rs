@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::apply::generation::read_manifest;
 use crate::diag::Diagnostic;
 use crate::plan::{Answer, Query};
+use crate::state::link_target;
 
 /// The issues that a node's generations name; `None` where one of them cannot be read, and may name any.
 type Named = Option<Arc<BTreeSet<PathBuf>>>;
@@ -50,6 +51,6 @@ pub(super) async fn named(context: Context<'_>, generation: &Path) -> Result<BTr
     let inside = context.spec.root.join("certificates");
     let manifest = read_manifest(context.host, generation).await?;
     let digests = manifest.into_iter().flat_map(|manifest| manifest.files.into_values());
-    let links = digests.filter_map(|digest| digest.strip_prefix("link:").map(PathBuf::from));
+    let links = digests.filter_map(|digest| link_target(&digest).map(PathBuf::from));
     Ok(links.filter(|target| target.starts_with(&inside)).collect())
 }

@@ -95,9 +95,7 @@ impl Node {
 fn owned(invocation: &Invocation, state: &State, spec: &NodeSpec) -> Result<(), Failure> {
     let found = invocation.block_on(invocation.host.observe(&[Query::Read(spec.owner_file())])).pop();
     let refused = match &found {
-        Some(Answer::Bytes(bytes)) => {
-            Owner::parse(spec, bytes).map_or_else(Some, |owner| owner.refusal(spec, &state.lineage))
-        }
+        Some(Answer::Bytes(bytes)) => Owner::refused(spec, bytes, &state.lineage),
         _ => None,
     };
     let is_there = !matches!(found, Some(Answer::Absent) | None);

@@ -3,8 +3,8 @@
 mod access;
 mod docker;
 mod files;
+mod nginx_processes;
 mod observe;
-mod orphans;
 mod probe;
 mod process;
 mod tree;

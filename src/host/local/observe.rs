@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::access::{self, Identities};
-use super::{orphans, probe, process, tree};
+use super::{nginx_processes, probe, process, tree};
 use crate::digest::hex;
 use crate::host::{first_certificate, is_key_of, open_file, private_key, read_file};
 use crate::plan::observation::{FileType, Stat};
@@ -54,7 +54,7 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::Master(pid_file) => process::master(pid_file),
         Query::CommandLine(process) => process::command_line(*process),
         Query::Stopped(process) => process::stopped(*process),
-        Query::Orphans => orphans::orphans(),
+        Query::NginxProcesses => nginx_processes::all(),
         Query::Children(process) => process::children(*process),
         Query::NginxVersion(program) => process::version(program),
         Query::User(name) => access::user(name),

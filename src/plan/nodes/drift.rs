@@ -12,7 +12,7 @@ use crate::plan::kind::Drift;
 use crate::plan::node::{NodeSpec, ProxyMode};
 use crate::plan::observation::{Answer, FileType, Ids, Leaf, Observations, Query};
 use crate::plan::{proxy, running};
-use crate::state::StoredNode;
+use crate::state::{StoredNode, link_target};
 
 /// Where a node's live generation differs from the state.
 pub(in crate::plan) fn drift(stored: &StoredNode, observed: &Observations) -> Vec<Drift> {
@@ -120,9 +120,7 @@ fn leaf_drift(found: Option<&Leaf>, expected: &str, wanted: Option<Ids>) -> Opti
     match found {
         None => Some("was deleted".to_owned()),
         Some(Leaf::File { digest, mode, ids }) if digest == expected => access_drift(*mode, *ids, wanted),
-        Some(Leaf::Link(target))
-            if expected.strip_prefix("link:").is_some_and(|link| target.as_os_str() == link) =>
-        {
+        Some(Leaf::Link(target)) if link_target(expected).is_some_and(|link| target.as_os_str() == link) => {
             None
         }
         Some(_) => Some("was edited".to_owned()),

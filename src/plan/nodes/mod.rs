@@ -117,8 +117,9 @@ pub(super) fn owner(
 ) {
     let spec = &node.spec;
     if let Some(Answer::Bytes(bytes)) = observed.get(&Query::Read(spec.owner_file())) {
-        let refused = Owner::parse(spec, bytes).map_or_else(Some, |owner| owner.refusal(spec, lineage));
-        findings.extend(refused.map(|refused| refused.at(place(declared, &["root"]))));
+        findings.extend(
+            Owner::refused(spec, bytes, lineage).map(|refused| refused.at(place(declared, &["root"]))),
+        );
     }
 }
 
@@ -217,7 +218,7 @@ pub(super) fn obstacle(
 /// Says that the system's nginx does not run, or what keeps one from running.
 pub(super) fn stopped(node: &Node, observed: &Observations) -> Option<Diagnostic> {
     let spec = &node.spec;
-    if let Some(orphaned) = Orphans::of(spec, observed.get(&Query::Orphans)).refusal(spec) {
+    if let Some(orphaned) = Orphans::of(spec, observed.get(&Query::NginxProcesses)).refusal(spec) {
         return Some(orphaned);
     }
     let stopped = spec.mode == ProxyMode::Host

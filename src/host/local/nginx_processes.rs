@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::process;
 use crate::plan::Answer;
-use crate::plan::observation::Orphan;
+use crate::plan::observation::NginxProcess;
 
 /// The state of a socket that listens, in `/proc/net/tcp` (proc(5)).
 const LISTENS: &str = "0A";
 
 /// All of them in the network that this process is in.
-pub(super) fn orphans() -> Answer {
+pub(super) fn all() -> Answer {
     let Ok(ids) = process::ids() else { return Answer::Failed("/proc cannot be read".to_owned()) };
     let here = fs::read_link("/proc/self/ns/net").ok();
     let is_here = |id: u32| match fs::read_link(format!("/proc/{id}/ns/net")) {
@@ -21,7 +21,7 @@ pub(super) fn orphans() -> Answer {
         Err(_) => false,
     };
     let found = ids.filter_map(|id| Some((id, led(id)?))).filter(|(id, _)| is_here(*id));
-    Answer::Orphans(found.map(|(id, led)| (id, Orphan { led, ..look(id) })).collect())
+    Answer::NginxProcesses(found.map(|(id, led)| (id, NginxProcess { led, ..look(id) })).collect())
 }
 
 /// Of a process of nginx's, whether it is a master or has one.
@@ -34,8 +34,8 @@ fn led(id: u32) -> Option<bool> {
 }
 
 /// What a process has open.
-fn look(id: u32) -> Orphan {
-    let mut orphan = Orphan::default();
+fn look(id: u32) -> NginxProcess {
+    let mut found = NginxProcess::default();
     let mut sockets = BTreeSet::new();
     for entry in fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten() {
         let Ok(target) = fs::read_link(entry.path()) else { continue };
@@ -46,14 +46,14 @@ fn look(id: u32) -> Orphan {
                 sockets.insert(inode.to_owned());
             }
             None if target.is_absolute() => {
-                orphan.files.insert(named(target));
+                found.files.insert(named(target));
             }
             None => {}
         }
     }
     let listening = listening(id);
-    orphan.ports = sockets.iter().filter_map(|inode| listening.get(inode)).copied().collect();
-    orphan
+    found.ports = sockets.iter().filter_map(|inode| listening.get(inode)).copied().collect();
+    found
 }
 
 /// The name that a file had: what was removed says so at its end.
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_process_has_open_is_seen() {
+    fn what_a_foundhas_open_is_seen() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
