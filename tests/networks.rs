@@ -97,11 +97,11 @@ fn a_network_is_there_before_its_stack_and_goes_after_it() {
     // What containers are in cannot change; what nothing is in can.
     ground.tenant("");
     let refused = ground.workspace.vsa(["plan"]).code(1).says("cannot change while containers are in it");
-    drop(refused.says("shop_web_1").says("give it another `name`"));
+    let container = ground.engine.container(&format!("{}-shop", ground.named("acme")), "web");
+    drop(refused.says(&container).says("give it another `name`"));
     ground.tenant(&more);
 
     // Somebody removes it, with all in it.
-    let container = format!("{}-shop_web_1", ground.named("acme"));
     ground.engine.ask(&["rm", "--force", &container]);
     ground.engine.ask(&["network", "rm", &ground.known_as()]);
     drop(ground.workspace.vsa(["plan"]).code(0).says("was deleted"));
@@ -163,7 +163,7 @@ fn networks_and_stacks_with_another_address_stay_as_they_are() {
     ground.workspace.write("main.hcl", format!("{secret}{rest}{env}"));
     drop(ground.workspace.apply());
     drop(ground.workspace.assert_nothing_to_do());
-    let container = format!("{}-shop_web_1", ground.named("acme"));
+    let container = ground.engine.container(&format!("{}-shop", ground.named("acme")), "web");
     let ids =
         || (ground.inspect("{{.Id}}"), ground.engine.ask(&["inspect", "--format", "{{.Id}}", &container]));
     let before = ids();
@@ -209,15 +209,14 @@ fn a_stack_of_a_tenant_with_a_key_is_taken_down() {
     );
     ground.workspace.write("main.hcl", format!("{tenants}{stack}"));
     drop(ground.workspace.apply());
-    let container = format!("{tenant}-shop_web_1");
-    let containers = || ground.engine.ask(&["ps", "--all", "--format", "{{.Names}}"]);
-    assert!(containers().contains(&container));
+    let container = || ground.engine.container(&format!("{tenant}-shop"), "web");
+    assert!(!container().is_empty());
     let place = ground.workspace.node_root().join("srv").join(&tenant).join("shop/compose");
     assert!(place.join("compose.yml").is_file());
     ground.workspace.write("main.hcl", tenants);
     drop(ground.workspace.apply());
     drop(ground.workspace.assert_nothing_to_do());
-    assert!(!containers().contains(&container), "its containers go with it");
+    assert_eq!(container(), "", "its containers go with it");
     assert!(!place.exists(), "and its files");
 }
 

@@ -259,7 +259,8 @@ fn tenants_reach_nobody_elses_database_while_all_sites_answer() {
     ground.shop("one", "1", "").shop("two", "2", "");
     drop(ground.workspace.apply());
     assert_eq!((ground.get("one"), ground.get("two")), ("1 one".to_owned(), "2 two".to_owned()));
-    let container = |tenant: &str, service: &str| format!("{}_{service}_1", ground.project(tenant, tenant));
+    let container =
+        |tenant: &str, service: &str| ground.engine.container(&ground.project(tenant, tenant), service);
     let address = |tenant: &str| {
         let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
         ground.engine.ask(&["inspect", "--format", format, &container(tenant, "db")])
@@ -288,7 +289,7 @@ fn a_container_that_moves_makes_no_site_answer_for_another() {
     let Some(ground) = Ground::new() else { return };
     ground.shop("one", "1", "").shop("two", "2", "");
     drop(ground.workspace.apply());
-    let web = |tenant: &str| format!("{}_web_1", ground.project(tenant, tenant));
+    let web = |tenant: &str| ground.engine.container(&ground.project(tenant, tenant), "web");
     // Both lose their addresses, and get others in another order.
     ground.engine.ask(&["stop", "--time", "1", &web("one"), &web("two")]);
     assert_eq!(ground.workspace.http("one.example.com", "/").status, 502);

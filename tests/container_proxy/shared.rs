@@ -9,7 +9,7 @@ fn only_what_sites_name_is_in_the_network_that_the_proxy_shares() {
     let Some(ground) = Ground::new() else { return };
     let edge = format!("edge{}", ground.workspace.http_port());
     let of = |tenant: &str, service: &str| {
-        ground.networks(&format!("{}_{service}_1", ground.project(tenant, tenant)))
+        ground.networks(&ground.engine.container(&ground.project(tenant, tenant), service))
     };
     let default = |tenant: &str| format!("{}_default", ground.project(tenant, tenant));
     ground.node(&format!("network = \"{edge}\"")).shop("one", "1", "").shop("two", "2", "");

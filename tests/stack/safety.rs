@@ -118,7 +118,7 @@ fn what_a_removed_stack_says_is_told_without_its_secrets() {
     ground.engine.ask(&["run", "--detach", "--name", &guest, "--network", &network, &one]);
     ground.workspace.write("main.hcl", format!("tenant \"{}\" {{}}\n", ground.tenant()));
     let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(6).says("could not be taken down");
-    let failed = failed.says("-******** ");
+    let failed = failed.says("-********");
     assert!(!said(&failed).contains("hush"), "{failed}");
     ground.engine.ask(&["rm", "--force", &guest]);
     drop(ground.workspace.apply());

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::sched::{CloneFlags, setns};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -53,6 +54,10 @@ rm -rf "$base"
 
 /// Where programs are found: the engine needs `iptables`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Where the second Compose is, the plugin, on a machine that has the first: `scripts/setup` puts it there, as the
+/// tree below `/usr/local/lib` that Docker's command line looks into.
+const PLUGIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/compose-plugin");
 
 /// Seconds that the shared engine outlives its last test.
 const LINGER: u32 = 30;
@@ -115,6 +120,7 @@ impl Engine {
     }
 
     fn at(base: PathBuf, own: bool) -> Self {
+        take_plugin();
         let using = lock_file(&base, "users");
         using.lock_shared().unwrap();
         Self { base, own, _using: using }
@@ -280,6 +286,14 @@ impl Engine {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// The name of the first container of a service: the Compose tools do not agree on how it is made.
+    pub fn container(&self, project: &str, service: &str) -> String {
+        let of = |label: &str, value: &str| format!("label=com.docker.compose.{label}={value}");
+        let (project, service) = (of("project", project), of("service", service));
+        let all = ["ps", "--all", "--filter", &project, "--filter", &service, "--format", "{{.Names}}"];
+        self.ask(&all).lines().min().unwrap_or_default().to_owned()
+    }
+
     fn environment(&self, command: &mut Command) {
         let host = format!("unix://{}", self.socket().display());
         command.env_clear().env("PATH", PATH).env("DOCKER_HOST", host).env("HOME", "/nonexistent");
@@ -319,6 +333,20 @@ impl Engine {
             wait_until(Duration::from_secs(10), || !processes::alive(holder) && !self.base.exists());
         }
     }
+}
+
+/// Gives this thread, and what it starts from now on, the plugin, where `VSA_TEST_COMPOSE=plugin` asks for it.
+fn take_plugin() {
+    if std::env::var_os("VSA_TEST_COMPOSE").is_none_or(|asked| asked != "plugin") {
+        return;
+    }
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+    mount(Some(PLUGIN), "/usr/local/lib", none, MsFlags::MS_BIND, none).unwrap();
+    let mut asked = Command::new("docker");
+    asked.args(["compose", "version"]).env_clear().env("PATH", PATH).env("HOME", "/nonexistent");
+    assert!(asked.output().unwrap().status.success(), "{PLUGIN} has the plugin");
 }
 
 impl Drop for Engine {

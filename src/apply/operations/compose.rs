@@ -8,7 +8,7 @@ use super::{Context, Facts, Told, fact};
 use crate::apply::compose::{self, Readiness, Task, Tool};
 use crate::diag::Diagnostic;
 use crate::host::{DockerOperation, Host};
-use crate::plan::docker::Container;
+use crate::plan::docker::{Container, attached};
 use crate::plan::{Answer, ComposeProject, Piece, PlacedBody, PullPolicy, Query, RollingService};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
@@ -334,15 +334,36 @@ pub(super) async fn down(
     project: &ComposeProject,
     volumes: bool,
 ) -> Result<Facts, Diagnostic> {
-    compose::run(
-        context.host,
-        context.tool,
-        project,
-        &Task::Down { volumes },
-        &secrets(context, project).await,
-    )
-    .await?;
+    let secrets = secrets(context, project).await;
+    compose::run(context.host, context.tool, project, &Task::Down { volumes }, &secrets).await?;
+    nothing_left(context.host, project, &secrets).await?;
     Ok(Facts::new())
+}
+
+/// Proves that a project's networks have gone: one that others are in is left, and only the first Compose calls that a
+/// failure.
+async fn nothing_left(
+    host: &dyn Host,
+    project: &ComposeProject,
+    secrets: &[String],
+) -> Result<(), Diagnostic> {
+    let socket = &project.socket;
+    let asked = [Query::Networks { socket: socket.clone() }, Query::Containers { socket: socket.clone() }];
+    let answers = host.observe(&asked).await;
+    let [Answer::Networks(networks), Answer::Containers(containers)] = &answers[..] else { return Ok(()) };
+    let Some(network) = networks.iter().find(|network| network.project() == Some(&project.name)) else {
+        return Ok(());
+    };
+    let inside = attached(network, containers).filter_map(|id| containers.iter().find(|one| one.id == id));
+    let names: Vec<String> = inside.map(|container| format!("`{}`", container.name)).collect();
+    let detail = if names.is_empty() {
+        format!("its network `{}` is still there", network.name)
+    } else {
+        format!("its network `{}` is still there, for others are in it: {}", network.name, names.join(", "))
+    };
+    Err(Diagnostic::error(format!("project `{}` could not be taken down", project.name))
+        .detail(compose::masked(detail, secrets))
+        .help("take them out with `docker network disconnect`, or remove them; the next apply goes on"))
 }
 
 /// Brings a project back to as its former files say, which are in their places again.

@@ -23,6 +23,13 @@ pub struct Network {
     pub subnets: Vec<IpNet>,
 }
 
+impl Network {
+    /// The Compose project that made it.
+    pub fn project(&self) -> Option<&str> {
+        self.labels.get("com.docker.compose.project").map(String::as_str)
+    }
+}
+
 /// The ids of the containers that are attached to a network, running or not.
 pub fn attached<'a>(network: &'a Network, containers: &'a [Container]) -> impl Iterator<Item = &'a str> {
     let is_in = |container: &&Container| container.networks.values().any(|place| place.network == network.id);
