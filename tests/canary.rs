@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use crate::support::canary::Canary;
-use crate::support::{Random, Run, Workspace, in_both_modes};
+use crate::support::{Random, Run, Workspace, in_every_mode};
 
 /// What a service must read, and may therefore hold a secret: private keys and password files.
 fn is_declared(line: &str) -> bool {
@@ -117,13 +117,15 @@ fn a_secret_is_nowhere_but_where_it_is_declared(workspace: &mut Workspace) {
 
     let mut found = shown(workspace, &canaries);
     for canary in canaries {
-        // Children live shortly: changes are applied until one was seen, so that each canary is looked for in one.
-        let children = (0..20).find_map(|_| {
+        // Children live shortly: changes are applied until one was seen, so that each canary is looked for in one. An
+        // nginx in a container is asked through the engine, and no child is started.
+        let attempts = if workspace.container().is_some() { 1 } else { 20 };
+        let children = (0..attempts).find_map(|_| {
             let (leaks, seen) = apply_a_change(workspace, &mut random, canary);
             found.extend(leaks);
             (seen > 0).then_some(seen)
         });
-        assert!(children.is_some(), "no child of vsa was seen");
+        assert_eq!(children.is_none(), workspace.container().is_some(), "whether a child of vsa was seen");
     }
     // An error near a secret, and a failed apply.
     workspace.write("bad.hcl", "output \"wrong\" {\n  value     = var.token + 1\n  sensitive = true\n}\n");
@@ -153,4 +155,4 @@ fn the_search_finds_a_secret_that_is_not_marked(workspace: &mut Workspace) {
     assert!(files.iter().any(|line| line.contains("default.json")), "{files:?}");
 }
 
-in_both_modes!(a_secret_is_nowhere_but_where_it_is_declared, the_search_finds_a_secret_that_is_not_marked);
+in_every_mode!(a_secret_is_nowhere_but_where_it_is_declared, the_search_finds_a_secret_that_is_not_marked);

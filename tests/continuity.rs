@@ -3,12 +3,12 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::support::{Backend, Connections, Load, Request, Workspace, count, in_both_modes};
+use crate::support::{Backend, Connections, Load, Request, Workspace, count, in_every_mode};
 
 /// Requests a second of each load.
 const RATE: u32 = 200;
 
-in_both_modes![every_request_is_answered_during_applies_and_rollbacks];
+in_every_mode![every_request_is_answered_during_applies_and_rollbacks];
 
 /// A static and a proxied site, each over HTTP and over TLS, with this version in a header.
 fn configuration(www: &str, backend: &str, version: u32) -> String {

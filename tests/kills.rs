@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::processes::wait_until;
-use crate::support::{Random, Request, Workspace, count, fetch, in_both_modes};
+use crate::support::{Random, Request, Workspace, count, fetch, in_every_mode};
 
 /// The phases by the names that a pause knows them by.
 const PHASES: [&str; 4] = ["preflight", "prepare", "switch", "clean_up"];
 
-in_both_modes![a_run_killed_at_any_instant_is_finished_by_the_next];
+in_every_mode![a_run_killed_at_any_instant_is_finished_by_the_next];
 
 /// Many redirects that name a version, and a tenant, a user and a certificate that come and go with it, so that every phase
 /// has work. The certificate is another one in each attempt too.
@@ -211,8 +211,9 @@ fn a_run_killed_at_any_instant_is_finished_by_the_next(workspace: &mut Workspace
             }
         }
     }
-    // Right before and right after every change of the outside world, or of a few of them.
-    let step = usize::try_from(count(13, 1)).unwrap();
+    // Right before and right after every change of the outside world, or of a few of them: fewer where each question to
+    // nginx goes through an engine.
+    let step = usize::try_from(count(if workspace.container().is_some() { 52 } else { 13 }, 1)).unwrap();
     for side in ["before", "after"] {
         let start = 1 + usize::try_from(random.below(step as u64)).unwrap();
         for instant in (start..).step_by(step) {

@@ -137,9 +137,8 @@ impl<'a> Proxy<'a> {
 
     /// Refuses to tell something to a master process that would not hear it.
     pub(super) async fn refuse_suspended(&self, master: u32) -> Result<(), Diagnostic> {
-        let is_here = self.spec.container.is_none();
-        if is_here && self.ask(Query::Stopped(master)).await == Answer::Stopped(true) {
-            return Err(hears_nothing(&self.spec.address, master));
+        if self.ask(self.spec.stopped_query(master)).await == Answer::Stopped(true) {
+            return Err(hears_nothing(self.spec, master));
         }
         Ok(())
     }
@@ -178,16 +177,9 @@ impl<'a> Proxy<'a> {
     /// The master process, if it is proven: the pid file names it, it is an nginx, and where all that it reads is
     /// vsa's, its command line names this node's root. In a container, the one whose command line does.
     pub(super) async fn master(&self) -> Option<u32> {
-        let master = match self.ask(self.spec.running_query()).await {
-            Answer::Process(master) => master,
-            Answer::Processes(processes) => {
-                let prefix = self.spec.prefix();
-                let ours = |line: &str| line.starts_with("nginx: master process") && line.contains(&prefix);
-                return processes.into_iter().find(|(_, line)| ours(line)).map(|(id, _)| id);
-            }
-            _ => return None,
-        };
-        if self.spec.mode == ProxyMode::Host {
+        let master = self.spec.master(&self.ask(self.spec.running_query()).await)?;
+        // In a container, it was found by its command line.
+        if self.spec.mode != ProxyMode::Managed {
             return Some(master);
         }
         match self.ask(Query::CommandLine(master)).await {
@@ -298,12 +290,10 @@ impl<'a> Proxy<'a> {
 
     /// Tells it to read its configuration again.
     pub(super) async fn reload(&self, running: &Running) -> Result<(), Diagnostic> {
+        self.refuse_suspended(running.master).await?;
         match self.spec.in_container() {
             Some(at) => container::signal(self.host, &at, Signal::Hangup).await,
-            None => {
-                self.refuse_suspended(running.master).await?;
-                Ok(self.host.signal(running.master, Signal::Hangup).await?)
-            }
+            None => Ok(self.host.signal(running.master, Signal::Hangup).await?),
         }
     }
 
@@ -455,6 +445,9 @@ impl<'a> Proxy<'a> {
     pub(super) async fn stop(&self) -> Result<bool, Diagnostic> {
         let drain = Duration::from_secs(self.spec.drain_seconds.into());
         if let Some(at) = self.spec.in_container() {
+            if let Some(master) = self.master().await {
+                self.refuse_suspended(master).await?;
+            }
             return container::stop(self.host, &at, drain).await;
         }
         for (signal, patience) in [(Signal::Quit, drain), (Signal::Terminate, STOP)] {

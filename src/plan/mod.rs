@@ -51,4 +51,4 @@ pub use owner::Owner;
 pub use placed::{PlacedBody, PlacedFile, StoredPlaced};
 pub use pools::NeededNetwork;
 pub use proxy::Membership;
-pub use running::{Orphans, hears_nothing};
+pub use running::{Orphans, goes_on, hears_nothing};

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::names;
 
-use super::observation::{ContainerRef, Query};
+use super::observation::{Answer, ContainerRef, Query};
+
+/// How nginx's first process shows itself.
+pub(super) const MASTER: &str = "nginx: master process";
 
 /// How nginx runs on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +191,28 @@ impl NodeSpec {
         match self.in_container() {
             Some(container) => Query::ContainerProcesses(container),
             None => Query::Master(self.pid_file.clone()),
+        }
+    }
+
+    /// The master process that an answer to [`Self::running_query`] names: in a container, the one that reads what vsa
+    /// writes.
+    pub fn master(&self, answer: &Answer) -> Option<u32> {
+        match answer {
+            Answer::Process(master) => Some(*master),
+            Answer::Processes(processes) => {
+                let prefix = self.prefix();
+                let ours = |line: &str| line.starts_with(MASTER) && line.contains(&prefix);
+                processes.iter().find(|(_, line)| ours(line)).map(|(id, _)| *id)
+            }
+            _ => None,
+        }
+    }
+
+    /// Asks whether a master process hears no signal.
+    pub fn stopped_query(&self, process: u32) -> Query {
+        match self.in_container() {
+            Some(container) => Query::ContainerStopped { container, process },
+            None => Query::Stopped(process),
         }
     }
 

@@ -149,6 +149,13 @@ pub enum Query {
     },
     /// The processes of a container: answered with [`Answer::Processes`], by the engine's numbers.
     ContainerProcesses(ContainerRef),
+    /// As [`Query::Stopped`], of a process of a container, which may itself be paused.
+    ContainerStopped {
+        /// The container.
+        container: ContainerRef,
+        /// The process, by the engine's number.
+        process: u32,
+    },
     /// Which Compose tool there is: answered with [`Answer::ComposeTool`]. It starts a program: a plan that needs no
     /// tool does not ask.
     ComposeTool,

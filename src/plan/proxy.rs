@@ -8,7 +8,7 @@ use super::build::NodeWork;
 use super::docker::{Container, ContainerState, Network};
 use super::endpoint::{Endpoints, Reach};
 use super::kind::Drift;
-use super::node::{Node, NodeSpec};
+use super::node::{MASTER, Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
 use crate::diag::Diagnostic;
 use crate::state::StoredNode;
@@ -27,18 +27,11 @@ pub(super) fn queries(spec: &NodeSpec) -> Vec<Query> {
 /// Whether nginx runs, by the answer to [`NodeSpec::running_query`]; `None` where that is not known.
 pub(super) fn runs(spec: &NodeSpec, answer: &Answer) -> Option<bool> {
     match answer {
-        Answer::Process(_) => Some(true),
         Answer::Absent => Some(false),
-        Answer::Processes(processes) => {
-            let master = |line: &String| line.starts_with(MASTER) && line.contains(&spec.prefix());
-            Some(processes.values().any(master))
-        }
+        Answer::Process(_) | Answer::Processes(_) => Some(spec.master(answer).is_some()),
         _ => None,
     }
 }
-
-/// How an nginx shows itself.
-const MASTER: &str = "nginx: master process";
 
 /// The containers that there are; `None` where the engine could not be asked.
 fn containers<'a>(spec: &NodeSpec, observed: &'a Observations) -> Option<&'a [Container]> {

@@ -1,6 +1,5 @@
 //! Whether the nginx of a node runs on the host and hears what it is told, in a plan.
 
-use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::state::StoredNode;
 
@@ -77,8 +76,7 @@ impl Orphans {
 pub(super) fn inquiries(stored: &StoredNode, observed: &Observations) -> Option<Query> {
     match observed.get(&stored.spec.running_query())? {
         Answer::Absent if stored.spec.container.is_none() => Some(Query::NginxProcesses),
-        Answer::Process(master) => Some(Query::Stopped(*master)),
-        _ => None,
+        answer => Some(stored.spec.stopped_query(stored.spec.master(answer)?)),
     }
 }
 
@@ -92,23 +90,36 @@ pub(super) fn drift(spec: &NodeSpec, observed: &Observations) -> Drift {
 
 /// Says that nginx hears nothing; `needed` where the plan has something to tell it.
 pub(super) fn suspended(spec: &NodeSpec, observed: &Observations, needed: bool) -> Option<Diagnostic> {
-    let Some(Answer::Process(master)) = observed.get(&spec.running_query()) else { return None };
-    let is_stopped = observed.get(&Query::Stopped(*master)) == Some(&Answer::Stopped(true));
+    let master = spec.master(observed.get(&spec.running_query())?)?;
+    let is_stopped = observed.get(&spec.stopped_query(master)) == Some(&Answer::Stopped(true));
     is_stopped.then(|| {
-        let error = hears_nothing(&spec.address, *master);
+        let error = hears_nothing(spec, master);
         if needed { error } else { Diagnostic { severity: crate::diag::Severity::Warning, ..error } }
     })
 }
 
 /// Why a master process that is stopped cannot be told anything.
-pub fn hears_nothing(node: &Address, master: u32) -> Diagnostic {
+pub fn hears_nothing(spec: &NodeSpec, master: u32) -> Diagnostic {
+    let node = &spec.address;
+    let paused = if spec.container.is_some() { "its container is paused, " } else { "" };
     Diagnostic::error(format!(
         "the nginx of `{node}` is stopped: its master process {master} hears no signal"
     ))
     .code("nginx_suspended")
-    .detail(
-        "somebody sent it SIGSTOP, or a debugger holds it: its workers answer on, with what they read before",
-    )
-    .help(format!("let it go on: `kill -CONT {master}`"))
+    .detail(format!(
+        "{paused}somebody sent it SIGSTOP, or a debugger holds it: its workers answer on, with what they read before{}",
+        if paused.is_empty() { "" } else { ", unless they are paused too" }
+    ))
+    .help(format!("let it go on: {}", goes_on(spec, master)))
     .on(node)
+}
+
+/// How a master process that is stopped goes on, as commands.
+pub fn goes_on(spec: &NodeSpec, master: u32) -> String {
+    match &spec.container {
+        Some(name) => {
+            format!("`docker unpause {name}` where it is paused, else `docker kill --signal CONT {name}`")
+        }
+        None => format!("`kill -CONT {master}`"),
+    }
 }

@@ -22,13 +22,13 @@ fn merged(mut base: Json, more: Json) -> Json {
 }
 
 #[test]
-fn an_empty_node_is_accepted_in_both_modes() {
+fn an_empty_node_is_accepted_in_every_mode() {
     Stage::new(&json!({})).accepted();
     Stage::new(&json!({ "proxy": { "mode": "host" } })).accepted();
 }
 
 #[test]
-fn plain_sites_are_accepted_in_both_modes() {
+fn plain_sites_are_accepted_in_every_mode() {
     for node in [json!({}), json!({ "proxy": { "mode": "host" } })] {
         let mut stage = Stage::new(&node);
         stage.domain("shop.example.com", proxied());

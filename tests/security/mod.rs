@@ -6,12 +6,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::support::{Backend, Request, Workspace, fetch, in_both_modes, root};
+use crate::support::{Backend, Request, Workspace, fetch, in_every_mode, root};
 
 /// A user that every Debian has, in the place of a tenant's.
 const TENANT: u32 = 5;
 
-in_both_modes![
+in_every_mode![
     a_tenant_cannot_link_to_what_is_not_its_own,
     what_nginx_cannot_read_is_found_in_plan,
     roots_are_the_tenants_own,

@@ -259,6 +259,13 @@ impl Engine {
         setns(File::open(network).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
     }
 
+    /// The network of a container that runs.
+    pub fn network_of(&self, container: &str) -> File {
+        let pid = self.ask(&["inspect", "--format", "{{.State.Pid}}", container]);
+        // It is numbered as the processes in there are.
+        File::open(format!("/proc/{}/root/proc/{pid}/ns/net", self.holder().unwrap())).unwrap()
+    }
+
     /// The Docker command line, speaking to this engine.
     pub fn docker(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");

@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod canary;
 pub mod client;
+pub mod container;
 pub mod counting;
 pub mod docker;
 pub mod faulty;
@@ -19,6 +20,7 @@ pub mod workspace;
 
 pub use backend::Backend;
 pub use client::{Request, Response, fetch};
+pub use container::Container;
 pub use docker::Engine;
 pub use load::{Connections, Load};
 pub use random::Random;
@@ -27,8 +29,9 @@ pub use workspace::{Run, Workspace};
 
 use std::path::PathBuf;
 
-/// Makes two tests of each function: one on an nginx of vsa's own, one on the system's, with Debian's files, running.
-macro_rules! in_both_modes {
+/// Makes three tests of each function: one on an nginx of vsa's own, one on the system's, with Debian's files, running,
+/// and one on an nginx in a container.
+macro_rules! in_every_mode {
     ($($name:ident),+ $(,)?) => {
         mod managed {
             $(#[test] fn $name() {
@@ -45,9 +48,16 @@ macro_rules! in_both_modes {
                 }
             })+
         }
+        mod container {
+            $(#[test] fn $name() {
+                if let Some(mut workspace) = $crate::support::Workspace::in_container() {
+                    super::$name(&mut workspace);
+                }
+            })+
+        }
     };
 }
-pub(crate) use in_both_modes;
+pub(crate) use in_every_mode;
 
 /// Whether the long counts are asked for: `make soak`.
 pub fn soaking() -> bool {

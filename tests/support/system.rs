@@ -100,16 +100,20 @@ impl System {
 
     /// Runs `work` in the machine's network.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let network = File::open(format!("/proc/{}/ns/net", self.holder.id())).unwrap();
-        // A thread of its own: which network a thread is in cannot be taken back once it has gone elsewhere.
-        std::thread::scope(|scope| {
-            let inside = scope.spawn(move || {
-                setns(network, CloneFlags::CLONE_NEWNET).unwrap();
-                work()
-            });
-            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        in_network(File::open(format!("/proc/{}/ns/net", self.holder.id())).unwrap(), work)
     }
+}
+
+/// Runs `work` in a network.
+pub fn in_network<T: Send>(network: File, work: impl FnOnce() -> T + Send) -> T {
+    // A thread of its own: which network a thread is in cannot be taken back once it has gone elsewhere.
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(move || {
+            setns(network, CloneFlags::CLONE_NEWNET).unwrap();
+            work()
+        });
+        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 impl Drop for System {

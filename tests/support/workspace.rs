@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::client::{Request, Response};
+use super::container::Container;
 use super::ports::Port;
 use super::processes;
 use super::system::System;
@@ -21,6 +22,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 pub struct Workspace {
     // Dropped first: it finds its nginx by a file in the directory.
     system: Option<System>,
+    container: Option<Container>,
     directory: tempfile::TempDir,
     /// The port for HTTP.
     pub http: Port,
@@ -46,6 +48,7 @@ impl Workspace {
             https: Port::reserve(),
             environment: Vec::new(),
             system: None,
+            container: None,
         };
         fs::create_dir(this.configuration()).unwrap();
         this
@@ -56,6 +59,15 @@ impl Workspace {
     pub fn on_host() -> Option<Self> {
         let mut this = Self::new();
         this.system = Some(System::new(this.path())?);
+        Some(this)
+    }
+
+    /// An empty one whose nginx runs in a container. `None` where there is no root, no Docker or no nginx, with a line that
+    /// says so.
+    pub fn in_container() -> Option<Self> {
+        let mut this = Self::new();
+        let name = format!("proxy-{}", this.http.number);
+        this.container = Some(Container::new(name, this.path(), this.node_root())?);
         Some(this)
     }
 
@@ -72,6 +84,11 @@ impl Workspace {
     /// The machine that the commands run in, where it is not this one.
     pub fn system(&self) -> Option<&System> {
         self.system.as_ref()
+    }
+
+    /// The container that nginx runs in, where it does.
+    pub fn container(&self) -> Option<&Container> {
+        self.container.as_ref()
     }
 
     /// Writes a file of the configuration.
@@ -95,13 +112,21 @@ impl Workspace {
 
     /// As [`Workspace::write_node`], with another port for HTTPS.
     pub fn write_node_with_https(&self, https: u16, proxy: &str) -> &Self {
-        let mode = match self.system {
-            Some(_) => "mode = \"host\"\n    default_server = false",
-            None => "mode = \"managed\"",
+        let (places, mode) = match (&self.system, &self.container) {
+            (Some(_), _) => (String::new(), "mode = \"host\"\n    default_server = false".to_owned()),
+            (_, Some(container)) => (
+                format!(
+                    "  root = \"{0}\"\n  srv_root = \"{0}/srv\"\n  docker {{\n    socket = \"{1}\"\n  }}\n",
+                    self.node_root().display(),
+                    container.engine.socket().display(),
+                ),
+                format!("mode = \"container\"\n    container = \"{}\"", container.name),
+            ),
+            (None, None) => (String::new(), "mode = \"managed\"".to_owned()),
         };
         let http = self.http_port();
         let lines = format!("{mode}\n    http_port = {http}\n    https_port = {https}\n    {proxy}");
-        self.write("node.hcl", format!("node \"local\" {{\n  proxy {{\n    {lines}\n  }}\n}}\n"))
+        self.write("node.hcl", format!("node \"local\" {{\n{places}  proxy {{\n    {lines}\n  }}\n}}\n"))
     }
 
     /// The port that HTTP is served on.
@@ -227,11 +252,12 @@ impl Workspace {
         answer.unwrap_or_else(|failure| panic!("{request:?}: {failure}"))
     }
 
-    /// Runs `work` where the sites can be reached: in the machine of its own, or here.
+    /// Runs `work` where the sites can be reached: in the machine or the container of its own, or here.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        match &self.system {
-            Some(system) => system.within(work),
-            None => work(),
+        match (&self.system, &self.container) {
+            (Some(system), _) => system.within(work),
+            (_, Some(container)) => container.within(work),
+            (None, None) => work(),
         }
     }
 }

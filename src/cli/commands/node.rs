@@ -7,7 +7,7 @@ use crate::apply;
 use crate::cli::arguments::LockFlags;
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
-use crate::plan::{Answer, NodeSpec, Owner, Query, elsewhere};
+use crate::plan::{Answer, NodeSpec, Owner, Query, elsewhere, goes_on};
 use crate::state::{State, StoredNode};
 
 /// Start, stop and look at a node's nginx
@@ -152,7 +152,8 @@ fn status(invocation: &Invocation, name: Option<&str>, json: bool) -> Result<Exi
         let lost = status.orphans.state(&status.orphans.all());
         let running = match status.master {
             Some(pid) if status.suspended => {
-                format!("is stopped (its master process {pid} hears no signal; `kill -CONT {pid}`)")
+                let goes_on = goes_on(&node.spec, pid);
+                format!("is stopped (its master process {pid} hears no signal; {goes_on})")
             }
             Some(pid) => format!("runs as process {pid}"),
             None => lost.unwrap_or_else(|| "is not running".to_owned()),

@@ -72,6 +72,7 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         | Query::ContainerNginx { .. }
         | Query::ContainerMarker { .. }
         | Query::ContainerProcesses(_)
+        | Query::ContainerStopped { .. }
         | Query::ComposeTool
         | Query::ComposeHashes(_) => return None,
     })

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::{PATIENCE, connect, containers, within};
 use crate::host::{DockerAnswer, Output, Status};
 use crate::plan::Answer;
+use crate::plan::docker::ContainerState;
 use crate::plan::observation::ContainerRef;
 
 /// How long a program in there may take to answer.
@@ -78,11 +79,29 @@ pub(super) async fn marker(container: &ContainerRef, port: u16, host: &str) -> R
 
 /// Its processes.
 pub(super) async fn processes(container: &ContainerRef) -> Result<Answer, Failure> {
+    let found = listed(container, "args").await?;
+    Ok(found.map_or(Answer::Absent, Answer::Processes))
+}
+
+/// Whether one of its processes hears no signal: the container is paused, or the process is stopped.
+pub(super) async fn stopped(container: &ContainerRef, process: u32) -> Result<Answer, Failure> {
     let docker = connect(&container.socket)?;
-    let options = TopOptions { ps_args: "-eo pid,args".to_owned() };
+    let found = containers::inspect(&docker, &container.container).await?;
+    if found.is_some_and(|found| found.state == ContainerState::Paused) {
+        return Ok(Answer::Stopped(true));
+    }
+    let states = listed(container, "stat").await?.unwrap_or_default();
+    let is_stopped = |state: &String| state.starts_with(['T', 't']);
+    Ok(states.get(&process).map_or(Answer::Absent, |state| Answer::Stopped(is_stopped(state))))
+}
+
+/// What `ps` says of its processes, by their numbers; `None` where it does not run.
+async fn listed(container: &ContainerRef, what: &str) -> Result<Option<BTreeMap<u32, String>>, Failure> {
+    let docker = connect(&container.socket)?;
+    let options = TopOptions { ps_args: format!("-eo pid,{what}") };
     let found = match within(PATIENCE, docker.top_processes(&container.container, Some(options))).await {
         Ok(found) => found,
-        Err(failure) if is_absent(&failure) => return Ok(Answer::Absent),
+        Err(failure) if is_absent(&failure) => return Ok(None),
         Err(failure) => return Err(failure),
     };
     let rows = found.processes.unwrap_or_default();
@@ -90,5 +109,5 @@ pub(super) async fn processes(container: &ContainerRef) -> Result<Answer, Failur
         let (id, words) = row.split_first()?;
         Some((id.parse().ok()?, words.join(" ")))
     });
-    Ok(Answer::Processes(processes.collect::<BTreeMap<u32, String>>()))
+    Ok(Some(processes.collect()))
 }

@@ -24,6 +24,9 @@ pub(in crate::host::local) async fn one(vsa: &Path, query: &Query, tools: &Tools
             (&container.socket, inside::marker(container, *port, host).await)
         }
         Query::ContainerProcesses(container) => (&container.socket, inside::processes(container).await),
+        Query::ContainerStopped { container, process } => {
+            (&container.socket, inside::stopped(container, *process).await)
+        }
         Query::ComposeTool => return tools.find(vsa).await.map_or(Answer::Absent, Answer::ComposeTool),
         Query::ComposeHashes(candidate) => return tools.hashes(vsa, candidate).await,
         _ => return Answer::Failed("the question is not about Docker".to_owned()),
@@ -40,7 +43,10 @@ pub(in crate::host::local) async fn one(vsa: &Path, query: &Query, tools: &Tools
 fn is_inside(query: &Query) -> bool {
     matches!(
         query,
-        Query::ContainerNginx { .. } | Query::ContainerMarker { .. } | Query::ContainerProcesses(_)
+        Query::ContainerNginx { .. }
+            | Query::ContainerMarker { .. }
+            | Query::ContainerProcesses(_)
+            | Query::ContainerStopped { .. }
     )
 }
 
