@@ -135,7 +135,7 @@ pub static NO_ENDPOINTS: Endpoints = Endpoints::new();
 pub struct Serving {
     /// How many containers it has.
     pub replicas: u16,
-    /// Whether new containers run beside the old ones for a while, and so need other ports.
+    /// Whether new containers run beside the old ones for a while, and so need other ports, or another name.
     pub fresh: bool,
 }
 
@@ -254,7 +254,7 @@ pub(super) fn endpoints<'a>(
         let serving = target.kind.serving(subject, &endpoint.service);
         let served = serving.and_then(|serving| {
             if node.spec.mode == ProxyMode::Container {
-                let name = target.kind.network_name(subject, &endpoint.service, endpoint.port)?;
+                let name = target.kind.network_name(subject, &endpoint.service, endpoint.port, serving)?;
                 reached.insert(Target::Service(endpoint), Reach::Name(name));
             } else {
                 first.get_or_insert((place, site));

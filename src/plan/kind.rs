@@ -189,7 +189,8 @@ pub trait Kind: Send + Sync {
         false
     }
 
-    /// The name by which a proxy in a container reaches a service of its, on this port.
+    /// The name by which a proxy in a container reaches a service of its, on this port: another one than before where
+    /// `serving` says that new containers run beside the old ones for a while.
     ///
     /// # Errors
     /// Why it is in no network that another container can join.
@@ -198,6 +199,7 @@ pub trait Kind: Send + Sync {
         subject: Subject<'_>,
         _service: &str,
         _port: u16,
+        _serving: Serving,
     ) -> Result<NetworkName, Diagnostic> {
         Err(Diagnostic::error(format!("`{}` runs no services", subject.address)))
     }

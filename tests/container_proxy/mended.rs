@@ -98,16 +98,3 @@ fn a_network_that_a_killed_run_was_to_leave_is_left_by_the_next() {
     assert_eq!(ground.get("one"), "1 one");
     drop(ground.workspace.assert_nothing_to_do());
 }
-
-#[test]
-fn containers_beside_containers_are_refused_where_one_name_leads_to_both() {
-    let Some(ground) = Ground::new() else { return };
-    ground.shop("shop", "1", "");
-    let text = ground.workspace.read("shop.hcl");
-    let rolling = text.replacen("  source = \"./shop\"", "  source = \"./shop\"\n  update = \"rolling\"", 1);
-    ground.workspace.write("shop.hcl", rolling);
-    let refused = ground.workspace.vsa(["plan"]).code(1).says("`stack.shop` cannot be updated side by side");
-    drop(refused.says("shop.hcl:").says("update = \"rolling\"").says("leave `update` away"));
-    ground.workspace.write("shop.hcl", text);
-    drop(ground.workspace.vsa(["plan"]).code(0));
-}

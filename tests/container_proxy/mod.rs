@@ -2,6 +2,7 @@
 //! an nginx on the host is held to.
 
 mod mended;
+mod rolling;
 mod shared;
 
 use std::fs;

@@ -2,7 +2,7 @@
 
 mod commands;
 mod plans;
-mod rolling;
+pub mod rolling;
 mod safety;
 
 use std::collections::BTreeSet;

@@ -10,6 +10,25 @@ use crate::support::{Connections, Load, Request, images};
 /// Requests a second of each load.
 const RATE: u32 = 100;
 
+/// Loads on a site, with connections of both kinds.
+pub fn loads(port: u16, host: &str) -> [Load; 2] {
+    let requests = vec![Request::http(port, host, "/")];
+    [Connections::Fresh, Connections::KeptAlive]
+        .map(|connections| Load::start(RATE, connections, requests.clone()))
+}
+
+/// Checks that every request of the loads was answered by one of these versions.
+pub fn assert_none_lost(loads: [Load; 2], versions: &[&str]) {
+    for load in loads {
+        load.wait_for(u64::from(RATE) / 2);
+        let report = load.stop();
+        report.assert_all_answered();
+        assert_eq!(report.statuses.get(&200), Some(&report.sent), "{report:#?}");
+        let answers: BTreeSet<&str> = report.first_lines.keys().map(String::as_str).collect();
+        assert_eq!(answers, versions.iter().copied().collect(), "{report:#?}");
+    }
+}
+
 impl Ground {
     /// A stack that is replaced so, with a site that may be asked as often as anybody likes.
     fn rolling(&self, more: &str) -> &Self {
@@ -21,21 +40,7 @@ impl Ground {
     }
 
     fn loads(&self) -> [Load; 2] {
-        let requests = vec![Request::http(self.workspace.http_port(), "shop.example.com", "/")];
-        [Connections::Fresh, Connections::KeptAlive]
-            .map(|connections| Load::start(RATE, connections, requests.clone()))
-    }
-
-    /// Checks that every request of the loads was answered by one of these versions.
-    fn assert_none_lost(loads: [Load; 2], versions: &[&str]) {
-        for load in loads {
-            load.wait_for(u64::from(RATE) / 2);
-            let report = load.stop();
-            report.assert_all_answered();
-            assert_eq!(report.statuses.get(&200), Some(&report.sent), "{report:#?}");
-            let answers: BTreeSet<&str> = report.first_lines.keys().map(String::as_str).collect();
-            assert_eq!(answers, versions.iter().copied().collect(), "{report:#?}");
-        }
+        loads(self.workspace.http_port(), "shop.example.com")
     }
 }
 
@@ -61,7 +66,7 @@ fn no_request_is_lost_while_containers_are_replaced() {
     ground.compose(&images::app(&ground.engine, "3"));
     drop(ground.workspace.apply());
     drop(ground.workspace.assert_nothing_to_do());
-    Ground::assert_none_lost(loads, &["1 hush-1", "2 hush-1", "3 hush-1"]);
+    assert_none_lost(loads, &["1 hush-1", "2 hush-1", "3 hush-1"]);
     assert_eq!(ground.container("web").lines().count(), 1, "the old ones are gone");
     assert_eq!(ground.container("db"), db, "what no site names is not replaced");
 }
@@ -81,7 +86,7 @@ fn new_containers_that_are_ill_go_and_the_old_ones_never_stop() {
             .code(5)
             .says("version crash cannot start: no database"),
     );
-    Ground::assert_none_lost(loads, &["1 hush-1"]);
+    assert_none_lost(loads, &["1 hush-1"]);
     assert_eq!(ground.container("web"), web);
     ground.compose(&images::app(&ground.engine, "1"));
     drop(ground.workspace.assert_nothing_to_do());
@@ -108,7 +113,7 @@ fn a_killed_run_is_finished_without_losing_a_request() {
         drop(ground.workspace.assert_nothing_to_do());
         versions.push(answer);
     }
-    Ground::assert_none_lost(loads, &versions);
+    assert_none_lost(loads, &versions);
 }
 
 #[test]
@@ -131,7 +136,7 @@ fn several_containers_are_replaced_together() {
     let after: BTreeSet<String> = ground.container("web").lines().map(str::to_owned).collect();
     assert_eq!((before.len(), after.len()), (3, 3));
     assert!(before.is_disjoint(&after));
-    Ground::assert_none_lost(loads, &["1 hush-1", "2 hush-1"]);
+    assert_none_lost(loads, &["1 hush-1", "2 hush-1"]);
     drop(ground.workspace.assert_nothing_to_do());
 }
 

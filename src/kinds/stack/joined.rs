@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::compose::{NetworkOverride, Override, Project, Service};
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
-use crate::plan::{NeededNetwork, NetworkName, Subject};
+use crate::plan::{NeededNetwork, NetworkName, Serving, Subject};
 
 /// What the names end in that vsa gives to services. Names below `.internal` are private (ICANN, 2024): no name server
 /// of the world answers for them.
@@ -36,13 +36,24 @@ pub(super) fn is_proxy(subject: Subject<'_>) -> bool {
     subject.node.spec.container.is_some() && subject.node.spec.container.as_ref() == name
 }
 
-/// The name of a service on its node: `web.shop.acme.vsa.internal`. Docker's name server does not tell upper case from
-/// lower.
-fn host(service: &str, stack: &str, tenant: &str) -> Arc<str> {
+/// The name of a service on its node: `web.shop.acme.vsa.internal`. Containers that run beside others of the service for
+/// a while are told from them by a number, `web.shop.acme.2.vsa.internal`: no tenant's name begins with a digit.
+/// Docker's name server does not tell upper case from lower.
+fn host(service: &str, stack: &str, tenant: &str, number: u64) -> Arc<str> {
     let lower = service.to_ascii_lowercase();
     let unlike =
         if lower == service { String::new() } else { format!("-{}", &sha256(service.as_bytes())[..8]) };
-    format!("{lower}{unlike}.{stack}.{tenant}.{DOMAIN}").into()
+    let number = if number == FIRST_NUMBER { String::new() } else { format!(".{number}") };
+    format!("{lower}{unlike}.{stack}.{tenant}{number}.{DOMAIN}").into()
+}
+
+/// The number of the containers that a service has at first, which their name leaves out.
+const FIRST_NUMBER: u64 = 1;
+
+/// The number in a name that [`host`] gave.
+fn number(host: &str) -> u64 {
+    let label = host.strip_suffix(DOMAIN).and_then(|rest| rest.strip_suffix('.')?.rsplit('.').next());
+    label.and_then(|label| label.parse().ok()).unwrap_or(FIRST_NUMBER)
 }
 
 /// The name of a service, with the network that another container joins to find it.
@@ -52,9 +63,9 @@ fn host(service: &str, stack: &str, tenant: &str) -> Arc<str> {
 pub(super) fn name(
     subject: Subject<'_>,
     project: &Project,
-    tenant: &str,
     service: &str,
     port: u16,
+    serving: Serving,
 ) -> Result<NetworkName, Diagnostic> {
     let Some(found) = project.services.get(service) else {
         return Err(Diagnostic::error(format!("`{}` has no service `{service}`", subject.address)));
@@ -70,7 +81,12 @@ pub(super) fn name(
         Some(shared) => Arc::clone(shared),
         None => known_as(subject, project, home(project, found)),
     };
-    Ok(NetworkName { host: host(service, stack, tenant), port, network })
+    let tenant = subject.desired.and_then(|resource| resource.get("tenant").get("name")?.as_str());
+    let former = super::files::names(subject)
+        .find(|(endpoint, _)| *endpoint.service == *service && endpoint.port == port)
+        .map(|(_, name)| number(&name.host));
+    let number = former.map_or(FIRST_NUMBER, |former| former.saturating_add(u64::from(serving.fresh)));
+    Ok(NetworkName { host: host(service, stack, tenant.unwrap_or_default(), number), port, network })
 }
 
 /// The network of a service that the proxy joins: the default one where the service is in it.
@@ -152,4 +168,19 @@ pub(super) fn over(
         networks.extend(renamed.map(|name| ("default".into(), NetworkOverride { name, external: false })));
     }
     networks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{host, number};
+
+    #[test]
+    fn a_name_has_the_number_that_it_was_given() {
+        assert_eq!(&*host("web", "shop", "acme", 1), "web.shop.acme.vsa.internal");
+        assert_eq!(&*host("web", "shop", "acme", 2), "web.shop.acme.2.vsa.internal");
+        for given in [1, 2, 10, u64::MAX] {
+            assert_eq!(number(&host("web.7", "shop", "acme", given)), given);
+        }
+        assert_eq!(number("somebody.else"), 1);
+    }
 }

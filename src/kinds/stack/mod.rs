@@ -150,13 +150,13 @@ impl Kind for StackKind {
         subject: Subject<'_>,
         service: &str,
         port: u16,
+        serving: Serving,
     ) -> Result<NetworkName, Diagnostic> {
         let unread =
             || Diagnostic::error(format!("the Compose files of `{}` cannot be read", subject.address));
         let wanted = Wanted::of(subject).and_then(|wanted| wanted.project.as_ref());
         let project = wanted.ok_or_else(unread)?;
-        let tenant = subject.desired.and_then(|resource| resource.get("tenant").get("name")?.as_str());
-        joined::name(subject, project, tenant.unwrap_or_default(), service, port)
+        joined::name(subject, project, service, port, serving)
     }
 
     fn networks(&self, subject: Subject<'_>) -> Vec<NeededNetwork> {

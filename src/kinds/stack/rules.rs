@@ -1,11 +1,10 @@
 //! A tenant's Compose file is untrusted: what it may not do is found before anything is made.
 
-use super::attributes::Update;
 use super::links;
 use super::wanted::Wanted;
 use crate::compose::rules::{Allow, Purpose, UNUSED_ALLOW, check};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::plan::{ProxyMode, Subject};
+use crate::plan::Subject;
 use crate::resource::{Path, Resource};
 
 /// What is wrong with a stack's Compose files, or forbidden in them and not allowed by name.
@@ -19,21 +18,6 @@ pub(super) fn findings(subject: Subject<'_>, resource: &Resource, wanted: &Wante
             Ok(allow) => allowed.push(allow),
             Err(error) => found.push(error.on(subject.address)),
         }
-    }
-    if wanted.attributes.update == Update::Rolling && subject.node.spec.mode == ProxyMode::Container {
-        found.push(
-            Diagnostic::error(format!("`{}` cannot be updated side by side", subject.address))
-                .code("rolling_in_container")
-                .detail(format!(
-                    "new containers come up on ports of their own for an nginx on the host; the one of `{}` runs in a \
-                     container, which finds old and new by one name",
-                    subject.node.spec.address
-                ))
-                .help("leave `update` away: containers are made anew in the place of the old ones")
-                .help("or let nginx run on the host: `proxy { mode = \"host\" }`")
-                .at(resource.span(&root.name("update")))
-                .on(subject.address),
-        );
     }
     let attribute = if wanted.attributes.compose.is_some() { "compose" } else { "source" };
     let place = resource.span(&root.name(attribute));

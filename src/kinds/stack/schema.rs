@@ -20,8 +20,7 @@ const UPDATES: &[(&str, &str)] = &[
     ("recreate", "containers are made anew in the place of the old ones, which end first"),
     (
         "rolling",
-        "services that sites name come up beside the old containers, which go once the new ones are healthy and serve; not \
-         behind a proxy in a container",
+        "services that sites name come up beside the old containers, which go once the new ones are healthy and serve",
     ),
 ];
 
