@@ -221,6 +221,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
             findings.extend(pools::finding(&node.spec, &needed, observed));
             let comes = here.iter().any(|(kind, subject)| kind.runs_proxy(*subject));
             findings.extend(proxy::finding(node, observed, comes));
+            findings.extend(proxy::hidden(node, &here, comes));
         }
         if let Some(stored) = inputs.state.nodes.get(address) {
             findings.extend(nodes::unseen(stored, observed));

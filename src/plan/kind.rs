@@ -175,6 +175,11 @@ pub trait Kind: Send + Sync {
         Vec::new()
     }
 
+    /// The paths outside of the node's directory that its nginx reads, each with the attribute that says so.
+    fn reads(&self, _subject: Subject<'_>) -> Vec<(Path, PathBuf)> {
+        Vec::new()
+    }
+
     /// How it runs a service that a site names; the subject's endpoints are those of before.
     ///
     /// # Errors

@@ -2,15 +2,16 @@
 //! joins.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::build::NodeWork;
 use super::docker::{Container, ContainerState, Network};
 use super::endpoint::{Endpoints, Reach};
-use super::kind::Drift;
+use super::kind::{Drift, Kind, Subject};
 use super::node::{MASTER, Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity};
 use crate::state::StoredNode;
 
 /// What has to be known of it, besides whether nginx runs.
@@ -70,40 +71,100 @@ pub(super) fn finding(node: &Node, observed: &Observations, comes: bool) -> Opti
     if comes {
         return None;
     }
-    let root = spec.root.display();
-    let sees = |writable: bool, path: std::path::PathBuf| {
-        found.mounts.iter().any(|mount| {
-            path.starts_with(&mount.source)
-                && mount.source == mount.destination
-                && (!writable || mount.writable)
+    let finding = blind(spec, found).or_else(|| without_nginx(spec, found, observed)).or_else(|| {
+        let Some(Answer::Processes(processes)) = observed.get(&spec.running_query()) else { return None };
+        let is_other = |line: &&String| line.starts_with(MASTER) && !line.contains(&spec.prefix());
+        let other = processes.values().find(is_other)?;
+        Some(
+            Diagnostic::error(format!("the nginx in the container `{name}` does not read what vsa writes"))
+                .code("proxy_command")
+                .detail(format!("it runs as `{other}`"))
+                .help(format!(
+                    "start it with `nginx -p {0} -c {0}nginx.conf -g \"daemon off;\"`",
+                    spec.prefix()
+                )),
+        )
+    });
+    finding.map(|finding| finding.on(&spec.address))
+}
+
+/// What of the node's directory a container does not see as it must.
+fn blind(spec: &NodeSpec, found: &Container) -> Option<Diagnostic> {
+    let (root, name) = (spec.root.display(), &found.name);
+    let finding = |summary: String, detail: String| {
+        let mount = format!("-v {root}:{root}:ro -v {root}/run:{root}/run -v {root}/logs:{root}/logs");
+        Diagnostic::error(summary)
+            .code("proxy_mounts")
+            .detail(detail)
+            .help(format!("mount the node's directory under the same path: `{mount}`"))
+    };
+    let current = spec.current();
+    if found.mounts.iter().any(|mount| mount.destination.starts_with(&current)) {
+        let summary = format!("the container `{name}` has `{}` mounted by itself", current.display());
+        let why = "a mount follows a link once: the container would go on reading the generation of its start";
+        return Some(finding(summary, why.to_owned()));
+    }
+    let seen_from = |path: &PathBuf| {
+        let elsewhere = found.mounts.iter().find(|mount| path.starts_with(&mount.source));
+        let elsewhere = elsewhere.filter(|mount| mount.source != mount.destination);
+        elsewhere.map_or_else(String::new, |mount| {
+            let below = path.strip_prefix(&mount.source).unwrap_or(path);
+            format!("; it sees it as {}", mount.destination.join(below).display())
         })
     };
-    let below = |name: &str| spec.root.join(name);
-    if !sees(false, below("generations")) || !sees(true, below("run")) || !sees(true, below("logs")) {
-        return Some(
-            Diagnostic::error(format!(
-                "the container `{name}` does not see the directory of `{}`",
-                spec.address
-            ))
-            .code("proxy_mounts")
-            .detail(format!("what nginx reads is in {root}, and what it writes in its `run` and `logs`"))
-            .help(format!(
-                "mount it under the same path: `-v {root}:{root}:ro -v {root}/run:{root}/run -v \
-                     {root}/logs:{root}/logs`"
-            ))
-            .on(&spec.address),
-        );
+    let read = ["generations", "certificates", "acme"].map(|name| spec.root.join(name));
+    if let Some(path) = read.iter().find(|path| !found.sees(path, false)) {
+        let summary = format!("the container `{name}` does not see the directory of `{}`", spec.address);
+        let detail = format!("nginx reads {} by that path{}", path.display(), seen_from(path));
+        return Some(finding(summary, detail));
     }
-    let processes = observed.get(&spec.running_query());
-    let Some(Answer::Processes(processes)) = processes else { return None };
-    let other = processes.values().find(|line| line.starts_with(MASTER) && !line.contains(&spec.prefix()))?;
+    let written = ["run", "logs"].map(|name| spec.root.join(name));
+    let path = written.iter().find(|path| !found.sees(path, true))?;
+    let summary = format!("the nginx in the container `{name}` cannot write what it has to");
+    let detail = format!("{} is read-only in there, or not mounted{}", path.display(), seen_from(path));
+    Some(finding(summary, detail))
+}
+
+/// That there is no nginx in a container that runs, or nothing that nginx can be asked with.
+fn without_nginx(spec: &NodeSpec, found: &Container, observed: &Observations) -> Option<Diagnostic> {
+    let (program, name) = (spec.nginx.display(), &found.name);
+    if found.state != ContainerState::Running || observed.get(&spec.version_query()) != Some(&Answer::Absent) {
+        return None;
+    }
     Some(
-        Diagnostic::error(format!("the nginx in the container `{name}` does not read what vsa writes"))
-            .code("proxy_command")
-            .detail(format!("it runs as `{other}`"))
-            .help(format!("start it with `nginx -p {0} -c {0}nginx.conf -g \"daemon off;\"`", spec.prefix()))
-            .on(&spec.address),
+        Diagnostic::error(format!("there is no nginx in the container `{name}`"))
+            .code("no_nginx")
+            .detail(format!("`{program} -V` cannot be run in there; its image is {}", found.image))
+            .help("start the container from an image with nginx, such as `nginx`")
+            .help("or say where the program is in there, with `proxy { nginx }` of the node"),
     )
+}
+
+/// That the container does not see what resources of the node name. Where one of them brings the container (`comes`),
+/// it may be about to.
+pub(super) fn hidden(node: &Node, here: &[(&dyn Kind, Subject<'_>)], comes: bool) -> Vec<Diagnostic> {
+    let Some((_, first)) = here.first() else { return Vec::new() };
+    let Some(found) = containers(&node.spec, first.observed).and_then(|all| own(&node.spec, all)) else {
+        return Vec::new();
+    };
+    let named = here.iter().flat_map(|(kind, subject)| {
+        kind.reads(*subject).into_iter().map(move |(at, path)| (subject, at, path))
+    });
+    let unseen = named.filter(|(.., path)| !found.sees(path, false)).map(|(subject, at, path)| {
+        let shown = path.display();
+        let finding = Diagnostic::error(format!("the container `{}` does not see `{shown}`", found.name))
+            .code("proxy_mounts")
+            .detail("nginx runs in there, and would answer 404 for all that is in it")
+            .at(subject.desired.and_then(|resource| resource.span(&at)))
+            .on(subject.address);
+        if comes {
+            let help = format!("mount it in the stack that runs the proxy: `{shown}:{shown}:ro`");
+            Diagnostic { severity: Severity::Warning, ..finding.help(help) }
+        } else {
+            finding.help(format!("mount it under the same path: `-v {shown}:{shown}:ro`"))
+        }
+    });
+    unseen.collect()
 }
 
 /// The networks that the container has lost: somebody took it out, or made it anew.

@@ -9,6 +9,7 @@ mod place;
 mod roots;
 mod schema;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use attributes::Attributes;
@@ -117,6 +118,11 @@ impl Kind for Domain {
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
         Refreshed { findings: roots::findings(subject), ..Refreshed::default() }
+    }
+
+    fn reads(&self, subject: Subject<'_>) -> Vec<(Path, PathBuf)> {
+        let resource = subject.desired.into_iter();
+        resource.flat_map(|resource| roots::roots(resource, subject.node)).map(|(root, at)| (at, root)).collect()
     }
 
     fn endpoints(&self, resource: &Resource) -> Vec<(Path, Target)> {

@@ -9,7 +9,10 @@ use crate::value::Value;
 
 /// The directories that a domain and its locations serve, with where each is said. Read without decoding the whole
 /// block: most domains of a large node have none.
-fn roots<'a>(resource: &'a Resource, node: &'a Node) -> impl Iterator<Item = (PathBuf, Path)> + 'a {
+pub(super) fn roots<'a>(
+    resource: &'a Resource,
+    node: &'a Node,
+) -> impl Iterator<Item = (PathBuf, Path)> + 'a {
     let whole = resource.get("root").as_str().map(|root| (root, Path::root()));
     let locations = resource.get("location").as_object().into_iter().flatten();
     let locations = locations.filter_map(|(label, location)| {

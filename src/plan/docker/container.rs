@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A container, running or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,16 @@ impl Container {
     /// The service of its Compose project that it runs.
     pub fn service(&self) -> Option<&str> {
         self.compose.as_ref().map(|labels| labels.service.as_str())
+    }
+
+    /// Whether a path of the host stands under the same path in there.
+    pub fn sees(&self, path: &Path, writable: bool) -> bool {
+        let over = self.mounts.iter().filter(|mount| path.starts_with(&mount.destination));
+        let nearest = over.max_by_key(|mount| mount.destination.components().count());
+        nearest.is_some_and(|mount| {
+            let below = path.strip_prefix(&mount.destination).unwrap_or(path);
+            mount.volume.is_none() && mount.source.join(below) == path && (mount.writable || !writable)
+        })
     }
 
     /// Whether it is one of the containers that a service of a Compose project runs (one-off runs are not).
