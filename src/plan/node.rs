@@ -275,6 +275,12 @@ impl Nginx {
         self.version >= Version::new(1, 25, 1)
     }
 
+    /// `resolve` of a `server` in an `upstream`, and `resolver` beside it (1.27.3): connections to what is looked up can be
+    /// kept.
+    pub fn has_resolved_servers(&self) -> bool {
+        self.version >= Version::new(1, 27, 3)
+    }
+
     /// `X25519MLKEM768` (OpenSSL 3.5).
     pub fn has_mlkem(&self) -> bool {
         self.openssl.as_ref().is_some_and(|openssl| *openssl >= Version::new(3, 5, 0))

@@ -101,7 +101,8 @@ fn blind(spec: &NodeSpec, found: &Container) -> Option<Diagnostic> {
     let current = spec.current();
     if found.mounts.iter().any(|mount| mount.destination.starts_with(&current)) {
         let summary = format!("the container `{name}` has `{}` mounted by itself", current.display());
-        let why = "a mount follows a link once: the container would go on reading the generation of its start";
+        let why =
+            "a mount follows a link once: the container would go on reading the generation of its start";
         return Some(finding(summary, why.to_owned()));
     }
     let seen_from = |path: &PathBuf| {
@@ -128,7 +129,8 @@ fn blind(spec: &NodeSpec, found: &Container) -> Option<Diagnostic> {
 /// That there is no nginx in a container that runs, or nothing that nginx can be asked with.
 fn without_nginx(spec: &NodeSpec, found: &Container, observed: &Observations) -> Option<Diagnostic> {
     let (program, name) = (spec.nginx.display(), &found.name);
-    if found.state != ContainerState::Running || observed.get(&spec.version_query()) != Some(&Answer::Absent) {
+    if found.state != ContainerState::Running || observed.get(&spec.version_query()) != Some(&Answer::Absent)
+    {
         return None;
     }
     Some(

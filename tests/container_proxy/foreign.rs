@@ -165,7 +165,8 @@ fn an_old_worker_that_goes_on_holds_nothing_up() {
     write(&workspace, "first");
     drop(workspace.apply());
     let shutting_down = || {
-        let listed = container(&workspace).engine.ask(&["top", &container(&workspace).name, "-eo", "pid,args"]);
+        let listed =
+            container(&workspace).engine.ask(&["top", &container(&workspace).name, "-eo", "pid,args"]);
         listed.lines().filter(|line| line.contains("worker process is shutting down")).count()
     };
     // A request that never ends keeps the worker that reads it.

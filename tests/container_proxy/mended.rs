@@ -98,3 +98,14 @@ fn a_network_that_a_killed_run_was_to_leave_is_left_by_the_next() {
     assert_eq!(ground.get("one"), "1 one");
     drop(ground.workspace.assert_nothing_to_do());
 }
+
+#[test]
+fn connections_to_containers_are_not_kept_by_an_older_nginx() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("shop", "1", "");
+    let text = ground.workspace.read("shop.hcl");
+    let kept = text.replacen("    port    = 3000", "    port    = 3000\n    keepalive = 8", 1);
+    ground.workspace.write("shop.hcl", kept);
+    let plan = ground.workspace.vsa(["plan"]).code(0).says("connections to containers are not kept");
+    drop(plan.says("only nginx 1.27.3 or later keeps them").says("shop.hcl:"));
+}

@@ -4,6 +4,7 @@ mod stage;
 
 use serde_json::{Value as Json, json};
 use vsa::nginx::{origin, parse_error};
+use vsa::plan::{NetworkName, Reach, Target};
 
 use stage::Stage;
 
@@ -319,4 +320,72 @@ server {
     }
 }
 "#);
+}
+
+/// nginx 1.27.3 keeps connections to what it looks up; an older one looks it up with each request.
+#[test]
+fn connections_to_containers_are_kept_where_nginx_can() {
+    let mut stage = Stage::new(&json!({ "proxy": { "mode": "container", "container": "proxy" } }));
+    let kept = json!({ "container": "blog", "port": 3000, "keepalive": 16 });
+    stage.domain(
+        "a.example",
+        json!({
+            "tls": { "enabled": false },
+            "upstream": kept,
+            "location": { "/api/": { "upstream": kept, "strip_prefix": true } },
+        }),
+    );
+    let target = Target::Container { name: "blog".into(), port: 3000 };
+    let name = NetworkName { host: "blog.apps".into(), port: 3000, network: "apps".into() };
+    stage.endpoints.insert(target, Reach::Name(name));
+    let passed = |stage: &Stage| {
+        let text = stage.text("sites/a.example.conf");
+        let about = [
+            "upstream ",
+            "zone ",
+            "resolve",
+            "    server blog",
+            "keepalive",
+            "set $",
+            "rewrite ",
+            "proxy_pass",
+        ];
+        let is_about = |line: &&str| {
+            about.iter().any(|word| line.trim_start().starts_with(word.trim_start())) || *line == "}"
+        };
+        text.lines().filter(is_about).fold(String::new(), |all, line| all + line.trim_start() + "\n")
+    };
+    stage.accepted();
+    insta::assert_snapshot!(passed(&stage), @r#"
+resolver 127.0.0.11 valid=1s ipv6=off;
+resolver_timeout 5s;
+set $vsa_upstream blog.apps:3000;
+rewrite "(?s)^/api/(.*)" /$1 break;
+proxy_pass http://$vsa_upstream;
+resolver 127.0.0.11 valid=1s ipv6=off;
+resolver_timeout 5s;
+set $vsa_upstream blog.apps:3000;
+proxy_pass http://$vsa_upstream;
+}
+"#);
+    stage.node.nginx.version = "1.27.3".parse().unwrap();
+    insta::assert_snapshot!(passed(&stage), @"
+upstream vsa_tjdlql6huqfk3 {
+zone vsa_tjdlql6huqfk3 64k;
+resolver 127.0.0.11 valid=1s ipv6=off;
+resolver_timeout 5s;
+server blog.apps:3000 resolve;
+keepalive 16;
+}
+upstream vsa_qtebwu99u7gw1 {
+zone vsa_qtebwu99u7gw1 64k;
+resolver 127.0.0.11 valid=1s ipv6=off;
+resolver_timeout 5s;
+server blog.apps:3000 resolve;
+keepalive 16;
+}
+proxy_pass http://vsa_tjdlql6huqfk3/;
+proxy_pass http://vsa_qtebwu99u7gw1;
+}
+");
 }

@@ -113,6 +113,7 @@ pub(super) struct Stage {
     pub(super) node: Node,
     node_resource: Resource,
     domains: Vec<Resource>,
+    pub(super) endpoints: vsa::plan::Endpoints,
 }
 
 impl Stage {
@@ -129,7 +130,7 @@ impl Stage {
         let nginx =
             Nginx { version: "1.22.1".parse().unwrap(), openssl: "3.0.0".parse().ok(), modules: Vec::new() };
         let node = Node { spec, configuration: base.configuration, nginx };
-        Self { directory, node, node_resource, domains: Vec::new() }
+        Self { directory, node, node_resource, domains: Vec::new(), endpoints: vsa::plan::Endpoints::new() }
     }
 
     pub(super) fn domain(&mut self, name: &str, attributes: Json) -> &mut Self {
@@ -161,7 +162,7 @@ impl Stage {
                 prior: None,
                 node: &self.node,
                 observed: &Observations::default(),
-                endpoints: &vsa::plan::NO_ENDPOINTS,
+                endpoints: &self.endpoints,
                 destroy_data: false,
                 now: 0,
                 memo: &vsa::plan::Memo::default(),

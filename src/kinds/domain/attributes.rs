@@ -10,7 +10,7 @@ use crate::names::{
     AddressRange, ContainerName, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy,
     Rate, Realm, RedirectTarget, ResolverAddress, Size, Snippet, Text as _, UpstreamAddress, UriPath,
 };
-use crate::plan::{Endpoint, Endpoints, Reach, Target};
+use crate::plan::{Endpoint, Endpoints, Nginx, Reach, Target};
 use crate::resource::Resource;
 use crate::value::{DecodeError, Object, Value};
 
@@ -222,6 +222,19 @@ pub(super) enum Servers {
 }
 
 impl Upstream {
+    /// Why connections to a container, which an nginx in another one looks up by name, cannot be kept. An `upstream`
+    /// whose server has another name knows no address for the first moments after a reload, and one of a stack that is
+    /// updated side by side has another name after each update.
+    pub(super) fn unkept(&self, nginx: &Nginx) -> Option<&'static str> {
+        if !nginx.has_resolved_servers() {
+            return Some("only nginx 1.27.3 or later keeps them to what it looks up");
+        }
+        let rolls = self.stack.as_ref().is_some_and(|stack| stack.update.as_deref() == Some("rolling"));
+        rolls.then_some(
+            "its stack has `update = \"rolling\"`, which leads nginx to other containers by another name",
+        )
+    }
+
     /// Where its requests are passed on to: its address, or where what it names is reached. `None` where files are
     /// made without the node's state, and it is not asked.
     pub(super) fn servers(&self, endpoints: &Endpoints) -> Option<Servers> {
@@ -242,6 +255,7 @@ impl Upstream {
 #[derive(Debug, Deserialize)]
 pub(super) struct Stack {
     pub(super) name: Arc<str>,
+    update: Option<Arc<str>>,
     pub(super) tenant: Arc<str>,
 }
 

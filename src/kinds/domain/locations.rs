@@ -177,7 +177,7 @@ impl<'a> Writer<'a> {
         let keepalive = &upstream.value.keepalive;
         let servers = match upstream.value.servers(self.endpoints) {
             Some(Servers::Addresses(servers)) => servers,
-            Some(Servers::Container(name)) => return self.container(place, upstream, name),
+            Some(Servers::Container(name)) => return self.container(index, place, upstream, name),
             None => Vec::new(),
         };
         let Some(address) = servers.first() else { return View::new() };
@@ -193,10 +193,12 @@ impl<'a> Writer<'a> {
                 Param::fixed("$vsa_upstream")
             }
             _ if keepalive.is_some() || servers.len() > 1 => {
-                let name = format!("vsa_{}", name_hash(&[self.name, &index.to_string()]));
+                let name = self.upstream_name(index);
                 self.upstreams.push(
                     View::new()
                         .with("name", Param::bare(name.as_str()))
+                        .optional("zone", None::<Param>)
+                        .list("resolvers", Vec::<Param>::new())
                         .list(
                             "servers",
                             servers.iter().map(|server| Param::literal(server.authority()).at(at)),
@@ -241,17 +243,51 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// The name of the `upstream` of a place, unique on the node.
+    fn upstream_name(&self, index: usize) -> String {
+        format!("vsa_{}", name_hash(&[self.name, &index.to_string()]))
+    }
+
     /// A container that nginx, in another one, looks up by its name while requests come: where there is none of that
-    /// name, or it has moved to another address, no other site is the worse for it.
-    fn container(&mut self, place: &Resolved<'a>, upstream: &Said<'a, Upstream>, name: String) -> View {
+    /// name, or it has moved to another address, no other site is the worse for it. Connections are kept where nginx
+    /// can do both.
+    fn container(
+        &mut self,
+        index: usize,
+        place: &Resolved<'a>,
+        upstream: &Said<'a, Upstream>,
+        name: String,
+    ) -> View {
         let at = self.trace.place(|| upstream.path("upstream"));
-        let stripped = place.flags().strip_prefix.then(|| regex::escape(place.path()));
-        let view = View::new()
-            .with("variable", Param::literal(name).at(at))
-            .list("resolvers", DOCKER_RESOLVER.map(Param::fixed))
-            .with("resolver_timeout", Param::fixed("5s"))
-            .optional("rewrite", stripped.map(|path| Param::literal(format!("(?s)^{path}(.*)"))))
-            .with("pass", Param::fixed("http://$vsa_upstream"))
+        let kept = upstream.value.keepalive.filter(|_| upstream.value.unkept(&self.node.nginx).is_none());
+        let strips = place.flags().strip_prefix;
+        let view = if let Some(keepalive) = kept {
+            let upstream = self.upstream_name(index);
+            self.upstreams.push(
+                View::new()
+                    .with("name", Param::bare(upstream.as_str()))
+                    .optional("zone", Some(Param::bare(upstream.as_str())))
+                    .list("resolvers", DOCKER_RESOLVER.map(Param::fixed))
+                    .list("servers", [Param::literal(name).at(at)])
+                    .optional("keepalive", Some(keepalive)),
+            );
+            let pass = Param::bare(upstream).after("http://").before(if strips { "/" } else { "" });
+            View::new()
+                .optional("variable", None::<Param>)
+                .list("resolvers", Vec::<Param>::new())
+                .optional("resolver_timeout", None::<Param>)
+                .optional("rewrite", None::<Param>)
+                .with("pass", pass.at(at))
+        } else {
+            let stripped = strips.then(|| regex::escape(place.path()));
+            View::new()
+                .with("variable", Param::literal(name).at(at))
+                .list("resolvers", DOCKER_RESOLVER.map(Param::fixed))
+                .with("resolver_timeout", Param::fixed("5s"))
+                .optional("rewrite", stripped.map(|path| Param::literal(format!("(?s)^{path}(.*)"))))
+                .with("pass", Param::fixed("http://$vsa_upstream"))
+        };
+        let view = view
             .with("host", self.host_header(upstream))
             .with("websocket", place.websocket())
             .optional("tls", None::<View>);

@@ -16,7 +16,7 @@ use attributes::Attributes;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::plan::{Claim, ClaimScope, File, Kind, Query, Refreshed, Subject, Target};
+use crate::plan::{Claim, ClaimScope, File, Kind, ProxyMode, Query, Refreshed, Subject, Target};
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
 use crate::value::{Number, Object, Value};
@@ -51,6 +51,34 @@ fn names(resource: &Resource, attributes: &[&str]) -> bool {
     };
     let mut locations = resource.get("location").as_object().into_iter().flatten();
     has(resource.get("upstream")) || locations.any(|(_, place)| place.get("upstream").is_some_and(has))
+}
+
+/// That connections to containers, which nginx looks up by name, are not kept as a site would have it.
+fn unkept(subject: Subject<'_>) -> Vec<Diagnostic> {
+    let Some(resource) = subject.desired.filter(|_| subject.node.spec.mode == ProxyMode::Container) else {
+        return Vec::new();
+    };
+    if !names(resource, &["keepalive"]) {
+        return Vec::new();
+    }
+    let Ok(attributes) = Attributes::of(resource) else { return Vec::new() };
+    let whole = std::iter::once((None, &attributes.place));
+    let places = whole.chain(attributes.locations.iter().map(|location| (Some(location), &location.place)));
+    let warnings = places.filter_map(|(location, place)| {
+        let upstream = place.upstream.as_ref()?;
+        let named = upstream.keepalive.is_some() && upstream.target.is_some();
+        let why = upstream.unkept(&subject.node.nginx).filter(|_| named)?;
+        let warning = Diagnostic::warning("connections to containers are not kept").code("keepalive");
+        let at = place::path(location, "upstream").name("keepalive");
+        Some(
+            warning
+                .detail(format!("{why}; the nginx of the node is {}", subject.node.nginx.version))
+                .help("leave `keepalive` away: each request then has a connection of its own")
+                .at(resource.span(&at))
+                .on(subject.address),
+        )
+    });
+    warnings.collect()
 }
 
 impl Kind for Domain {
@@ -117,12 +145,17 @@ impl Kind for Domain {
     }
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
-        Refreshed { findings: roots::findings(subject), ..Refreshed::default() }
+        let mut findings = roots::findings(subject);
+        findings.extend(unkept(subject));
+        Refreshed { findings, ..Refreshed::default() }
     }
 
     fn reads(&self, subject: Subject<'_>) -> Vec<(Path, PathBuf)> {
         let resource = subject.desired.into_iter();
-        resource.flat_map(|resource| roots::roots(resource, subject.node)).map(|(root, at)| (at, root)).collect()
+        resource
+            .flat_map(|resource| roots::roots(resource, subject.node))
+            .map(|(root, at)| (at, root))
+            .collect()
     }
 
     fn endpoints(&self, resource: &Resource) -> Vec<(Path, Target)> {

@@ -89,7 +89,8 @@ fn upstream() -> Block {
             attribute(
                 "keepalive",
                 Ty::Integer(1..=1024),
-                "Idle connections that each worker keeps open to the upstream: none unless set.",
+                "Idle connections that each worker keeps open to the upstream: none unless set. To services and containers \
+                 from an nginx in a container: with nginx 1.27.3 or later.",
             ),
             attribute(
                 "tls_name",

@@ -61,6 +61,7 @@ impl Kind for StackKind {
             ("project", project.map_or(Value::NULL, |project| Value::from(project.as_str()))),
             ("tenant", tenant),
             ("status", resource.get("status").clone()),
+            ("update", resource.get("update").clone()),
         ])
     }
 

@@ -124,6 +124,7 @@ pub(super) fn schema() -> Schema {
             Export { name: "project", doc: "The name of its Compose project: `<tenant>-<label>`." },
             Export { name: "tenant", doc: "The label of its tenant." },
             Export { name: "status", doc: "`running` or `stopped`." },
+            Export { name: "update", doc: "`recreate` or `rolling`." },
         ],
     }
 }
