@@ -29,7 +29,7 @@ use super::observation::{Answer, Observations, Query};
 use super::placed::{self, PlacedFile};
 use super::proxy::{self, Membership};
 use super::targets::Targets;
-use super::{actions, moves, nodes, outputs, pools, running};
+use super::{actions, moves, nodes, outputs, pools, running, taken};
 
 /// Puts questions to a node; one answer for each, in their order.
 pub type Ask<'a> = dyn FnMut(&NodeSpec, &[Query]) -> Vec<Answer> + 'a;
@@ -186,6 +186,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
             );
         }
     }
+    findings.extend(taken::findings(&items, &known, inputs));
     let refresh = |item: &Item<'_>| -> Refreshed {
         known.get(&item.node).map_or_else(Refreshed::default, |(node, observed)| {
             let mut refreshed = item.kind.refresh(item.subject(node, observed, none, inputs.now));
@@ -219,6 +220,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
             let needed: Vec<_> = here.iter().flat_map(|(kind, subject)| kind.networks(*subject)).collect();
             findings.extend(pools::missing(&node.spec, &needed, observed));
             findings.extend(pools::finding(&node.spec, &needed, observed));
+            findings.extend(pools::unforwarded(&node.spec, &needed, observed));
             let comes = here.iter().any(|(kind, subject)| kind.runs_proxy(*subject));
             findings.extend(proxy::finding(node, observed, comes));
             findings.extend(proxy::hidden(node, &here, comes));

@@ -19,6 +19,7 @@ use super::kind::Refreshed;
 use super::node::{Docker, Node, ProxyMode};
 use super::observation::Observations;
 use super::placed::Placement;
+use super::taken;
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::state::Status;
 
@@ -140,14 +141,15 @@ pub struct Serving {
 }
 
 /// Gives each endpoint its ports: those that it had, or the lowest in a row that nobody has or had (containers of one
-/// service publish a range). `None` where the node's range is too small.
+/// service publish a range), and that nobody else publishes. `None` where the node's range is too small.
 pub(super) fn allocate<'a>(
     wanted: impl IntoIterator<Item = (&'a Endpoint, Serving)>,
     prior: &BTreeMap<String, Vec<u16>>,
+    published: &BTreeSet<u16>,
     docker: &Docker,
 ) -> Option<BTreeMap<Endpoint, Vec<u16>>> {
     let wanted: Vec<_> = wanted.into_iter().collect();
-    let mut taken: BTreeSet<u16> = prior.values().flatten().copied().collect();
+    let mut taken: BTreeSet<u16> = prior.values().flatten().chain(published).copied().collect();
     let mut endpoints = BTreeMap::new();
     let mut lowest = docker.first_port;
     for (endpoint, serving) in wanted {
@@ -265,8 +267,15 @@ pub(super) fn endpoints<'a>(
         findings.extend(served.err().map(|error| error.at(place).on(site)));
     }
     let docker = &node.spec.docker;
-    let allocated = allocate(wanted.iter().map(|(endpoint, serving)| (endpoint, *serving)), prior, docker);
+    let published = if wanted.is_empty() {
+        BTreeMap::new()
+    } else {
+        taken::loopback(items.iter().map(|(item, _)| *item), node, observed, inputs.now)
+    };
+    let each = wanted.iter().map(|(endpoint, serving)| (endpoint, *serving));
+    let allocated = allocate(each, prior, &published.keys().copied().collect(), docker);
     if let Some(allocated) = allocated {
+        findings.extend(taken::given(&allocated, &published, &node.spec.address));
         let ports = |(endpoint, ports)| (Target::Service(endpoint), Reach::Ports(ports));
         reached.extend(allocated.into_iter().map(ports));
     } else {
@@ -353,7 +362,9 @@ mod tests {
         let prior = prior.iter().map(|(endpoint, ports)| (endpoint.to_string(), ports.clone())).collect();
         let endpoints: Vec<_> = wanted.iter().map(|(name, serving)| (endpoint(name), *serving)).collect();
         let wanted = endpoints.iter().map(|(endpoint, serving)| (endpoint, *serving));
-        allocate(wanted, &prior, &docker).map(|made| made.into_values().collect()).unwrap_or_default()
+        allocate(wanted, &prior, &BTreeSet::new(), &docker)
+            .map(|made| made.into_values().collect())
+            .unwrap_or_default()
     }
 
     const ONE: Serving = Serving { replicas: 1, fresh: false };
@@ -382,6 +393,16 @@ mod tests {
         assert_eq!(allocated(&[("b", ONE)], &prior), [[20_001]], "one that goes moves nobody");
         let fresh = Serving { fresh: true, ..ONE };
         assert_eq!(allocated(&[("a", fresh), ("b", ONE)], &prior), [[20_002], [20_001]]);
+    }
+
+    #[test]
+    fn ports_that_containers_publish_for_themselves_are_left_to_them() {
+        let docker = Docker { first_port: 20_000, last_port: 20_001, ..Docker::default() };
+        let wanted = endpoint("a");
+        let made = allocate([(&wanted, ONE)], &BTreeMap::new(), &BTreeSet::from([20_000]), &docker);
+        assert_eq!(made, Some(BTreeMap::from([(wanted.clone(), vec![20_001])])));
+        let all = BTreeSet::from([20_000, 20_001]);
+        assert_eq!(allocate([(&wanted, ONE)], &BTreeMap::new(), &all, &docker), None);
     }
 
     #[test]

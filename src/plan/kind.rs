@@ -22,6 +22,7 @@ use super::node::{Node, NodeSpec};
 use super::observation::{Observations, Query};
 use super::placed::PlacedFile;
 use super::pools::NeededNetwork;
+use super::taken::Taken;
 
 /// A resource as the engine shows it to its kind.
 #[derive(Clone, Copy, Debug)]
@@ -177,6 +178,11 @@ pub trait Kind: Send + Sync {
 
     /// The paths outside of the node's directory that its nginx reads, each with the attribute that says so.
     fn reads(&self, _subject: Subject<'_>) -> Vec<(Path, PathBuf)> {
+        Vec::new()
+    }
+
+    /// What its containers take of the node, which only one container can have.
+    fn takes(&self, _subject: Subject<'_>) -> Vec<Taken> {
         Vec::new()
     }
 

@@ -27,6 +27,7 @@ mod placed;
 mod pools;
 mod proxy;
 mod running;
+mod taken;
 mod targets;
 
 pub use action::{
@@ -52,3 +53,4 @@ pub use placed::{PlacedBody, PlacedFile, StoredPlaced};
 pub use pools::NeededNetwork;
 pub use proxy::Membership;
 pub use running::{Orphans, goes_on, hears_nothing};
+pub use taken::{Taken, Thing};

@@ -1,4 +1,5 @@
-//! Whether an engine has addresses for all networks that a plan makes, found out before anything starts.
+//! Whether an engine has addresses for all networks that a plan makes, and leads from one to the other: found out before
+//! anything starts.
 
 use std::collections::BTreeSet;
 
@@ -71,5 +72,25 @@ pub(super) fn finding(
         )
         .help("or remove networks that nobody uses: `docker network prune`")
         .on(&spec.address)
+    })
+}
+
+/// That the machine passes nothing on to and from the containers that would be made.
+pub(super) fn unforwarded(
+    spec: &NodeSpec,
+    needed: &[NeededNetwork],
+    observed: &Observations,
+) -> Option<Diagnostic> {
+    let query = Query::Engine { socket: spec.docker.socket.clone() };
+    let Some(Answer::Engine(engine)) = observed.get(&query) else { return None };
+    (!needed.is_empty() && !engine.forwards).then(|| {
+        Diagnostic::warning(format!("the machine of `{}` passes no packets on to containers", spec.address))
+            .code("ip_forward")
+            .detail(
+                "`net.ipv4.ip_forward` is 0: containers reach nothing outside, and what they publish is out of reach \
+                 from other machines",
+            )
+            .help("`sysctl -w net.ipv4.ip_forward=1`, and the same in a file of `/etc/sysctl.d`")
+            .on(&spec.address)
     })
 }

@@ -4,6 +4,7 @@ mod commands;
 mod plans;
 pub mod rolling;
 mod safety;
+mod taken;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -14,6 +14,7 @@ mod rules;
 mod schema;
 mod serving;
 mod steps;
+mod takes;
 mod wanted;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::{Slug, Text as _};
 use crate::plan::{
     Claim, ClaimScope, Details, Kind, NeededNetwork, NetworkName, PlacedFile, Query, Refreshed, Serving,
-    Step, Subject,
+    Step, Subject, Taken,
 };
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
@@ -136,6 +137,10 @@ impl Kind for StackKind {
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
         observe::refresh(subject)
+    }
+
+    fn takes(&self, subject: Subject<'_>) -> Vec<Taken> {
+        takes::takes(subject)
     }
 
     fn serving(&self, subject: Subject<'_>, service: &str) -> Result<Serving, Diagnostic> {

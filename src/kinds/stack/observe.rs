@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::attributes::{Directory, Stack, Status};
 use super::wanted::Wanted;
-use super::{containers, links, rules};
+use super::{containers, links, rules, takes};
 use crate::diag::Diagnostic;
 use crate::plan::docker::{Container, ContainerState, Health};
 use crate::plan::{Answer, Drift, PullPolicy, Query, Refreshed, Subject};
@@ -66,6 +66,7 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     let Wanted { attributes, stack, .. } = wanted;
     refreshed.findings.extend(rules::findings(subject, resource, wanted));
     refreshed.findings.extend(missing_images(subject, resource, wanted));
+    refreshed.findings.extend(takes::foreign(subject, resource, wanted));
     if subject.prior.is_some() {
         refreshed.drift.extend(directory_drift(subject, stack));
     }

@@ -13,6 +13,8 @@ pub struct Engine {
     pub api_version: String,
     /// Where it keeps images, containers and volumes.
     pub root_dir: PathBuf,
+    /// Whether the machine passes packets on between its networks (`net.ipv4.ip_forward`).
+    pub forwards: bool,
     /// What it is to a swarm.
     pub swarm: SwarmMembership,
     /// Where networks without a subnet of their own get one, where its configuration says so. Empty: see

@@ -163,6 +163,7 @@ pub(super) fn engine(version: models::SystemVersion, info: models::SystemInfo) -
         version: version.version.unwrap_or_default(),
         api_version: version.api_version.unwrap_or_default(),
         root_dir: info.docker_root_dir.unwrap_or_default().into(),
+        forwards: info.ipv4_forwarding.unwrap_or(true),
         swarm: info.swarm.map_or(SwarmMembership::Inactive, membership),
         address_pools: pools.filter_map(pool).collect(),
     }

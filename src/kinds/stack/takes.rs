@@ -1,0 +1,89 @@
+//! What a stack's containers take of their node, by their Compose files: names and published ports.
+
+use super::attributes::Status;
+use super::wanted::Wanted;
+use crate::compose::{Port, Service};
+use crate::diag::{Diagnostic, Quote, Span};
+use crate::plan::docker::{Container, Protocol};
+use crate::plan::{Answer, Query, Subject, Taken, Thing};
+use crate::resource::{Path, Resource};
+
+/// All of it. One that is stopped keeps its names alone.
+pub(super) fn takes(subject: Subject<'_>) -> Vec<Taken> {
+    let (Some(resource), Some(wanted)) = (subject.desired, Wanted::of(subject)) else { return Vec::new() };
+    let Some(project) = &wanted.project else { return Vec::new() };
+    let attribute = if wanted.attributes.compose.is_some() { "compose" } else { "source" };
+    let place = resource.span(&Path::root().name(attribute));
+    let taken = |(thing, span): (Thing, Span)| {
+        let file = wanted.sources.get(span.file).cloned();
+        Taken {
+            thing,
+            place,
+            quote: file.map(|file| Quote { file, range: span.range(), text: String::new() }),
+        }
+    };
+    let runs = wanted.attributes.status == Status::Running;
+    let things = project.active().flat_map(|service| name(service).into_iter().chain(ports(service, runs)));
+    things.map(taken).collect()
+}
+
+fn name(service: &Service) -> Option<(Thing, Span)> {
+    let name = service.text("container_name").filter(|name| !name.sensitive)?;
+    Some((Thing::Name(name.text.clone()), name.span))
+}
+
+/// Ports that a service names; of a range for one port of the container the engine takes whichever is free.
+fn ports(service: &Service, runs: bool) -> impl Iterator<Item = (Thing, Span)> {
+    let fixed = service.fixed_ports().filter(move |port| runs && is_exact(port));
+    fixed.flat_map(|published| {
+        let address = published.address.as_ref().and_then(|address| address.text.parse().ok());
+        let protocol = match published.protocol.as_str() {
+            "udp" => Protocol::Udp,
+            "sctp" => Protocol::Sctp,
+            _ => Protocol::Tcp,
+        };
+        let numbers = published.published.clone().into_iter().flatten();
+        numbers.map(move |port| (Thing::Port { address, port, protocol }, published.span))
+    })
+}
+
+fn is_exact(port: &Port) -> bool {
+    port.published.as_ref().is_some_and(|published| published.len() == port.target.len())
+}
+
+/// That a container which is not vsa's has what the stack's containers would take.
+pub(super) fn foreign(subject: Subject<'_>, resource: &Resource, wanted: &Wanted) -> Vec<Diagnostic> {
+    let query = Query::Containers { socket: subject.node.spec.docker.socket.clone() };
+    let Some(Answer::Containers(all)) = subject.observed.get(&query) else { return Vec::new() };
+    let is_ours = |container: &&Container| {
+        let directory = container.compose.as_ref().and_then(|labels| labels.working_dir.as_ref());
+        let in_place = directory.is_some_and(|directory| directory.starts_with(&subject.node.spec.srv_root));
+        in_place || container.belongs_to(&wanted.stack.project.name)
+    };
+    let others: Vec<&Container> = all.iter().filter(|container| !is_ours(container)).collect();
+    let error = |taken: Taken| {
+        let holder = others.iter().find(|container| has(container, &taken.thing))?;
+        let mut error = Diagnostic::error(format!("the {} is taken by somebody else", taken.thing))
+            .code("taken")
+            .detail(format!("the container `{}`, which is not vsa's, has it on the node", holder.name))
+            .help("remove that container, or take another name or port for this one")
+            .at(taken.place)
+            .on(&resource.address);
+        error.quotes.extend(taken.quote);
+        Some(error)
+    };
+    takes(subject).into_iter().filter_map(error).collect()
+}
+
+fn has(container: &Container, thing: &Thing) -> bool {
+    match thing {
+        Thing::Name(name) => container.name == **name,
+        port @ Thing::Port { .. } => container.published.iter().any(|published| {
+            port.excludes(&Thing::Port {
+                address: Some(published.host_ip),
+                port: published.host_port,
+                protocol: published.protocol,
+            })
+        }),
+    }
+}
