@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::OnceCell;
 
 pub use super::operations::known_secrets;
-use super::operations::{Waiting, settled};
+use super::operations::{Waiting, Watch, settled};
 use crate::diag::Diagnostic;
 pub(super) use crate::host::compose::Task;
 use crate::host::compose::command;
@@ -50,7 +50,7 @@ pub(super) async fn run(
         Task::Stop => "stopped",
         Task::Restart { .. } => "restarted",
         Task::Down { .. } => "taken down",
-        Task::Logs { .. } | Task::Hashes => "read",
+        Task::Hashes => "read",
     };
     let how = match output.status {
         Status::Exited(code) => format!("the Compose tool ended with exit code {code}"),
@@ -103,8 +103,8 @@ pub async fn restart(
 ) -> Result<Vec<Container>, Diagnostic> {
     let tool = Tool::default();
     run(host, &tool, project, &Task::Restart { services: services.to_vec() }, secrets).await?;
-    settled(host, &tool, project, Waiting { seconds: wait, secrets, old: &BTreeSet::new(), told: &|_, _| {} })
-        .await
+    let waiting = Waiting { seconds: wait, secrets, old: &BTreeSet::new(), told: &|_, _| {} };
+    settled(host, project, waiting, &mut Watch::default()).await
 }
 
 /// The containers of a project, one-off runs left away.

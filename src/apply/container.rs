@@ -9,7 +9,7 @@ use crate::plan::docker::ContainerState;
 use crate::plan::observation::ContainerRef;
 
 /// How much of its log an error shows.
-const LOG_LINES: usize = 12;
+const LOG_LINES: usize = 20;
 const LOG_BYTES: usize = 4096;
 
 /// Starts it; one that runs and has no nginx yet waits for a generation, and starts nginx by itself.

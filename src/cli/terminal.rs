@@ -1,10 +1,11 @@
 //! Standard output and standard error: the one place that prints.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::diag::{Diagnostic, Sources, Style, render};
+use crate::diag::{Diagnostic, Sources, Style, coloured, render};
 
 use super::render::{Paint, condensed};
 
@@ -82,6 +83,11 @@ impl Terminal {
     /// Writes a result and a newline.
     pub fn line(&self, text: &str) {
         self.print(&format!("{text}\n"));
+    }
+
+    /// What a program said, as it may be shown: it must not steer a terminal. Whoever reads it from a pipe gets it whole.
+    pub fn said<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if io::stdout().is_terminal() { coloured(text, self.output.colour) } else { text.into() }
     }
 
     /// Writes a remark about the run.

@@ -8,7 +8,7 @@ mod visible;
 pub use render::{Style, render, render_all};
 pub use source::{FileId, Position, SourceFile, Sources, Span};
 pub use suggest::nearest;
-pub use visible::{steers, visible};
+pub use visible::{coloured, steers, visible};
 
 use std::ops::Range;
 use std::sync::Arc;

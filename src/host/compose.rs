@@ -48,13 +48,6 @@ pub enum Task {
         /// Whether named volumes go too.
         volumes: bool,
     },
-    /// The last lines of a service's log.
-    Logs {
-        /// The service.
-        service: String,
-        /// How many.
-        lines: usize,
-    },
     /// The hash of each service's configuration: a container is made anew where its label has another.
     Hashes,
 }
@@ -96,11 +89,6 @@ impl Task {
             }
             Self::Down { volumes: false } => words(&["down", "--remove-orphans"]),
             Self::Down { volumes: true } => words(&["down", "--remove-orphans", "--volumes"]),
-            Self::Logs { service, lines } => {
-                let mut arguments = words(&["logs", "--no-color", "--tail"]);
-                arguments.extend([lines.to_string(), service.clone()]);
-                arguments
-            }
         }
     }
 }

@@ -5,6 +5,7 @@ mod plans;
 pub mod rolling;
 mod safety;
 mod taken;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::fs;

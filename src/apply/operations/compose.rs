@@ -4,23 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::{Context, Facts, Told, fact};
-use crate::apply::compose::{self, Readiness, Task, Tool};
+use super::settling::{Waiting, Watch, settled, started};
+use super::{Context, Facts, fact};
+use crate::apply::compose::{self, Task};
 use crate::diag::Diagnostic;
 use crate::host::{DockerOperation, Host};
 use crate::plan::docker::{Container, attached};
 use crate::plan::{Answer, ComposeProject, Piece, PlacedBody, PullPolicy, Query, RollingService};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
-
-/// How long a container without a health check must stay up.
-const STAYS_UP: Duration = Duration::from_secs(3);
-
-/// How often the engine is asked while containers come up.
-const POLL: Duration = Duration::from_millis(200);
-
-/// How many lines of a container's log an error shows.
-const LOG_LINES: usize = 20;
 
 /// The shortest line of a longer secret that is masked by itself: what is shorter stands in anything.
 const TELLING: usize = 6;
@@ -150,24 +142,26 @@ pub(super) async fn up(
     if pull == PullPolicy::Always {
         compose::run(context.host, context.tool, project, &Task::Pull, &secrets).await?;
     }
-    let never_pull = pull == PullPolicy::Never;
-    if rolling.is_empty() {
-        compose::run(context.host, context.tool, project, &Task::Up { orphans: false, never_pull }, &secrets)
-            .await?;
-    } else {
-        if !others.is_empty() {
-            let task = Task::UpOf { services: others.to_vec(), never_pull };
-            compose::run(context.host, context.tool, project, &task, &secrets).await?;
-        }
-        let scale = rolling.iter().map(|service| (service.name.clone(), service.scale)).collect();
-        compose::run(context.host, context.tool, project, &Task::UpBeside { scale, never_pull }, &secrets)
-            .await?;
-    }
     // What goes may be ill: perhaps that is why it goes.
     let old = rolling.iter().flat_map(|service| &service.old).chain(leaving);
     let old: BTreeSet<&str> = old.map(String::as_str).collect();
     let waiting = Waiting { seconds: wait, secrets: &secrets, old: &old, told: context.told };
-    let containers = settled(context.host, context.tool, project, waiting).await?;
+    let never_pull = pull == PullPolicy::Never;
+    let mut tasks = Vec::new();
+    if rolling.is_empty() {
+        tasks.push(Task::Up { orphans: false, never_pull });
+    } else {
+        if !others.is_empty() {
+            tasks.push(Task::UpOf { services: others.to_vec(), never_pull });
+        }
+        let scale = rolling.iter().map(|service| (service.name.clone(), service.scale)).collect();
+        tasks.push(Task::UpBeside { scale, never_pull });
+    }
+    let mut watch = Watch::default();
+    for task in tasks {
+        started(context.host, context.tool, project, &task, waiting, &mut watch).await?;
+    }
+    let containers = settled(context.host, project, waiting, &mut watch).await?;
     Ok(fact("services", services(&containers)))
 }
 
@@ -204,104 +198,6 @@ pub(super) async fn retire(
         context.host.docker(&project.socket, remove).await?;
     }
     Ok(Facts::new())
-}
-
-/// How containers are waited for.
-#[derive(Clone, Copy)]
-pub(in crate::apply) struct Waiting<'a> {
-    /// How long.
-    pub(in crate::apply) seconds: u32,
-    /// What is not shown of their logs.
-    pub(in crate::apply) secrets: &'a [String],
-    /// Those that go, which nobody waits for.
-    pub(in crate::apply) old: &'a BTreeSet<&'a str>,
-    /// Takes note of each service.
-    pub(in crate::apply) told: &'a Told<'a>,
-}
-
-/// Waits until all containers are healthy, have stayed up, or have done their work.
-pub(in crate::apply) async fn settled(
-    host: &dyn Host,
-    tool: &Tool,
-    project: &ComposeProject,
-    Waiting { seconds: wait, secrets, old, told }: Waiting<'_>,
-) -> Result<Vec<Container>, Diagnostic> {
-    let mut last: BTreeMap<String, String> = BTreeMap::new();
-    let begun = host.elapsed();
-    let limit = Duration::from_secs(u64::from(wait));
-    let mut steady = begun;
-    loop {
-        let mut containers = compose::containers(host, project).await?;
-        containers.retain(|container| !old.contains(container.id.as_str()));
-        let states: Vec<_> =
-            containers.iter().map(|container| (container, compose::readiness(container))).collect();
-        for (service, state) in progress(&states) {
-            if last.get(&service) != Some(&state) {
-                told(&service, &state);
-                last.insert(service, state);
-            }
-        }
-        let elapsed = host.elapsed();
-        if let Some((failed, _)) = states.iter().find(|(_, readiness)| *readiness == Readiness::Failed) {
-            return Err(unhealthy(host, tool, project, failed, secrets, "failed").await);
-        }
-        let waiting = states.iter().find(|(_, readiness)| *readiness == Readiness::Waiting);
-        if waiting.is_some() {
-            steady = elapsed;
-        }
-        let must_stay = states.iter().any(|(_, readiness)| *readiness == Readiness::Running);
-        if waiting.is_none() && (!must_stay || elapsed.saturating_sub(steady) >= STAYS_UP) {
-            return Ok(containers);
-        }
-        if elapsed.saturating_sub(begun) >= limit
-            && let Some((late, _)) = waiting
-        {
-            let how = format!("was not healthy after {wait} seconds");
-            return Err(unhealthy(host, tool, project, late, secrets, &how).await);
-        }
-        host.sleep(POLL).await;
-    }
-}
-
-/// What the containers of each service do: of several, the one that is furthest from its work.
-fn progress(states: &[(&Container, Readiness)]) -> BTreeMap<String, String> {
-    let mut states: Vec<_> = states.iter().collect();
-    states.sort_by_key(|(_, readiness)| *readiness);
-    let told = states.into_iter().filter_map(|(container, _)| {
-        let state = match (container.health, container.exit_code) {
-            (Some(health), _) => format!("{} ({health})", container.state),
-            (None, Some(code)) => format!("{} ({code})", container.state),
-            (None, None) => container.state.to_string(),
-        };
-        Some((container.service()?.to_owned(), state))
-    });
-    told.collect()
-}
-
-async fn unhealthy(
-    host: &dyn Host,
-    tool: &Tool,
-    project: &ComposeProject,
-    container: &Container,
-    secrets: &[String],
-    how: &str,
-) -> Diagnostic {
-    let service = container.compose.as_ref().map_or(container.name.as_str(), |labels| &labels.service);
-    let task = Task::Logs { service: service.to_owned(), lines: LOG_LINES };
-    let log = match compose::run(host, tool, project, &task, secrets).await {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
-        Err(error) => error.summary,
-    };
-    let log = compose::masked(compose::last_lines(&log, LOG_LINES), secrets);
-    let state = match (container.exit_code, container.health) {
-        (Some(code), _) => format!("it is {} with exit code {code}", container.state),
-        (None, Some(health)) => format!("it is {} and {health}", container.state),
-        (None, None) => format!("it is {}", container.state),
-    };
-    Diagnostic::error(format!("service `{service}` of project `{}` {how}", project.name))
-        .code("unhealthy")
-        .detail(format!("{state}; the end of its log:\n{log}"))
-        .help("mend it, or give it more time with `wait { timeout }`")
 }
 
 /// What the state keeps of each service.

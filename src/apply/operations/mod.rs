@@ -8,15 +8,16 @@ mod issues;
 mod networks;
 mod prune;
 mod root;
+mod settling;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use certificates::Issue;
 pub use compose::known_secrets;
-pub(super) use compose::{Waiting, settled};
 pub(super) use files::former;
 pub(super) use issues::Issues;
+pub(super) use settling::{Waiting, Watch, settled};
 
 use super::compose::Tool;
 use super::journal::{Before, Facts};

@@ -66,6 +66,7 @@ async fn supervise(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = spawn(&mut process).map_err(failed)?;
+    let mut group = Group(child.id());
     if let Some(mut pipe) = child.stdin.take() {
         let input = private_mounts::input(overlays);
         // One that ends before it has read all says itself why.
@@ -77,14 +78,30 @@ async fn supervise(
     let status = if let Ok(status) = tokio::time::timeout(*timeout, child.wait()).await {
         status.map_err(failed)?.code().map_or(Status::Killed, Status::Exited)
     } else {
-        // With all that it started: none of it goes on once the node is free for another run.
-        kill_group(child.id());
+        group.kill();
         child.wait().await.map_err(failed)?;
         Status::TimedOut
     };
+    group.0 = None;
     // The readers may have ended already.
     let _ = ended.send(true);
     Ok(Output { status, stdout: stdout.await.unwrap_or_default(), stderr: stderr.await.unwrap_or_default() })
+}
+
+/// The processes that a program leads, by its id. Whoever waits for it no longer ends it with all that it started: none
+/// of it goes on once the node is free for another run.
+struct Group(Option<u32>);
+
+impl Group {
+    fn kill(&mut self) {
+        kill_group(self.0.take());
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 /// Ends a process group at once, which the process of this id leads.

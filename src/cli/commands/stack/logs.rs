@@ -113,7 +113,8 @@ impl Shown {
             Some((_, text)) if !self.timestamps => text,
             _ => &text,
         };
-        self.terminal.line(&format!("{title}{}", compose::masked(text.to_owned(), &self.secrets)));
+        let text = compose::masked(text.to_owned(), &self.secrets);
+        self.terminal.line(&format!("{title}{}", self.terminal.said(&text)));
         !self.terminal.is_closed()
     }
 }
