@@ -50,6 +50,11 @@ fn faults(root: &Value, schema: &Value, value: &Value, path: &str, found: &mut V
             "required" => {
                 argument.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some())
             }
+            "uniqueItems" => {
+                let elements = value.as_array().map_or(&[][..], Vec::as_slice);
+                let is_first = |(index, element)| !elements[..index].contains(element);
+                elements.iter().enumerate().all(is_first)
+            }
             "items" => {
                 for element in value.as_array().into_iter().flatten() {
                     faults(root, argument, element, path, found);
@@ -92,6 +97,7 @@ fn samples_of_every_state_are_read() {
     assert_read(1, &file("samples/state-v1-with-key.json"));
     assert_read(1, &file("samples/state-v1-with-directories.json"));
     assert_read(1, &file("samples/state-v1-with-stack.json"));
+    assert_read(1, &file("samples/state-v1-with-container-proxy.json"));
 }
 
 /// The first vsa knew it of a resource's last directory alone.
@@ -119,6 +125,26 @@ fn samples_of_stacks_are_understood() {
     assert!(stored.facts["services"]["web"]["hash"].is_string());
     let endpoints = &state.nodes[&stored.node].endpoints;
     assert_eq!(endpoints.keys().collect::<Vec<_>>(), ["stack.shop web:3000"]);
+}
+
+/// By which names nginx reaches services from its container, and which networks it was taken into for that.
+#[test]
+fn samples_of_a_proxy_in_a_container_are_understood() {
+    let path = file("samples/state-v1-with-container-proxy.json");
+    let state = StateFile::at(path, "/nonexistent").read().unwrap().unwrap();
+    let node = &state.nodes[&vsa::address::Address::new("node", "local")];
+    assert_eq!(node.spec.container.as_deref(), Some("reverse-proxy"));
+    let names = node.names.iter().map(|(target, name)| (target.as_str(), &*name.host, &*name.network));
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        [
+            ("stack.one web:3000", "web.one.one.vsa.internal", "one-one_default"),
+            ("stack.three web:3000", "web.three.three.vsa.internal", "three-three_default"),
+            ("stack.two web:3000", "web.two.two.vsa.internal", "two-two_default"),
+        ]
+    );
+    let networks: Vec<&str> = node.networks.iter().map(|name| &**name).collect();
+    assert_eq!(networks, ["one-one_default", "three-three_default", "two-two_default"]);
 }
 
 fn assert_read(version: u32, path: &Path) {

@@ -3,6 +3,7 @@
 
 mod foreign;
 mod mended;
+mod partial;
 mod rolling;
 mod shared;
 

@@ -10,6 +10,7 @@ use insta::assert_snapshot;
 use super::{Ground, said};
 use crate::support::Request;
 use crate::support::images;
+use crate::support::ports::Port;
 use crate::support::processes::wait_until;
 use crate::support::workspace::{Run, Workspace};
 
@@ -410,4 +411,89 @@ fn each_shipped_stack_is_valid_as_it_is_written() {
     workspace.write("secrets.auto.vsavars.hcl", values.join("\n"));
     let valid = workspace.vsa(["validate"]).code(0);
     assert_eq!(told(&valid), "", "{stacks}");
+}
+
+/// Of two nodes, the one that a stack does not live on is left alone, whatever was edited for it.
+#[test]
+fn a_stack_goes_up_on_its_node_alone() {
+    let Some(ground) = Ground::new() else { return };
+    let ports = [Port::reserve(), Port::reserve()];
+    let (http, first) = (ground.workspace.http_port(), 2_000 + ground.workspace.http_port() % 1_000 * 8);
+    fs::remove_file(ground.workspace.configuration().join("node.hcl")).unwrap();
+    let write = |name: &str, version: &str| {
+        let (http, https, first) = match name {
+            "a" => (http, ground.workspace.https_port(), first),
+            _ => (ports[0].number, ports[1].number, first + 4),
+        };
+        let (label, image) = (format!("{name}{}", ground.tenant()), images::app(&ground.engine, version));
+        ground.workspace.write(
+            &format!("{name}.hcl"),
+            format!(
+                "node \"{name}\" {{
+  proxy {{
+    http_port  = {http}
+    https_port = {https}
+  }}
+
+  docker {{
+    socket     = \"{socket}\"
+    first_port = {first}
+    last_port  = {last}
+  }}
+}}
+
+tenant \"{label}\" {{
+  node = node.{name}
+}}
+
+stack \"{name}\" {{
+  node    = node.{name}
+  tenant  = tenant.{label}
+  compose = \"services: {{web: {{image: {image}}}}}\"
+}}
+
+domain \"{name}.example.com\" {{
+  node   = node.{name}
+  tenant = tenant.{label}
+
+  tls {{
+    enabled = false
+  }}
+
+  upstream {{
+    stack   = stack.{name}
+    service = \"web\"
+    port    = 3000
+  }}
+}}
+",
+                socket = ground.engine.socket().display(),
+                last = first + 3,
+            ),
+        );
+    };
+    let get = |name: &str| {
+        let port = if name == "a" { http } else { ports[0].number };
+        let request = Request::http(port, &format!("{name}.example.com"), "/");
+        ground.workspace.fetch(&request).text().trim().to_owned()
+    };
+    write("a", "1");
+    write("b", "1");
+    drop(ground.workspace.apply());
+    assert_eq!((get("a"), get("b")), ("1".to_owned(), "1".to_owned()));
+    let live = || fs::read_link(ground.workspace.configuration().join(".vsa/nodes/b/current")).unwrap();
+    let before = live();
+
+    write("a", "2");
+    write("b", "2");
+    let plan = ground.workspace.vsa(["stack", "up", "a", "-auto-approve"]).code(0);
+    assert!(!plan.stdout.contains("stack.b") && !plan.stdout.contains("node.b"), "{plan}");
+    assert_eq!((get("a"), get("b")), ("2".to_owned(), "1".to_owned()));
+    assert_eq!(live(), before);
+    drop(ground.workspace.vsa(["stack", "down", "b", "-auto-approve"]).code(0));
+    assert_eq!((get("a"), get("b").starts_with('1')), ("2".to_owned(), false));
+    drop(ground.workspace.vsa(["stack", "up", "b", "-auto-approve"]).code(0));
+    assert_eq!((get("a"), get("b")), ("2".to_owned(), "2".to_owned()));
+    drop(ground.workspace.assert_nothing_to_do());
+    drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
 }

@@ -1,0 +1,68 @@
+//! Plans of one stack, behind an nginx in a container: all else stays as it is, also in the proxy's networks.
+
+use std::fs;
+
+use super::Ground;
+use crate::support::workspace::Run;
+
+impl Ground {
+    fn joined(&self, tenant: &str) -> bool {
+        self.networks(&self.container()).contains(&format!("{}_default", self.project(tenant, tenant)))
+    }
+
+    fn both(&self) -> (String, String) {
+        (self.get("one"), self.get("two"))
+    }
+
+    fn stack(&self, command: &str, name: &str) -> Run {
+        self.workspace.vsa(["stack", command, name, "-auto-approve"])
+    }
+}
+
+#[test]
+fn one_stack_goes_up_and_down_while_the_others_stay_as_they_are() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("one", "1", "").shop("two", "1", "");
+    drop(ground.workspace.apply());
+    let of = |one: &str, two: &str| (format!("{one} one"), format!("{two} two"));
+    assert_eq!(ground.both(), of("1", "1"));
+
+    // What else was edited waits.
+    ground.shop("one", "2", "").shop("two", "2", "");
+    let plan = ground.stack("up", "one").code(0);
+    assert!(!plan.stdout.contains("stack.two"), "{plan}");
+    assert_eq!(ground.both(), of("2", "1"));
+
+    // Its containers go, its site says so, and the proxy stays where it will be needed again.
+    drop(ground.stack("down", "one").code(0));
+    assert_eq!(ground.workspace.http("one.example.com", "/").status, 502);
+    assert_eq!(ground.get("two"), "1 two");
+    assert!(ground.joined("two"));
+    drop(ground.stack("up", "one").code(0));
+    assert_eq!(ground.both(), of("2", "1"));
+
+    // One that is new brings its site, and the proxy into its network; one that is gone from the files stays so far.
+    let removed = fs::read(ground.source("two.hcl")).unwrap();
+    fs::remove_file(ground.source("two.hcl")).unwrap();
+    ground.shop("three", "1", "");
+    drop(ground.stack("up", "three").code(0));
+    assert_eq!(ground.get("three"), "1 three");
+    assert_eq!(ground.both(), of("2", "1"));
+    assert!(["one", "two", "three"].iter().all(|tenant| ground.joined(tenant)));
+    ground.workspace.write("two.hcl", removed);
+
+    // The proxy itself, made anew: it is in the networks of sites that the plan is not about, too.
+    let compose = ground.workspace.read("proxy/compose.yml");
+    let id = || ground.engine.ask(&["inspect", "--format", "{{.Id}}", &ground.container()]);
+    let before = id();
+    ground.workspace.write("proxy/compose.yml", compose.replacen("max-size: 10m", "max-size: 11m", 1));
+    drop(ground.stack("up", &ground.container()).code(0));
+    assert_ne!(id(), before, "it was made anew");
+    assert!(["one", "two", "three"].iter().all(|tenant| ground.joined(tenant)));
+    assert_eq!((ground.both(), ground.get("three")), (of("2", "1"), "1 three".to_owned()));
+
+    // All of it.
+    drop(ground.workspace.apply());
+    assert_eq!(ground.both(), of("2", "2"));
+    drop(ground.workspace.assert_nothing_to_do());
+}
