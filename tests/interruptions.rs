@@ -8,7 +8,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{self, Workspace};
+use crate::support::{self, Workspace, in_every_mode};
 
 /// A site that names a place.
 fn write(workspace: &Workspace, place: &str) {
@@ -74,10 +74,15 @@ fn a_journal_of_another_state_is_refused() {
 /// Killed with the link moved, and nginx ends too, as after a power cut: nginx starts on what the link names.
 #[test]
 fn nginx_starts_on_what_the_link_names() {
-    let Some(workspace) = Workspace::managed() else { return };
-    write(&workspace, "first");
+    for workspace in [Workspace::managed(), Workspace::in_container()].into_iter().flatten() {
+        starts_on_what_the_link_names(&workspace);
+    }
+}
+
+fn starts_on_what_the_link_names(workspace: &Workspace) {
+    write(workspace, "first");
     drop(workspace.apply());
-    write(&workspace, "second");
+    write(workspace, "second");
     let mut instant = 0;
     while workspace.live_generation() == 1 {
         instant += 1;
@@ -90,23 +95,23 @@ fn nginx_starts_on_what_the_link_names() {
     let said = format!("generation {}", workspace.live_generation());
     drop(workspace.vsa(["node", "start"]).code(0).says(&said));
     assert!(since.elapsed().as_secs() < 60, "{:?}", since.elapsed());
-    assert_eq!(location(&workspace), "https://second.example.net/");
+    assert_eq!(location(workspace), "https://second.example.net/");
     drop(workspace.apply());
     drop(workspace.assert_nothing_to_do());
 }
 
-#[test]
-fn a_terminal_that_goes_takes_the_run_back() {
-    let Some(workspace) = Workspace::managed() else { return };
-    write(&workspace, "first");
+fn a_terminal_that_goes_takes_the_run_back(workspace: &mut Workspace) {
+    write(workspace, "first");
     drop(workspace.apply());
-    write(&workspace, "second");
+    write(workspace, "second");
     for hangup in [Signal::SIGHUP, Signal::SIGTERM] {
         let running = workspace.stopped_at("phase:switch:2").unwrap();
         signal(&running, hangup);
         let (code, said) = ended(running);
         assert_eq!(code, Some(5), "{said}");
-        assert_eq!(location(&workspace), "https://first.example.net/");
+        assert_eq!(location(workspace), "https://first.example.net/");
     }
     drop(workspace.apply());
 }
+
+in_every_mode![a_terminal_that_goes_takes_the_run_back];

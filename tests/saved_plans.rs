@@ -3,7 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::support::Workspace;
+use crate::support::{Workspace, in_every_mode};
+
+in_every_mode![
+    a_saved_plan_is_applied_as_it_is,
+    the_end_is_planned_reviewed_and_applied_as_well,
+    a_saved_plan_is_refused_after_anything_has_changed,
+];
 
 /// A tenant and a protected site, its password from a variable.
 fn configuration(workspace: &mut Workspace) {
@@ -47,10 +53,8 @@ domain "a.example.com" {
     workspace.env("VSA_VAR_alice_password", "correct horse battery");
 }
 
-#[test]
-fn a_saved_plan_is_applied_as_it_is() {
-    let Some(mut workspace) = Workspace::managed() else { return };
-    configuration(&mut workspace);
+fn a_saved_plan_is_applied_as_it_is(workspace: &mut Workspace) {
+    configuration(workspace);
     drop(workspace.vsa(["plan", "-out=next.plan", "-var", "greeting=good ${day}"]).code(0));
     let path = workspace.configuration().join("next.plan");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -65,10 +69,8 @@ fn a_saved_plan_is_applied_as_it_is() {
     assert!(state.contains("good ${day}, ${not} a template"), "{state}");
 }
 
-#[test]
-fn the_end_is_planned_reviewed_and_applied_as_well() {
-    let Some(mut workspace) = Workspace::managed() else { return };
-    configuration(&mut workspace);
+fn the_end_is_planned_reviewed_and_applied_as_well(workspace: &mut Workspace) {
+    configuration(workspace);
     let nothing = workspace.vsa(["plan", "-destroy"]).code(1);
     assert!(nothing.stderr.contains("there is no state in "), "{}", nothing.stderr);
     drop(workspace.apply());
@@ -84,10 +86,8 @@ fn the_end_is_planned_reviewed_and_applied_as_well() {
     drop(workspace.vsa(["apply", "end.plan"]).code(4));
 }
 
-#[test]
-fn a_saved_plan_is_refused_after_anything_has_changed() {
-    let Some(mut workspace) = Workspace::managed() else { return };
-    configuration(&mut workspace);
+fn a_saved_plan_is_refused_after_anything_has_changed(workspace: &mut Workspace) {
+    configuration(workspace);
     drop(workspace.vsa(["plan", "-out=first.plan"]).code(0));
     drop(workspace.apply());
     let stale = workspace.vsa(["apply", "first.plan"]).code(4);

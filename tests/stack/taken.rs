@@ -79,6 +79,23 @@ fn two_stacks_with_one_container_name_are_refused_with_both_places() {
 }
 
 #[test]
+fn a_name_is_of_one_container() {
+    let Some(ground) = Ground::new() else { return };
+    ground.shop("container_name: web\n    deploy: {replicas: 2}");
+    let refused = ground.refused();
+    for said in [
+        "the service `web` cannot have 2 containers",
+        "shop/compose.yml:4:",
+        "this name is there once",
+        "leave `container_name` away",
+    ] {
+        assert!(refused.contains(said), "{refused}");
+    }
+    ground.shop("container_name: web");
+    drop(ground.workspace.vsa(["plan"]).code(0));
+}
+
+#[test]
 fn a_container_that_somebody_else_started_keeps_its_name_and_its_ports() {
     let Some(ground) = Ground::new() else { return };
     let name = format!("mine-{}", ground.workspace.http_port());

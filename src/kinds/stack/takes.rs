@@ -12,8 +12,7 @@ use crate::resource::{Path, Resource};
 pub(super) fn takes(subject: Subject<'_>) -> Vec<Taken> {
     let (Some(resource), Some(wanted)) = (subject.desired, Wanted::of(subject)) else { return Vec::new() };
     let Some(project) = &wanted.project else { return Vec::new() };
-    let attribute = if wanted.attributes.compose.is_some() { "compose" } else { "source" };
-    let place = resource.span(&Path::root().name(attribute));
+    let place = resource.span(&Path::root().name(attribute(wanted)));
     let taken = |(thing, span): (Thing, Span)| {
         let file = wanted.sources.get(span.file).cloned();
         Taken {
@@ -49,6 +48,31 @@ fn ports(service: &Service, runs: bool) -> impl Iterator<Item = (Thing, Span)> {
 
 fn is_exact(port: &Port) -> bool {
     port.published.as_ref().is_some_and(|published| published.len() == port.target.len())
+}
+
+/// That a service has one name for several containers: the Compose tool would refuse it in the middle of an apply.
+pub(super) fn shared(subject: Subject<'_>, resource: &Resource, wanted: &Wanted) -> Vec<Diagnostic> {
+    let services = wanted.project.iter().flat_map(crate::compose::Project::active);
+    let error = |service: &Service| {
+        let name = service.text("container_name")?;
+        let replicas = service.replicas().filter(|replicas| *replicas > 1)?;
+        let summary = format!("the service `{}` cannot have {replicas} containers", service.name);
+        Some(
+            Diagnostic::error(summary)
+                .code("taken")
+                .label(name.span, "this name is there once")
+                .quoting(&wanted.sources)
+                .at(resource.span(&Path::root().name(attribute(wanted))))
+                .help("leave `container_name` away: Compose numbers containers by itself")
+                .on(subject.address),
+        )
+    };
+    services.filter_map(error).collect()
+}
+
+/// The attribute that says where the Compose file is.
+fn attribute(wanted: &Wanted) -> &'static str {
+    if wanted.attributes.compose.is_some() { "compose" } else { "source" }
 }
 
 /// That a container which is not vsa's has what the stack's containers would take.
