@@ -256,6 +256,18 @@ fn a_lost_copy_is_made_again_and_noted() {
 }
 
 #[test]
+fn what_is_no_file_is_refused_and_not_waited_for() {
+    for which in [|log: &Log| log.jsonl.clone(), |log: &Log| log.database.clone()] {
+        let log = Log::filled(1);
+        let path = which(&log);
+        fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let error = log.open().err().unwrap().to_string();
+        assert!(error.contains("it is a named pipe, not a file"), "{error}");
+    }
+}
+
+#[test]
 fn an_edit_is_found() {
     let log = Log::filled(5);
     let mut lines = log.lines();

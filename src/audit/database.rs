@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params};
 
+use crate::host::require_file;
 use crate::state::AuditHead;
 
 use super::query::Filter;
@@ -61,6 +62,9 @@ impl Database {
     /// Opens it, or makes it. The caller holds the log's lock.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         journal::make_parent(path)?;
+        if path.exists() {
+            require_file(path).map_err(Error::io("open", path))?;
+        }
         // SQLite gives its side files the mode of the database.
         OpenOptions::new()
             .append(true)
@@ -82,6 +86,7 @@ impl Database {
         if !path.exists() {
             return Ok(None);
         }
+        require_file(path).map_err(Error::io("open", path))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let database = Self::connect(path, path, flags)?;
         let has_tables = match database.has_tables() {

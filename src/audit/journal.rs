@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::host::open_file;
+use crate::host::{open_file, require_file};
 use crate::state::AuditHead;
 
 use super::Error;
@@ -55,6 +55,9 @@ pub(super) fn make_parent(path: &Path) -> Result<(), Error> {
 impl Journal {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         make_parent(path)?;
+        if path.exists() {
+            require_file(path).map_err(Error::io("open", path))?;
+        }
         let file = OpenOptions::new()
             .read(true)
             .append(true)

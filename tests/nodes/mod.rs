@@ -61,6 +61,29 @@ fn a_node_takes_over_the_ports_of_one_that_goes() {
 
 /// A copy has the original's state, and would tear the original down.
 #[test]
+fn a_node_that_keeps_its_directory_keeps_its_name() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let (http, https) = (workspace.http_port(), workspace.https_port());
+    let root = workspace.path().join("node");
+    let node = |name: &str| {
+        format!(
+            "node \"{name}\" {{\n  root = \"{}\"\n  proxy {{\n    http_port = {http}\n    https_port = {https}\n  }}\n}}\n",
+            root.display()
+        )
+    };
+    workspace.write("node.hcl", node("first")).write("main.hcl", SITES);
+    drop(workspace.apply());
+    workspace.write("node.hcl", node("second"));
+    for command in [&["plan"][..], &["apply", "-auto-approve"]] {
+        let refused = workspace.vsa(command.iter().copied()).code(1);
+        drop(refused.says("`node.second` has the directory of `node.first`").says("call it `first` again"));
+    }
+    assert!(answers(&workspace));
+    workspace.write("node.hcl", node("first"));
+    drop(workspace.assert_nothing_to_do());
+}
+
+#[test]
 fn a_copied_configuration_leaves_the_original_alone() {
     let Some(workspace) = applied() else { return };
     let original = workspace.configuration();

@@ -13,8 +13,14 @@ use crate::state::StoredNode;
 /// Refuses a node that is not what, or not where, the state knows it: what is there would be left behind, and what is at
 /// the other place taken for vsa's. What a plan that only takes away would have to leave is its place alone.
 pub(in crate::plan) fn moved(inputs: &Inputs<'_>, ask: &mut Ask<'_>, findings: &mut Diagnostics) {
+    let specs = super::specs(inputs.resources, inputs);
     for (address, stored) in &inputs.state.nodes {
         let declared = inputs.resources.get(address);
+        if let Some(spec) = specs.values().find(|spec| renamed(&stored.spec, spec)) {
+            let span = inputs.resources.get(&spec.address).and_then(|it| it.span(&Path::root().name("root")));
+            findings.push(taken_over(&stored.spec, spec).at(span).on(&spec.address));
+            continue;
+        }
         let spec = declared.and_then(|resource| spec(resource, inputs));
         let found = match declared_elsewhere(stored, spec.as_ref(), inputs, ask) {
             Some(found) => Some(found),
@@ -23,6 +29,24 @@ pub(in crate::plan) fn moved(inputs: &Inputs<'_>, ask: &mut Ask<'_>, findings: &
         let span = declared.and_then(|resource| resource.span(&Path::root()));
         findings.extend(found.map(|found| found.at(span).on(address)));
     }
+}
+
+/// Whether a node has another name than the one of the state that lies in its directory.
+fn renamed(stored: &NodeSpec, declared: &NodeSpec) -> bool {
+    declared.root == stored.root && declared.name != stored.name
+}
+
+fn taken_over(stored: &NodeSpec, declared: &NodeSpec) -> Diagnostic {
+    let (former, new) = (&stored.address, &declared.address);
+    Diagnostic::error(format!("`{new}` has the directory of `{former}`"))
+        .code("node_renamed")
+        .detail(format!(
+            "nginx knows the files in {} by the node's name, `{}`",
+            stored.root.display(),
+            stored.name
+        ))
+        .help(format!("call it `{}` again", stored.name))
+        .help("or give it a `root` of its own, move the sites there, then remove the other one")
 }
 
 fn declared_elsewhere(
