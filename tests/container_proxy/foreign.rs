@@ -192,12 +192,24 @@ fn a_plan_without_the_engine_says_what_it_could_not_see() {
     let node = workspace.read("node.hcl");
     let socket = container(&workspace).engine.socket().display().to_string();
     workspace.write("node.hcl", node.replace(&socket, "/nowhere/docker.sock"));
-    let plan = workspace.vsa(["plan"]);
-    println!("{plan}");
+    workspace.write("main.hcl", SITE.replace("first", "second"));
+    let plan = workspace.vsa(["plan"]).code(0);
     assert!(!plan.stdout.contains("destroyed") && !plan.stdout.contains("not running"), "{plan}");
-    drop(plan.code(0).says("/nowhere/docker.sock"));
-    drop(workspace.vsa(["apply", "-auto-approve"]).says("/nowhere/docker.sock"));
+    let unseen = format!(
+        "the container `{}` of the proxy of `node.local` could not be seen",
+        container(&workspace).name
+    );
+    assert!(
+        plan.stderr.contains(&unseen) && plan.stderr.contains("no socket `/nowhere/docker.sock`"),
+        "{plan}"
+    );
+    drop(plan.says("was not tested"));
+    // The apply takes itself back: nginx says nothing to it.
+    let apply = workspace.vsa(["apply", "-auto-approve"]);
+    assert!(apply.exit != Some(0) && apply.stderr.contains("/nowhere/docker.sock"), "{apply}");
+    assert_eq!(location(&workspace), "https://first.example.net/");
     workspace.write("node.hcl", node);
     drop(workspace.apply());
-    assert_eq!(location(&workspace), "https://first.example.net/");
+    assert_eq!(location(&workspace), "https://second.example.net/");
+    drop(workspace.assert_nothing_to_do());
 }
