@@ -51,3 +51,4 @@ mod stacks;
 mod store;
 mod support;
 mod switch;
+mod without_docker;

@@ -280,6 +280,16 @@ impl Service {
         said.unwrap_or(Duration::from_secs(10))
     }
 
+    /// Whether it says that its containers are to run on: one that has ended, in good order too, was stopped by
+    /// somebody. What says nothing of the kind may be a job that is done once.
+    pub fn runs_on(&self) -> bool {
+        let is_kept = |restart: &Text| matches!(&*restart.text, "always" | "unless-stopped");
+        self.text("restart").is_some_and(is_kept)
+            || self.has_healthcheck()
+            || !self.ports.is_empty()
+            || !self.list("expose").is_empty()
+    }
+
     /// The ports of the node that it takes for itself, so that no second container can have them.
     pub fn fixed_ports(&self) -> impl Iterator<Item = &Port> {
         self.ports.iter().filter(|port| port.published.is_some())

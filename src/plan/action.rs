@@ -137,7 +137,7 @@ pub enum Operation {
     },
     /// Makes the containers of a Compose project as its files say, and waits until they are healthy (or stay up,
     /// where they have no health check).
-    /// Result: `{ "services": { "web": { "hash": "…", "image": "sha256:…", "count": 1 } } }`.
+    /// Result: `{ "services": { "web": { "hash": "…", "image": "sha256:…", "count": 1, "ended": false } } }`.
     ComposeUp {
         /// The project.
         project: ComposeProject,

@@ -29,7 +29,7 @@ use super::observation::{Answer, Observations, Query};
 use super::placed::{self, PlacedFile};
 use super::proxy::{self, Membership};
 use super::targets::Targets;
-use super::{actions, moves, nodes, outputs, pools, running, taken};
+use super::{actions, moves, nodes, outputs, pools, running, taken, unseen};
 
 /// Puts questions to a node; one answer for each, in their order.
 pub type Ask<'a> = dyn FnMut(&NodeSpec, &[Query]) -> Vec<Answer> + 'a;
@@ -228,6 +228,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
         if let Some(stored) = inputs.state.nodes.get(address) {
             findings.extend(nodes::unseen(stored, observed));
         }
+        findings.extend(unseen::finding(node, &items, observed, inputs.now));
     }
     for item in &refreshed {
         drift.extend(item.drift.iter().cloned());

@@ -29,6 +29,7 @@ mod proxy;
 mod running;
 mod taken;
 mod targets;
+mod unseen;
 
 pub use action::{
     Action, ComposeProject, NetworkSettings, Operation, Phase, PullPolicy, RollingService, Undo,

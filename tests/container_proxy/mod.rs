@@ -1,6 +1,7 @@
 //! nginx in a container, on a real Docker engine: brought up with all that it serves in one apply, and held to what
 //! an nginx on the host is held to.
 
+mod engine;
 mod foreign;
 mod mended;
 mod partial;

@@ -9,6 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::client::{Request, Response};
 use super::container::Container;
 use super::ports::Port;
@@ -226,6 +229,21 @@ impl Workspace {
         Some(child)
     }
 
+    /// An apply that stops itself at an instant that a pause knows, and goes on once something has happened.
+    pub fn apply_meanwhile(&self, instant: &str, what: impl FnOnce()) -> Run {
+        let mut command = self.command(["apply", "-auto-approve"]);
+        command.env("VSA_PAUSE", instant);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(processes::wait_until(Duration::from_mins(1), || processes::stopped(pid)), "{instant}");
+        what();
+        kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        Run { exit: output.status.code(), stdout, stderr, line: format!("{command:?}") }
+    }
+
     /// Applies the configuration; the test ends where that fails.
     pub fn apply(&self) -> Run {
         self.vsa(["apply", "-auto-approve"]).code(0)
@@ -288,7 +306,12 @@ pub struct Run {
 
 impl Run {
     /// Runs a command to its end, with patience.
-    pub fn of(mut command: Command) -> Self {
+    pub fn of(command: Command) -> Self {
+        Self::of_patient(command, PATIENCE)
+    }
+
+    /// Runs a command that may take long to its end.
+    pub fn of_patient(mut command: Command, patience: Duration) -> Self {
         let line = format!("{command:?}");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let read = |mut pipe: Box<dyn std::io::Read + Send>| {
@@ -302,9 +325,9 @@ impl Run {
         };
         let stdout = read(Box::new(child.stdout.take().unwrap()));
         let stderr = read(Box::new(child.stderr.take().unwrap()));
-        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(PATIENCE), stderr.recv_timeout(PATIENCE)) else {
+        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(patience), stderr.recv_timeout(patience)) else {
             let _ = child.kill();
-            panic!("{line}\nheld its output open for more than {PATIENCE:?}");
+            panic!("{line}\nheld its output open for more than {patience:?}");
         };
         let exit = child.wait().unwrap().code();
         Self { exit, stdout, stderr, line }

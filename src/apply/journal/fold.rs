@@ -74,8 +74,12 @@ pub(super) fn fold(state: &mut State, header: &Header, records: &[Record]) {
         match desired {
             Some(desired) if begun => {
                 let mut stored = desired.clone();
-                if let Some(prior) = state.resources.get(address) {
+                let prior = state.resources.get(address);
+                if let Some(prior) = prior {
                     stored.facts.clone_from(&prior.facts);
+                }
+                if !complete {
+                    unwritten(&mut stored, prior, own, &progress);
                 }
                 for action in own {
                     learn(&mut stored, action, &progress);
@@ -97,6 +101,18 @@ pub(super) fn fold(state: &mut State, header: &Header, records: &[Record]) {
     fold_nodes(state, header, &progress);
     if progress.committed {
         state.outputs.clone_from(&header.outputs);
+    }
+}
+
+/// Files that the run did not come to write, or has put back, are as they were: an apply that follows writes them, and
+/// they are no drift meanwhile.
+fn unwritten(stored: &mut Stored, prior: Option<&Stored>, own: &[&Action], progress: &Progress<'_>) {
+    for action in own.iter().filter(|action| !progress.begun.contains_key(&action.id)) {
+        let Operation::WriteFile { path, .. } = &action.operation else { continue };
+        match prior.and_then(|prior| prior.placed.get(path)) {
+            Some(former) => stored.placed.insert(path.clone(), former.clone()),
+            None => stored.placed.remove(path),
+        };
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Context, Facts, fact};
 use crate::apply::compose::{self, Task};
 use crate::diag::Diagnostic;
 use crate::host::{DockerOperation, Host};
-use crate::plan::docker::{Container, attached};
+use crate::plan::docker::{Container, ContainerState, attached};
 use crate::plan::{Answer, ComposeProject, Piece, PlacedBody, PullPolicy, Query, RollingService};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
@@ -212,7 +212,10 @@ fn services(containers: &[Container]) -> serde_json::Value {
         let newest = containers.iter().max_by_key(|container| container.created);
         let hash = newest.and_then(|container| container.compose.as_ref()?.config_hash.clone());
         let image = newest.map(|container| container.image_id.clone());
-        let known = serde_json::json!({ "hash": hash, "image": image, "count": containers.len() });
+        // A job: it is not missed where it does not run.
+        let ended = containers.iter().all(|container| container.state == ContainerState::Exited);
+        let known =
+            serde_json::json!({ "hash": hash, "image": image, "count": containers.len(), "ended": ended });
         (service.to_owned(), known)
     });
     serde_json::Value::Object(known.collect())

@@ -8,7 +8,7 @@ use super::Told;
 use crate::apply::compose::{self, Readiness, Task, Tool};
 use crate::apply::container;
 use crate::diag::Diagnostic;
-use crate::host::Host;
+use crate::host::{DockerAnswer, DockerOperation, Host};
 use crate::plan::ComposeProject;
 use crate::plan::docker::{Container, ContainerState};
 use crate::plan::observation::ContainerRef;
@@ -144,7 +144,12 @@ pub(in crate::apply) async fn settled(
         let states = states(&containers);
         watch.tell(&states, told);
         let elapsed = host.elapsed();
-        if let Some((failed, _)) = states.iter().find(|(_, readiness)| *readiness == Readiness::Failed) {
+        let failed = states.iter().find(|(_, readiness)| *readiness == Readiness::Failed);
+        let failed = match failed {
+            Some((failed, _)) => Some(*failed),
+            None => stopped(host, project, &containers).await?,
+        };
+        if let Some(failed) = failed {
             return Err(unhealthy(host, project, failed, secrets, "failed").await);
         }
         let waiting = states.iter().find(|(_, readiness)| *readiness == Readiness::Waiting);
@@ -163,6 +168,23 @@ pub(in crate::apply) async fn settled(
         }
         host.sleep(POLL).await;
     }
+}
+
+/// One that has ended in good order, and is no job that is done once: somebody stopped it, or the engine has begun anew
+/// without it.
+async fn stopped<'a>(
+    host: &dyn Host,
+    project: &ComposeProject,
+    containers: &'a [Container],
+) -> Result<Option<&'a Container>, Diagnostic> {
+    for ended in containers.iter().filter(|container| container.state == ContainerState::Exited) {
+        let operation = DockerOperation::Inspect { container: ended.id.clone() };
+        let found = host.docker(&project.socket, operation).await?;
+        if matches!(found, DockerAnswer::Container(Some(found)) if found.runs_on == Some(true)) {
+            return Ok(Some(ended));
+        }
+    }
+    Ok(None)
 }
 
 /// What the containers of each service do: of several, the one that is furthest from its work.

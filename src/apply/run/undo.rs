@@ -1,5 +1,6 @@
 //! The way back from a failure before the commit.
 
+use std::collections::HashSet;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -27,8 +28,14 @@ impl Work {
         let mut whole = !self.not_put_back.load(Ordering::SeqCst);
         report.outcome = Outcome::RolledBack;
         let begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        // What an action needs stays where the action does: without its files nobody could take a project down later.
+        let mut needed: HashSet<u32> = HashSet::new();
         for (id, before) in begun.iter().rev() {
             let Some(action) = self.action(*id) else { continue };
+            if needed.contains(id) {
+                needed.extend(&action.needs);
+                continue;
+            }
             let result = match self.undo(action, before, &switched).await {
                 Ok(()) => self.record(&[Record::Undone { action: *id }], true),
                 Err(error) => Err(error),
@@ -38,6 +45,7 @@ impl Work {
                 Err(error) => {
                     self.events.event(Event::NotUndone { action, error: &error });
                     report.errors.push(error);
+                    needed.extend(&action.needs);
                     whole = false;
                 }
             }
@@ -56,6 +64,8 @@ impl Work {
         let host = &*self.host;
         let Some(spec) = spec(&self.run, &action.node) else { return Ok(()) };
         match action.operation {
+            // It looks, and changes nothing: only what comes after it has to be taken back.
+            Operation::ComposePrepare { .. } if !self.is_done(action.id) => Ok(()),
             Operation::SwitchGeneration { number, .. } => {
                 if let Some((_, done)) = switched.iter().find(|(node, _)| *node == action.node) {
                     switch::switch_back(host, spec, done).await?;

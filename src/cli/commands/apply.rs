@@ -52,10 +52,11 @@ impl Apply {
             locked: true,
         };
         let prepared = planning::plan(invocation, &declared, options)?;
+        // Of a stale one too: what cannot be seen now may be all that differs.
+        planning::remarks(invocation, &prepared);
         if saved::digest(&prepared.planned.plan) != saved.digest {
             return Err(stale(&file.display().to_string()));
         }
-        planning::remarks(invocation, &prepared);
         if prepared.planned.plan.is_empty() {
             invocation.terminal.print(&invocation.plan_text(self.plan.full).render(&prepared.planned.plan));
         }

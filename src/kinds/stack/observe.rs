@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::attributes::{Directory, Stack, Status};
 use super::wanted::Wanted;
 use super::{containers, links, rules, takes};
+use crate::compose::Service;
 use crate::diag::Diagnostic;
 use crate::plan::docker::{Container, ContainerState, Health};
 use crate::plan::{Answer, Drift, PullPolicy, Query, Refreshed, Subject};
@@ -21,6 +22,9 @@ pub(super) struct Known {
     pub(super) hash: Option<String>,
     /// How many containers it has.
     pub(super) count: usize,
+    /// Whether they had done their work by then. A state of before this was recorded does not say.
+    #[serde(default)]
+    ended: Option<bool>,
 }
 
 /// The services that the state knows, each with what the last apply reported.
@@ -71,10 +75,7 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     if subject.prior.is_some() {
         refreshed.drift.extend(directory_drift(subject, stack));
     }
-    let Some(containers) = containers(subject, &stack.project.name) else {
-        refreshed.findings.extend(unseen(subject, resource));
-        return refreshed;
-    };
+    let Some(containers) = containers(subject, &stack.project.name) else { return refreshed };
     let Some(prior) = subject.prior else {
         refreshed.findings.extend(foreign(subject, resource, stack, &containers));
         return refreshed;
@@ -96,7 +97,12 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
             containers.iter().filter(|container| container.service() == Some(&service)).collect();
         let name = names.get(service.as_str()).copied();
         let image = name.and_then(|name| Some((name, *ids.get(name)?)));
-        if let Some(what) = differs(&known, &here).or_else(|| moved(&here, image)) {
+        let project = wanted.project.as_ref();
+        let looks = || {
+            project.and_then(|project| project.services.get(service.as_str())).is_some_and(Service::runs_on)
+        };
+        let runs_on = known.ended.map_or_else(looks, |ended| !ended);
+        if let Some(what) = differs(&known, &here, runs_on).or_else(|| moved(&here, image)) {
             refreshed.drift.push(Drift {
                 address: subject.address.clone(),
                 subject: format!("service {service}"),
@@ -158,13 +164,13 @@ fn directory_drift(subject: Subject<'_>, stack: &Stack) -> Option<Drift> {
 }
 
 /// How the containers of a service differ from what the last apply left.
-fn differs(known: &Known, here: &[&&Container]) -> Option<String> {
+fn differs(known: &Known, here: &[&&Container], runs_on: bool) -> Option<String> {
     if here.is_empty() && known.count > 0 {
         return Some(
             if known.count == 1 { "has lost its container" } else { "has lost its containers" }.to_owned(),
         );
     }
-    if let Some(stopped) = here.iter().find(|container| !runs(container)) {
+    if let Some(stopped) = here.iter().find(|container| !runs(container, runs_on)) {
         let code = stopped.exit_code.map(|code| format!(" (exit code {code})")).unwrap_or_default();
         return Some(format!("is {}{code}", stopped.state));
     }
@@ -205,32 +211,12 @@ fn moved(here: &[&&Container], image: Option<(&str, &str)>) -> Option<String> {
 }
 
 /// Whether a container runs, or has ended as one that does its work once does.
-fn runs(container: &Container) -> bool {
+fn runs(container: &Container, runs_on: bool) -> bool {
     match container.state {
         ContainerState::Running | ContainerState::Restarting => true,
-        ContainerState::Exited => container.exit_code == Some(0),
+        ContainerState::Exited => container.exit_code == Some(0) && !runs_on,
         _ => false,
     }
-}
-
-/// What is said where the engine cannot be seen. Nothing is taken for deleted because of that.
-fn unseen(subject: Subject<'_>, resource: &Resource) -> Option<Diagnostic> {
-    let socket = &subject.node.spec.docker.socket;
-    let why = match subject.observed.get(&Query::Containers { socket: socket.clone() })? {
-        Answer::Absent => format!("there is no Docker engine at `{}`", socket.display()),
-        Answer::Failed(reason) => reason.clone(),
-        _ => return None,
-    };
-    Some(
-        Diagnostic::warning(format!("the containers of `{}` could not be seen", subject.address))
-            .code("docker_unseen")
-            .detail(format!(
-                "{why}; whether they are as the state says is not known, and an apply would fail"
-            ))
-            .at(resource.span(&Path::root()))
-            .help("start Docker, or name its socket with `docker { socket }` of the node")
-            .on(subject.address),
-    )
 }
 
 /// Refuses a project of this name that somebody else has started.

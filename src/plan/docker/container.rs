@@ -30,6 +30,9 @@ pub struct Container {
     pub exit_code: Option<i32>,
     /// How often the engine has restarted it; only an inspection knows.
     pub restarts: Option<u32>,
+    /// Whether it is to run on, because its restart policy or a health check says so: one that has ended was stopped.
+    /// Only an inspection knows.
+    pub runs_on: Option<bool>,
     /// When it was made, in seconds since 1970.
     pub created: i64,
     /// The networks it is attached to, by name.

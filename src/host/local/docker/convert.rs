@@ -52,6 +52,7 @@ pub(super) fn container(summary: models::ContainerSummary) -> Container {
         health: health.filter(|_| state == ContainerState::Running),
         exit_code: exit_code_in(&status),
         restarts: None,
+        runs_on: None,
         created: summary.created.unwrap_or_default(),
         networks: networks.into_iter().map(|(name, place)| (name, attachment(place))).collect(),
         published,

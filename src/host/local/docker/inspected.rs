@@ -30,6 +30,11 @@ pub(super) fn container(found: models::ContainerInspectResponse) -> Container {
     }
     // Of one that does not run, the settings name no ports.
     exposed.extend(config.exposed_ports.unwrap_or_default().iter().filter_map(|port| port_of(port)));
+    let is_checked = |check: models::HealthConfig| {
+        check.test.is_some_and(|test| test.first().is_some_and(|first| first != "NONE"))
+    };
+    let policy = found.host_config.and_then(|config| config.restart_policy?.name);
+    let is_kept = policy.is_some_and(|name| matches!(name.as_ref(), "always" | "unless-stopped"));
     let ended = !matches!(state, ContainerState::Created | ContainerState::Running | ContainerState::Paused);
     Container {
         id: found.id.unwrap_or_default(),
@@ -43,6 +48,7 @@ pub(super) fn container(found: models::ContainerInspectResponse) -> Container {
         health: health.as_deref().and_then(word_of_health).filter(|_| state == ContainerState::Running),
         exit_code: now.exit_code.filter(|_| ended).and_then(|code| i32::try_from(code).ok()),
         restarts: found.restart_count.and_then(|count| u32::try_from(count).ok()),
+        runs_on: Some(is_kept || config.healthcheck.is_some_and(is_checked)),
         created: found
             .created
             .and_then(|created| created.parse::<jiff::Timestamp>().ok())
