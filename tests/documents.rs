@@ -1,4 +1,5 @@
-//! The documents that vsa writes: their JSON Schemas under `state/`, and a sample of every version ever written.
+//! The documents that vsa writes: their JSON Schemas under `state/`, and a sample of every version ever written. And
+//! those that people write: their links lead somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -179,4 +180,34 @@ fn the_schema_of_records_knows_every_event() {
     let schema = schema("audit.schema.json");
     let events = Event::ALL.map(|event| Value::from(event.as_str()));
     assert_eq!(schema["properties"]["event"]["enum"].as_array().unwrap(), &events);
+}
+
+/// The pages of a directory and those below it.
+fn pages(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            pages(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = vec![root.join("README.md")];
+    for directory in ["docs", "examples", "stacks"] {
+        pages(&root.join(directory), &mut found);
+    }
+    let link = regex::Regex::new(r"\]\(([^)#:]+)(?:#[^)]*)?\)").unwrap();
+    let mut seen = 0;
+    for page in found {
+        for found in link.captures_iter(&fs::read_to_string(&page).unwrap()) {
+            assert!(page.with_file_name(&found[1]).exists(), "{}: {}", page.display(), &found[1]);
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "{seen}");
 }

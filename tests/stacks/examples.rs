@@ -46,8 +46,7 @@ fn texts(body: &Body, name: &str) -> Vec<String> {
 fn what_the_examples_give_their_stacks_is_what_those_take() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    // The whole server moves to `examples/`, and its guide to `docs/guides/`, once nginx in a container is a kind of proxy.
-    for example in [root.join("examples/quickstart"), root.join("tests/stacks/flowbiz")] {
+    for example in ["examples/quickstart", "examples/flowbiz"].map(|example| root.join(example)) {
         let blocks = blocks(&example);
         let mut stacks = BTreeMap::new();
         for (_, label, block) in blocks.iter().filter(|(kind, ..)| kind == "stack") {

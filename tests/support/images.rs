@@ -27,9 +27,9 @@ wait
 "#;
 
 /// The programs of an image that are busybox.
-const APPLETS: [&str; 18] = [
-    "cat", "echo", "env", "false", "grep", "hostname", "httpd", "ls", "mkdir", "nc", "printf", "rm", "sh",
-    "sleep", "test", "touch", "true", "wget",
+const APPLETS: [&str; 20] = [
+    "cat", "chown", "echo", "env", "false", "grep", "head", "hostname", "httpd", "ls", "mkdir", "nc",
+    "printf", "rm", "sh", "sleep", "test", "touch", "true", "wget",
 ];
 
 /// `vsa-test/app:<version>`: a web application. Versions `crash`, `sick` and `slow` are what they say.
@@ -92,9 +92,28 @@ pub fn newer_nginx(engine: &Engine) -> Option<String> {
     })
 }
 
+/// Debian's nginx under another image's name, as that one begins, with what `fill` adds.
+pub fn nginx_as(engine: &Engine, name: &str, changes: &[&str], fill: impl FnOnce(&Path)) -> Option<String> {
+    packed_nginx(engine, name, changes, |root, _| fill(root))
+}
+
 fn nginx_with(engine: &Engine, name: &str, change: impl FnOnce(&Path, &Path)) -> Option<String> {
+    packed_nginx(
+        engine,
+        name,
+        &["CMD [\"/usr/sbin/nginx\", \"-g\", \"daemon off;\"]", "EXPOSE 80 443"],
+        change,
+    )
+}
+
+fn packed_nginx(
+    engine: &Engine,
+    name: &str,
+    changes: &[&str],
+    change: impl FnOnce(&Path, &Path),
+) -> Option<String> {
     let program = super::nginx()?;
-    engine.import(name, &["CMD [\"/usr/sbin/nginx\", \"-g\", \"daemon off;\"]", "EXPOSE 80 443"], |root| {
+    engine.import(name, changes, |root| {
         busybox(root);
         for program in [&program, Path::new("/usr/bin/curl")] {
             linked(program, root);
@@ -111,7 +130,7 @@ fn nginx_with(engine: &Engine, name: &str, change: impl FnOnce(&Path, &Path)) ->
 }
 
 /// A program with what it links to.
-fn linked(program: &Path, root: &Path) {
+pub fn linked(program: &Path, root: &Path) {
     copy(program, &root.join(program.strip_prefix("/").unwrap()));
     let linked = Command::new("ldd").arg(program).output().unwrap();
     // `libz.so.1 => /lib/….so (0x…)`, and the loader alone.
@@ -123,16 +142,19 @@ fn linked(program: &Path, root: &Path) {
 }
 
 /// A root directory with busybox, and the users that programs ask for.
-fn busybox(root: &Path) {
+pub fn busybox(root: &Path) {
     copy(Path::new("/usr/bin/busybox"), &root.join("bin/busybox"));
     for applet in APPLETS {
         symlink("busybox", root.join("bin").join(applet)).unwrap();
     }
     fs::create_dir_all(root.join("etc")).unwrap();
-    let users = "root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n";
+    let users = "root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\nnode:x:1000:1000::/:/bin/sh\n\
+                 nobody:x:65534:65534::/:/bin/sh\n";
     fs::write(root.join("etc/passwd"), users).unwrap();
     fs::write(root.join("etc/group"), "root:x:0:\nadm:x:4:\nwww-data:x:33:\nnogroup:x:65534:\n").unwrap();
-    fs::create_dir_all(root.join("tmp")).unwrap();
+    let temporary = root.join("tmp");
+    fs::create_dir_all(&temporary).unwrap();
+    fs::set_permissions(temporary, fs::Permissions::from_mode(0o1777)).unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -140,7 +162,8 @@ fn copy(from: &Path, to: &Path) {
     fs::copy(from, to).unwrap();
 }
 
-fn program(path: &Path, text: &str) {
+/// A script that can be run.
+pub fn program(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -7,6 +7,7 @@ pub mod container;
 pub mod counting;
 pub mod docker;
 pub mod faulty;
+pub mod guide;
 pub mod images;
 pub mod judges;
 pub mod load;
@@ -15,6 +16,7 @@ pub mod ports;
 pub mod processes;
 pub mod random;
 pub mod registry;
+pub mod stand_ins;
 pub mod system;
 pub mod workspace;
 

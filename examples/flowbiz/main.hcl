@@ -14,11 +14,14 @@ node "vps-01" {
   network  = "flowbiz_ext"
 
   proxy {
-    mode       = "container"
-    container  = "reverse-proxy"
-    http_port  = var.http_port
-    https_port = var.https_port
+    mode      = "container"
+    container = "reverse-proxy"
   }
+}
+
+# What nginx and the services behind it meet on. It has no tenant: it is the node's.
+network "flowbiz" {
+  name = "flowbiz_ext"
 }
 
 tenant "agency" {
@@ -46,9 +49,7 @@ stack "reverse-proxy" {
   source = "vsa://reverse-proxy"
 
   env = {
-    VSA_ROOT   = "/var/lib/vsa/vps-01"
-    HTTP_PORT  = var.http_port
-    HTTPS_PORT = var.https_port
+    VSA_ROOT = "/var/lib/vsa/vps-01"
   }
 
   allow = ["bind:nginx", "published_port:nginx"]

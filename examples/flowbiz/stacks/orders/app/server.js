@@ -7,7 +7,7 @@ const server = http.createServer((request, response) => {
     return;
   }
   response.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  response.end('Replace the directory app.\n');
+  response.end('Orders for the Corner Bakery\n');
 });
 
 server.listen(Number(process.env.PORT), '0.0.0.0');

@@ -1,15 +1,3 @@
-variable "http_port" {
-  type        = number
-  default     = 80
-  description = "Where nginx answers over HTTP."
-}
-
-variable "https_port" {
-  type        = number
-  default     = 443
-  description = "Where nginx answers over TLS."
-}
-
 variable "timezone" {
   type        = string
   default     = "Europe/Berlin"

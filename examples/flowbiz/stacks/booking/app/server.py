@@ -9,7 +9,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers the health check, and one sentence to all else."""
 
     def do_GET(self):
-        body = b"ok\n" if self.path == "/health" else b"Replace the directory app.\n"
+        body = b"ok\n" if self.path == "/health" else b"Bookings at the North Clinic\n"
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -1,3 +1,3 @@
 <?php
 header('Content-Type: text/plain; charset=utf-8');
-echo "Replace the directory app.\n";
+echo "Rowing Club\n";
