@@ -36,6 +36,7 @@ mod large_nodes;
 mod layers;
 mod lifecycle;
 mod linted;
+mod many_stacks;
 mod networks;
 mod nginx_files;
 mod nodes;

@@ -100,8 +100,8 @@ impl Engine {
         Some(engine)
     }
 
-    /// An engine of a test's own, to be stopped and broken, below `directory`.
-    pub fn own(directory: &Path, pool: Pool) -> Option<Self> {
+    /// An engine of a test's own, to be stopped and broken, below `directory`; without a pool, with Docker's own.
+    pub fn own(directory: &Path, pool: impl Into<Option<Pool>>) -> Option<Self> {
         available()?;
         let engine = Self::at(directory.join("engine"), true);
         engine.hold(1, &["unshare", "--net"])?;
@@ -184,10 +184,12 @@ impl Engine {
         format!("vsa-test-{name}")
     }
 
-    fn start_with(&self, pool: Pool) {
-        let Pool { base, size } = pool;
+    fn start_with(&self, pool: impl Into<Option<Pool>>) {
+        let pools = pool.into().map_or_else(String::new, |Pool { base, size }| {
+            format!(r#""default-address-pools": [{{ "base": "{base}", "size": {size} }}], "#)
+        });
         let config = format!(
-            r#"{{ "default-address-pools": [{{ "base": "{base}", "size": {size} }}], "bip": "10.200.0.1/24",
+            r#"{{ {pools}"bip": "10.200.0.1/24",
                  "exec-opts": ["native.cgroupdriver=cgroupfs"], "cgroup-parent": "/{}", "shutdown-timeout": 1 }}"#,
             self.group()
         );
