@@ -117,12 +117,14 @@ volumes: {{ data: {{ }} }}
     let mut both = [web.id.clone(), seen("database").id];
     both.sort_unstable();
     assert_eq!(attached, both);
-    // Only an inspection knows aliases and restarts; all else is the same.
+    // Only an inspection knows aliases, restarts, and what is to run on; all else is the same.
     let mut inspected = inspect(&engine, &web.name).unwrap();
-    assert_eq!(inspected.restarts.take(), Some(0));
+    assert_eq!((inspected.restarts.take(), inspected.runs_on.take()), (Some(0), Some(true)));
     let aliases = inspected.networks.get_mut("seen_default").unwrap().aliases.take().unwrap();
     assert!(aliases.contains("shop-web") && aliases.contains("web"), "{aliases:?}");
     assert_eq!(inspected, web);
+    let database = inspect(&engine, &seen("database").name).unwrap();
+    assert_eq!(database.runs_on, Some(false), "nothing says that it is not done at its end");
 
     engine.ask(&["kill", &web.name]);
     let web = seen("web");
