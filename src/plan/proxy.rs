@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::build::NodeWork;
-use super::docker::{Container, ContainerState, Network, no_engine};
+use super::docker::{Container, ContainerState, Network};
 use super::endpoint::{Endpoints, Reach};
 use super::kind::{Drift, Kind, Subject};
 use super::node::{MASTER, Node, NodeSpec};
@@ -59,12 +59,7 @@ fn networks<'a>(spec: &NodeSpec, observed: &'a Observations) -> Option<&'a [Netw
 pub(super) fn finding(node: &Node, observed: &Observations, comes: bool) -> Option<Diagnostic> {
     let spec = &node.spec;
     let name = spec.container.as_ref()?;
-    let all = match observed.get(&Query::Containers { socket: spec.docker.socket.clone() })? {
-        Answer::Containers(all) => all,
-        Answer::Failed(reason) => return Some(unseen(spec, name, reason.clone())),
-        _ => return Some(unseen(spec, name, no_engine(&spec.docker.socket))),
-    };
-    let Some(found) = own(spec, all) else {
+    let Some(found) = own(spec, containers(spec, observed)?) else {
         return (!comes).then(|| {
             Diagnostic::error(format!("there is no container `{name}` for the proxy of `{}`", spec.address))
                 .code("no_proxy_container")
@@ -91,18 +86,6 @@ pub(super) fn finding(node: &Node, observed: &Observations, comes: bool) -> Opti
         )
     });
     finding.map(|finding| finding.on(&spec.address))
-}
-
-/// That nobody can say how the container is.
-fn unseen(spec: &NodeSpec, name: &str, reason: String) -> Diagnostic {
-    Diagnostic::warning(format!(
-        "the container `{name}` of the proxy of `{}` could not be seen",
-        spec.address
-    ))
-    .code("proxy_unseen")
-    .detail(reason)
-    .help("what differs there, and whether its nginx takes the next generation, this plan does not know")
-    .on(&spec.address)
 }
 
 /// What of the node's directory a container does not see as it must.
