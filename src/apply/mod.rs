@@ -33,6 +33,7 @@ mod proxy;
 mod run;
 mod scope;
 mod standalone;
+pub mod swarm;
 mod switch;
 
 use std::collections::BTreeMap;

@@ -21,6 +21,8 @@ pub struct Override {
     pub memory: Option<Size>,
     /// The most processor time that each container gets, in thousandths of a processor.
     pub cpus: Option<u32>,
+    /// Whether the limits are those of a swarm's tasks.
+    pub swarm: bool,
     /// The digest of the files that it mounts: with them it changes, and with it Compose's hash of the service.
     pub files: Option<String>,
     /// Ports inside its containers, each with the loopback ports that it is published on: one for each container.
@@ -49,6 +51,7 @@ impl Override {
         View::new()
             .with("name", Scalar::Text(Arc::clone(name)))
             .optional("image", self.image.as_ref().map(Scalar::of))
+            .with("swarm", self.swarm)
             .optional("memory", self.memory.as_ref().map(Scalar::of))
             .optional("cpus", self.cpus.map(Scalar::Thousandths))
             .optional("files", self.files.as_ref().map(|digest| Scalar::Text(digest.as_str().into())))

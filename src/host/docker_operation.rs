@@ -2,14 +2,15 @@
 //!
 //! Every operation may be done twice: what is already there, or already gone, is a success that changed nothing.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{HostError, Output, Signal};
-use crate::plan::NetworkSettings;
+use super::{Contents, HostError, Output, Signal};
 use crate::plan::docker::{Container, Image};
+use crate::plan::{BlobKind, NetworkSettings};
 use crate::value::Secret;
 
 /// What a Docker engine is told to do. Containers and networks are named by name or id.
@@ -125,6 +126,38 @@ pub enum DockerOperation {
     RemoveVolumes {
         /// The project.
         project: String,
+    },
+    /// As [`DockerOperation::RemoveVolumes`], of a stack of a swarm; those of this node alone.
+    RemoveStackVolumes {
+        /// The stack.
+        stack: String,
+    },
+    /// Gives a swarm a secret or a config, unless it has one of that name. Answered with [`DockerAnswer::Done`].
+    KeepBlob {
+        /// Which of the two.
+        kind: BlobKind,
+        /// The stack that it belongs to.
+        stack: String,
+        /// The name that the swarm knows it by.
+        name: String,
+        /// What it holds.
+        content: Contents,
+    },
+    /// Removes the services of a stack that are not among these, and the secrets and configs that none of these has.
+    /// Answered with [`DockerAnswer::Done`].
+    PruneStack {
+        /// The stack.
+        stack: String,
+        /// The names of the services that stay, as the swarm knows them.
+        services: BTreeSet<String>,
+    },
+    /// Removes a stack of a swarm, and waits until its containers on this node and its networks have gone. Answered
+    /// with [`DockerAnswer::Done`].
+    RemoveStack {
+        /// The stack.
+        stack: String,
+        /// How long that may take.
+        patience: Duration,
     },
     /// What only an inspection of one container knows. Answered with [`DockerAnswer::Container`].
     Inspect {

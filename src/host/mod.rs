@@ -15,6 +15,7 @@ mod file_operation;
 mod local;
 pub mod pause;
 pub mod private_mounts;
+pub mod swarm;
 
 use std::net::SocketAddr;
 use std::path::Path;

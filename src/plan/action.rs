@@ -47,6 +47,55 @@ pub struct ComposeProject {
     pub profiles: Vec<String>,
 }
 
+/// A stack of a swarm: what `docker stack deploy` is told, and what it needs before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwarmStack {
+    /// The engine's socket.
+    pub socket: PathBuf,
+    /// Its name.
+    pub name: String,
+    /// What is deployed: a file of vsa's own, with nothing in it that is filled in later.
+    pub file: PathBuf,
+    /// Where variables that become secrets come from.
+    pub env_file: PathBuf,
+    /// Its services, as its files call them.
+    pub services: Vec<String>,
+    /// What the swarm keeps for its services.
+    pub blobs: Vec<Blob>,
+}
+
+/// What a swarm keeps for services, in a file that they see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlobKind {
+    /// Encrypted, in the containers' memory alone.
+    Secret,
+    /// In clear.
+    Config,
+}
+
+/// A secret or config of a stack, and where its content is. The swarm never changes one: another content gets another
+/// name, which ends in a digest of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Blob {
+    /// Which of the two.
+    pub kind: BlobKind,
+    /// The name that the stack's files give it.
+    pub name: String,
+    /// Where its content is.
+    pub source: BlobSource,
+}
+
+/// Where the content of a secret or config is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlobSource {
+    /// A file on the node.
+    File(PathBuf),
+    /// A variable of the stack.
+    Variable(String),
+}
+
 /// A service whose containers are replaced while they go on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollingService {
@@ -175,6 +224,37 @@ pub enum Operation {
         /// Whether its named volumes go too.
         volumes: bool,
     },
+    /// Makes a stack of a swarm ready for a change: proves that the engine manages a swarm and that the Docker command
+    /// line is there. Taking it back brings the stack back to as it was, from its former file.
+    SwarmPrepare {
+        /// The stack.
+        stack: SwarmStack,
+        /// Whether the stack was deployed before, as the state knows.
+        was_up: bool,
+    },
+    /// Gives the swarm the secrets and configs of a stack, deploys it, and waits until every update is done and the
+    /// tasks run (and are healthy, where they have a health check). Result: as of `ComposeUp`, `hash` being a digest of
+    /// what the swarm runs.
+    SwarmDeploy {
+        /// The stack.
+        stack: SwarmStack,
+        /// When registries are asked which image a name means.
+        pull: PullPolicy,
+        /// How long to wait, in seconds.
+        wait: u32,
+    },
+    /// Removes the services of a stack that it has no more, and the secrets and configs that none of the others has.
+    SwarmPrune {
+        /// The stack.
+        stack: SwarmStack,
+    },
+    /// Removes a stack: services, networks, secrets and configs. Named volumes stay unless they are named.
+    SwarmRemove {
+        /// The stack.
+        stack: SwarmStack,
+        /// Whether its named volumes on this node go too.
+        volumes: bool,
+    },
     /// Makes a network. One of that name that is there must be the same.
     CreateNetwork {
         /// The network.
@@ -277,7 +357,7 @@ pub enum Undo {
     RemoveMade,
     /// By putting the former file back, or removing the new one where there was none.
     FormerFile,
-    /// By bringing the Compose project back to as it was, from its former files.
+    /// By bringing the Compose project, or the stack of a swarm, back to as it was, from its former files.
     FormerProject,
     /// By switching back to the former generation, or to none.
     SwitchBack {

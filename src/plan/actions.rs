@@ -82,13 +82,24 @@ impl Work {
     }
 
     fn runs_containers(&self) -> bool {
-        self.has(|operation| matches!(operation, Operation::ComposeUp { .. } | Operation::ComposeDown { .. }))
+        self.has(|operation| {
+            matches!(
+                operation,
+                Operation::ComposeUp { .. }
+                    | Operation::ComposeDown { .. }
+                    | Operation::SwarmDeploy { .. }
+                    | Operation::SwarmRemove { .. }
+            )
+        })
     }
 }
 
 /// Whether an operation comes before the resource's placed files are written.
 fn is_before_files(operation: &Operation) -> bool {
-    matches!(operation, Operation::EnsureDirectory { .. } | Operation::ComposePrepare { .. })
+    matches!(
+        operation,
+        Operation::EnsureDirectory { .. } | Operation::ComposePrepare { .. } | Operation::SwarmPrepare { .. }
+    )
 }
 
 /// Whether an operation comes after the resource's placed files are removed.

@@ -32,7 +32,8 @@ mod targets;
 mod unseen;
 
 pub use action::{
-    Action, ComposeProject, NetworkSettings, Operation, Phase, PullPolicy, RollingService, Undo,
+    Action, Blob, BlobKind, BlobSource, ComposeProject, NetworkSettings, Operation, Phase, PullPolicy,
+    RollingService, SwarmStack, Undo,
 };
 pub use actions::KEPT_GENERATIONS;
 pub use build::{Ask, Inputs, NodeWork, Planned, build};

@@ -5,6 +5,7 @@ mod fuzz;
 mod hostile;
 mod loading;
 mod shipped;
+mod swarm;
 mod tool;
 
 use std::collections::BTreeMap;

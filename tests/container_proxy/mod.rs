@@ -7,6 +7,7 @@ mod mended;
 mod partial;
 mod rolling;
 mod shared;
+mod swarm;
 
 use std::fs;
 use std::path::{Path, PathBuf};

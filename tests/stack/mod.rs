@@ -5,6 +5,7 @@ mod engine;
 mod plans;
 pub mod rolling;
 mod safety;
+mod swarm;
 mod taken;
 mod waiting;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use super::settling::{Waiting, Watch, settled, started};
@@ -17,10 +18,10 @@ use crate::state::attributes::{self, Tree};
 /// The shortest line of a longer secret that is masked by itself: what is shorter stands in anything.
 const TELLING: usize = 6;
 
-/// The secrets that a project's files hold, new and former: nothing that its containers or the tool say is shown with
-/// them.
-async fn secrets(context: Context<'_>, project: &ComposeProject) -> Vec<String> {
-    let root = project.directory.parent().unwrap_or(&project.directory);
+/// The secrets that the files of a stack hold, new and former, by its file of variables: nothing that its containers or
+/// the tool say is shown with them.
+pub(super) async fn secrets(context: Context<'_>, env_file: &Path) -> Vec<String> {
+    let root = env_file.ancestors().nth(2).unwrap_or(env_file);
     let node = &context.spec.address;
     let files = context.placed.iter().filter(|((at, path), _)| at == node && path.starts_with(root));
     let pieces = files.flat_map(|(_, file)| match &file.body {
@@ -32,16 +33,16 @@ async fn secrets(context: Context<'_>, project: &ComposeProject) -> Vec<String> 
         _ => None,
     });
     let mut secrets: Vec<String> = new.collect();
-    let is_it = |stored: &&Stored| stored.node == *node && stored.placed.contains_key(&project.env_file);
+    let is_it = |stored: &&Stored| stored.node == *node && stored.placed.contains_key(env_file);
     if let Some(stored) = context.state.resources.values().find(is_it) {
-        secrets.extend(on_the_node(context.host, stored, project).await);
+        secrets.extend(on_the_node(context.host, stored, env_file).await);
     }
     spelled(&secrets)
 }
 
-/// The secrets of a project that the state knows, as its containers and the tool may spell them.
-pub async fn known_secrets(host: &dyn Host, stored: &Stored, project: &ComposeProject) -> Vec<String> {
-    spelled(&on_the_node(host, stored, project).await)
+/// The secrets of a stack that the state knows, as its containers and the tool may spell them.
+pub async fn known_secrets(host: &dyn Host, stored: &Stored, env_file: &Path) -> Vec<String> {
+    spelled(&on_the_node(host, stored, env_file).await)
 }
 
 /// Secrets with all that they may be written as; the longest first, for one may stand in another.
@@ -56,7 +57,7 @@ fn spelled(secrets: &[String]) -> Vec<String> {
 }
 
 /// Those that stand in the project's files on the node, as far as the state knows which are secret.
-async fn on_the_node(host: &dyn Host, stored: &Stored, project: &ComposeProject) -> Vec<String> {
+async fn on_the_node(host: &dyn Host, stored: &Stored, env_file: &Path) -> Vec<String> {
     let known = attributes::decode(&stored.attributes).ok();
     let names: BTreeSet<&str> = match known.as_ref().and_then(|known| known.get("env")) {
         Some(Tree::Object(variables)) => {
@@ -73,7 +74,7 @@ async fn on_the_node(host: &dyn Host, stored: &Stored, project: &ComposeProject)
     for (path, answer) in paths.iter().zip(answers) {
         let Answer::Bytes(bytes) = answer else { continue };
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        if *path == project.env_file || *path == super::former(&project.env_file) {
+        if path == env_file || *path == super::former(env_file) {
             let values = text.lines().filter_map(|line| line.split_once('='));
             found.extend(values.filter(|(name, _)| names.contains(name)).map(|(_, value)| value.to_owned()));
         } else {
@@ -138,7 +139,7 @@ pub(super) async fn up(
     how: Up<'_>,
 ) -> Result<Facts, Diagnostic> {
     let Up { pull, wait, rolling, others, leaving } = how;
-    let secrets = secrets(context, project).await;
+    let secrets = secrets(context, &project.env_file).await;
     if pull == PullPolicy::Always {
         compose::run(context.host, context.tool, project, &Task::Pull, &secrets).await?;
     }
@@ -223,7 +224,14 @@ fn services(containers: &[Container]) -> serde_json::Value {
 
 /// Stops a project.
 pub(super) async fn stop(context: Context<'_>, project: &ComposeProject) -> Result<Facts, Diagnostic> {
-    compose::run(context.host, context.tool, project, &Task::Stop, &secrets(context, project).await).await?;
+    compose::run(
+        context.host,
+        context.tool,
+        project,
+        &Task::Stop,
+        &secrets(context, &project.env_file).await,
+    )
+    .await?;
     Ok(Facts::new())
 }
 
@@ -233,7 +241,7 @@ pub(super) async fn down(
     project: &ComposeProject,
     volumes: bool,
 ) -> Result<Facts, Diagnostic> {
-    let secrets = secrets(context, project).await;
+    let secrets = secrets(context, &project.env_file).await;
     compose::run(context.host, context.tool, project, &Task::Down { volumes }, &secrets).await?;
     nothing_left(context.host, project, &secrets).await?;
     Ok(Facts::new())
@@ -274,7 +282,8 @@ pub(super) async fn restore(
     if was_up {
         // What was up has its images.
         let up = Task::Up { orphans: true, never_pull: true };
-        compose::run(context.host, context.tool, project, &up, &secrets(context, project).await).await?;
+        compose::run(context.host, context.tool, project, &up, &secrets(context, &project.env_file).await)
+            .await?;
     }
     Ok(())
 }

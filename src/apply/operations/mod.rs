@@ -9,6 +9,7 @@ mod networks;
 mod prune;
 mod root;
 mod settling;
+mod swarm;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,7 @@ pub(super) struct Context<'a> {
 }
 
 /// Takes note of a service, and of what its containers do now.
-pub(super) type Told<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
+pub(in crate::apply) type Told<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
 
 /// What an operation makes.
 fn made_path(operation: &Operation) -> Option<&Path> {
@@ -128,6 +129,10 @@ pub(super) async fn perform(
             compose::retire(context, project, containers).await
         }
         Operation::ComposeStop { project } => compose::stop(context, project).await,
+        Operation::SwarmPrepare { stack, .. } => swarm::prepare(context, stack).await,
+        Operation::SwarmDeploy { stack, pull, wait } => swarm::deploy(context, stack, *pull, *wait).await,
+        Operation::SwarmPrune { stack } => swarm::prune(context, stack, &stack.services).await,
+        Operation::SwarmRemove { stack, volumes } => swarm::remove(context, stack, *volumes).await,
         Operation::CreateNetwork { network, replaces } => {
             networks::create(context, network, replaces.as_ref()).await
         }
@@ -159,6 +164,12 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
         }
         (Undo::RemoveMade, Operation::ComposeUp { project, .. }) => {
             compose::down(context, project, false).await.map(|_| ())
+        }
+        (Undo::RemoveMade, Operation::SwarmDeploy { stack, .. }) => {
+            swarm::remove(context, stack, false).await.map(|_| ())
+        }
+        (Undo::FormerProject, Operation::SwarmPrepare { stack, was_up }) => {
+            swarm::restore(context, stack, *was_up).await
         }
         (Undo::RemoveMade, Operation::CreateNetwork { network, replaces }) => {
             networks::undo(context, network, replaces.as_ref()).await

@@ -86,6 +86,30 @@ pub fn describe(operation: &Operation) -> String {
         Operation::DisconnectNetwork { network } => {
             format!("take the proxy's container from the network {network}")
         }
+        Operation::SwarmPrepare { stack, .. } => {
+            format!("prove that stack {} can be deployed: Docker is there and manages a swarm", stack.name)
+        }
+        Operation::SwarmDeploy { stack, pull, wait, .. } => {
+            let pull = match pull {
+                PullPolicy::Always => "all images asked for at their registries, ",
+                PullPolicy::Missing => "",
+                PullPolicy::Never => "no registry asked, ",
+            };
+            format!(
+                "deploy stack {} to the swarm: {pull}wait up to {wait}s until every update is done",
+                stack.name
+            )
+        }
+        Operation::SwarmPrune { stack, .. } => {
+            format!("remove from the swarm what stack {} has no more: services, secrets, configs", stack.name)
+        }
+        Operation::SwarmRemove { stack, volumes } => {
+            let volumes = if *volumes { " and this node's volumes" } else { "; volumes stay" };
+            format!(
+                "remove stack {} from the swarm: services, networks, secrets, configs{volumes}",
+                stack.name
+            )
+        }
         Operation::ComposeStop { project } => format!("stop project {}", project.name),
         Operation::ComposeDown { project, volumes } => {
             let volumes = if *volumes { " and volumes" } else { "; volumes stay" };

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::wanted::Wanted;
 use crate::names::{Duration, ImageReference, ServiceName, Size};
 use crate::plan::observation::Stat;
-use crate::plan::{ComposeProject, NodeSpec, PullPolicy, Subject};
+use crate::plan::{Blob, ComposeProject, NodeSpec, PullPolicy, Subject, SwarmStack};
 use crate::resource::Resource;
 use crate::state::{Stored, attributes};
 use crate::value::DecodeError;
@@ -22,6 +22,7 @@ pub(super) struct Attributes {
     pub(super) compose: Option<String>,
     pub(super) profiles: Vec<String>,
     pub(super) status: Status,
+    pub(super) engine: Engine,
     #[serde(default)]
     pub(super) images: Option<BTreeMap<ServiceName, ImageReference>>,
     pub(super) pull: PullPolicy,
@@ -47,6 +48,25 @@ pub(super) struct Tenant {
 pub(super) enum Status {
     Running,
     Stopped,
+}
+
+/// What runs a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Engine {
+    Compose,
+    Swarm,
+}
+
+impl Engine {
+    /// What runs a stack that the state knows.
+    pub(super) fn of(prior: &Stored) -> Self {
+        let known = attributes::decode(&prior.attributes).ok();
+        match known.as_ref().and_then(|known| known.get("engine")) {
+            Some(attributes::Tree::String(text)) if &**text == "swarm" => Self::Swarm,
+            _ => Self::Compose,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -135,6 +155,11 @@ impl Layout {
     pub(super) fn env_file(&self) -> PathBuf {
         self.env().join(".env")
     }
+
+    /// What a swarm is given.
+    pub(super) fn swarm_file(&self) -> PathBuf {
+        self.env().join("stack.yml")
+    }
 }
 
 /// The file of vsa's own that stands over the stack's Compose file.
@@ -187,6 +212,18 @@ impl Stack {
             profiles,
         };
         Self { layout, project }
+    }
+
+    /// As a stack of a swarm that has these services, and has to be given this before.
+    pub(super) fn in_swarm(&self, services: Vec<String>, blobs: Vec<Blob>) -> SwarmStack {
+        SwarmStack {
+            socket: self.project.socket.clone(),
+            name: self.project.name.clone(),
+            file: self.layout.swarm_file(),
+            env_file: self.layout.env_file(),
+            services,
+            blobs,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! A stack as the state knows it, for those who look at its containers and change nothing of it.
 
-use super::attributes::Stack;
+use super::attributes::{Engine, Stack};
 use crate::names::{Duration, Text as _};
-use crate::plan::{ComposeProject, NodeSpec};
+use crate::plan::{ComposeProject, NodeSpec, SwarmStack};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
 
@@ -11,6 +11,8 @@ use crate::state::attributes::{self, Tree};
 pub struct Deployed {
     /// Its Compose project.
     pub project: ComposeProject,
+    /// The same as a stack of a swarm, where one runs it.
+    pub swarm: Option<SwarmStack>,
     /// The name of its tenant.
     pub tenant: String,
     /// Where it comes from; `None` of one whose Compose file stands in its block.
@@ -26,7 +28,9 @@ const WAIT: u32 = 120;
 
 /// What the state knows of a stack on a node; `None` where that cannot be read.
 pub fn deployed(stored: &Stored, spec: &NodeSpec) -> Option<Deployed> {
-    let project = Stack::known(stored, spec)?.project;
+    let stack = Stack::known(stored, spec)?;
+    let swarm = (Engine::of(stored) == Engine::Swarm).then(|| stack.in_swarm(Vec::new(), Vec::new()));
+    let project = stack.project;
     let known = attributes::decode(&stored.attributes).ok()?;
     let Tree::Reference(tenant) = known.get("tenant")? else { return None };
     let text = |tree: Option<&Tree>| match tree {
@@ -40,6 +44,7 @@ pub fn deployed(stored: &Stored, spec: &NodeSpec) -> Option<Deployed> {
     let timeout = timeout.and_then(|text| Duration::parse(&text).ok());
     Some(Deployed {
         project,
+        swarm,
         tenant: tenant.own_name().into_owned(),
         source: text(known.get("source")),
         running: text(known.get("status")).as_deref() != Some("stopped"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::attributes::{Stack, Status};
 use super::containers::{self, Fate};
 use super::wanted::Wanted;
-use super::{models, observe, rolling};
+use super::{models, observe, rolling, swarm};
 use crate::compose::diff::{self, Diff, ServiceChange};
 use crate::compose::{FILES_LABEL, Project};
 use crate::plan::{
@@ -21,6 +21,7 @@ pub(super) fn inquiries(subject: Subject<'_>, files: &BTreeMap<PathBuf, PlacedFi
     let mut queries = models::queries(subject);
     if let (Some(wanted), Some(stack)) = (Wanted::of(subject), Stack::of(subject))
         && wanted.attributes.status == Status::Running
+        && !swarm::is_on(wanted)
         && let Some(project) = models::after(subject, &stack, files)
     {
         queries.extend(containers::queries(subject, &stack, &project, files));
@@ -43,8 +44,14 @@ pub(super) fn details(subject: Subject<'_>, files: &BTreeMap<PathBuf, PlacedFile
         (Some(_), Some(wanted), Some(after)) if wanted.attributes.status == Status::Running => {
             let known = subject.prior.is_none() || before.is_some();
             let changes = if known { diff.services.as_slice() } else { &[] };
-            running(subject, &stack, wanted, after, changes, files, &mut details);
+            if swarm::is_on(wanted) {
+                let both = swarm::Both { before: before.as_ref(), after };
+                swarm::running(subject, wanted, both, changes, files, &mut details);
+            } else {
+                running(subject, &stack, wanted, after, changes, files, &mut details);
+            }
         }
+        (Some(_), Some(wanted), _) if swarm::is_on(wanted) => swarm::still(subject, wanted, &mut details),
         (Some(_), ..) => still(subject, &stack, &mut details),
         (None, ..) => gone(&diff, &mut details),
     }
@@ -241,7 +248,7 @@ fn data(subject: Subject<'_>, stack: &Stack, diff: &Diff, details: &mut Details)
         .extend(told.into_iter().map(|(fate, names)| format!("data that {fate}: {}", names.join(", "))));
 }
 
-fn attributes(change: &ServiceChange) -> Vec<PartAttribute> {
+pub(super) fn attributes(change: &ServiceChange) -> Vec<PartAttribute> {
     let shown = |shown: &diff::Shown| match shown {
         diff::Shown::Absent => Shown::Absent,
         diff::Shown::Hidden => Shown::Hidden,
@@ -260,7 +267,7 @@ fn attributes(change: &ServiceChange) -> Vec<PartAttribute> {
 }
 
 /// Those of the files below some paths that differ from what is there, by name.
-fn changed_files(
+pub(super) fn changed_files(
     subject: Subject<'_>,
     files: &BTreeMap<PathBuf, PlacedFile>,
     mounted: &BTreeSet<String>,

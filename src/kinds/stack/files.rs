@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::attributes::{OVERRIDE, stays};
-use super::joined;
 use super::wanted::Wanted;
+use super::{joined, swarm};
 use crate::compose::{Override, Project, override_file};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::digest::sha256;
@@ -60,6 +60,14 @@ pub(super) fn placed(subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostic
     let mode = if content.as_text().is_some() { 0o644 } else { 0o640 };
     let path = compose.join(OVERRIDE);
     files.insert(path.clone(), PlacedFile { path, access: access(mode), body: PlacedBody::Text(content) });
+    if let Some(content) = swarm::document(subject, wanted, &files)? {
+        // What containers have in their environment stands in it.
+        let path = stack.layout.swarm_file();
+        files.insert(
+            path.clone(),
+            PlacedFile { path, access: access(0o640), body: PlacedBody::Text(content) },
+        );
+    }
     Ok(files.into_values().collect())
 }
 
@@ -140,6 +148,7 @@ fn overriding(
     for (name, limits) in &attributes.limits {
         let service = services.entry(name.as_str().into()).or_default();
         (service.memory, service.cpus) = (limits.memory.clone(), limits.cpus);
+        service.swarm = swarm::is_on(wanted);
     }
     for (endpoint, ports) in endpoints(subject).filter(|(_, ports)| !ports.is_empty()) {
         services

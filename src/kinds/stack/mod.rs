@@ -14,6 +14,7 @@ mod rules;
 mod schema;
 mod serving;
 mod steps;
+mod swarm;
 mod takes;
 mod wanted;
 
@@ -168,6 +169,8 @@ impl Kind for StackKind {
     fn networks(&self, subject: Subject<'_>) -> Vec<NeededNetwork> {
         let running = subject.desired.filter(|resource| resource.get("status").as_str() != Some("stopped"));
         let project = running.and_then(|_| Wanted::of(subject)?.project.as_ref());
+        // A swarm gives its networks addresses of its own.
+        let project = project.filter(|_| Wanted::of(subject).is_none_or(|wanted| !swarm::is_on(wanted)));
         project.map(|project| joined::needed(subject, project)).unwrap_or_default()
     }
 

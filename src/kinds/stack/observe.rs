@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::attributes::{Directory, Stack, Status};
 use super::wanted::Wanted;
-use super::{containers, links, rules, takes};
+use super::{containers, links, rules, swarm, takes};
 use crate::compose::Service;
 use crate::diag::Diagnostic;
 use crate::plan::docker::{Container, ContainerState, Health};
@@ -20,6 +20,8 @@ use crate::state;
 pub(super) struct Known {
     /// Compose's hash of its configuration.
     pub(super) hash: Option<String>,
+    /// The image that it runs: an id, or a swarm's name for it.
+    pub(super) image: Option<String>,
     /// How many containers it has.
     pub(super) count: usize,
     /// Whether they had done their work by then. A state of before this was recorded does not say.
@@ -47,7 +49,9 @@ pub(super) fn queries(subject: Subject<'_>) -> Vec<Query> {
         .prior
         .is_none()
         .then(|| [Query::Networks { socket: socket.clone() }, Query::Engine { socket: socket.clone() }]);
+    let in_swarm = wanted.is_some_and(swarm::is_on).then(|| swarm::queries(&socket));
     let asked = std::iter::once(Query::Containers { socket }).chain(room.into_iter().flatten());
+    let asked = asked.chain(in_swarm.into_iter().flatten());
     asked.chain(stats).chain(links).chain(images).collect()
 }
 
@@ -78,6 +82,7 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     let Some(containers) = containers(subject, &stack.project.name) else { return refreshed };
     let Some(prior) = subject.prior else {
         refreshed.findings.extend(foreign(subject, resource, stack, &containers));
+        refreshed.findings.extend(swarm::foreign(subject, resource, wanted));
         return refreshed;
     };
     let was_running = state::attributes::decode(&prior.attributes)
@@ -87,6 +92,12 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
         || was_running != Some(true)
         || attributes.status != Status::Running
     {
+        return refreshed;
+    }
+    if swarm::is_on(wanted) {
+        let (drift, findings) = swarm::drift(subject, resource, wanted);
+        refreshed.drift.extend(drift);
+        refreshed.findings.extend(findings);
         return refreshed;
     }
     refreshed.drift.extend(strangers(subject, wanted, &containers));

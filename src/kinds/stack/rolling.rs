@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::attributes::{Status, Update};
+use super::attributes::{Attributes, Engine, Status, Update};
 use super::containers::{self, Fate};
 use super::wanted::Wanted;
 use super::{files, models};
@@ -13,7 +13,8 @@ use crate::plan::{PlacedFile, RollingService, Subject};
 
 /// Whether a stack's services may be replaced so.
 pub(super) fn is_on(wanted: &Wanted) -> bool {
-    wanted.attributes.update == Update::Rolling && wanted.attributes.status == Status::Running
+    let Attributes { update, status, engine, .. } = &wanted.attributes;
+    (*update, *status, *engine) == (Update::Rolling, Status::Running, Engine::Compose)
 }
 
 /// Why a service's containers cannot stand beside each other.

@@ -1,7 +1,7 @@
 //! A tenant's Compose file is untrusted: what it may not do is found before anything is made.
 
-use super::links;
 use super::wanted::Wanted;
+use super::{links, swarm};
 use crate::compose::rules::{Allow, Purpose, UNUSED_ALLOW, check};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::Subject;
@@ -23,6 +23,8 @@ pub(super) fn findings(subject: Subject<'_>, resource: &Resource, wanted: &Wante
     let place = resource.span(&root.name(attribute));
     let in_files = |remark: Diagnostic| remark.quoting(&wanted.sources).at(place).on(subject.address);
     found.extend(wanted.said.iter().cloned().map(in_files));
+    found.extend(swarm::findings(subject, resource, wanted));
+    found.extend(swarm::lint(subject, wanted).into_iter().map(in_files));
     if let Some(project) = &wanted.project {
         let project = project.clone().with_links(links::found(subject, wanted));
         let judged = check(&project, &allowed, Purpose::Safety);

@@ -7,8 +7,18 @@ use crate::names::{
 use crate::schema::{Block, Export, Nesting, Schema, Ty, attribute, nested};
 use crate::value::Value;
 
-const STATUSES: &[(&str, &str)] =
-    &[("running", "its containers run"), ("stopped", "its containers are stopped; they and their data stay")];
+const STATUSES: &[(&str, &str)] = &[
+    ("running", "its containers run"),
+    (
+        "stopped",
+        "its containers are stopped; they and their data stay. In a swarm, its services stay without tasks",
+    ),
+];
+
+const ENGINES: &[(&str, &str)] = &[
+    ("compose", "the Compose tool, on this node"),
+    ("swarm", "the swarm that the node manages; its sites need a proxy in a container"),
+];
 
 const PULLS: &[(&str, &str)] = &[
     ("missing", "an image that is not there"),
@@ -20,7 +30,8 @@ const UPDATES: &[(&str, &str)] = &[
     ("recreate", "containers are made anew in the place of the old ones, which end first"),
     (
         "rolling",
-        "services that sites name come up beside the old containers, which go once the new ones are healthy and serve",
+        "services that sites name come up beside the old containers, which go once the new ones are healthy and serve; in a \
+         swarm, new tasks start before old ones end, where the file does not say",
     ),
 ];
 
@@ -86,6 +97,13 @@ pub(super) fn schema() -> Schema {
                 attribute("profiles", Ty::List(Box::new(Ty::Text(&ServiceName::TYPE))), "Profiles that are on.")
                     .default(Value::tuple([])),
                 attribute("status", Ty::Enum(STATUSES), "Whether its containers run.").default(text("running")),
+                attribute(
+                    "engine",
+                    Ty::Enum(ENGINES),
+                    "What runs it: the same Compose file goes to the one or the other. A stack that is there has to go \
+                     first; its data stays.",
+                )
+                .default(text("compose")),
                 attribute(
                     "images",
                     Ty::Map(&ServiceName::TYPE, Box::new(Ty::Text(&ImageReference::TYPE))),

@@ -1,10 +1,10 @@
 //! How a stack runs the services that sites name.
 
-use super::rolling;
 use super::wanted::Wanted;
+use super::{rolling, swarm};
 use crate::compose::Service;
 use crate::diag::Diagnostic;
-use crate::plan::{Serving, Subject};
+use crate::plan::{ProxyMode, Serving, Subject};
 
 /// The most containers of one service: each has a port of its own.
 const MOST: u32 = 100;
@@ -15,6 +15,9 @@ pub(super) fn serving(subject: Subject<'_>, name: &str) -> Result<Serving, Diagn
     // Where its files cannot be read, that is said already.
     let Some(wanted) = Wanted::of(subject) else { return Ok(once) };
     let Some(project) = &wanted.project else { return Ok(once) };
+    if swarm::is_on(wanted) && subject.node.spec.mode != ProxyMode::Container {
+        return Err(swarm::unreachable(subject, name));
+    }
     let error = |what: &str| Err(Diagnostic::error(format!("`{}` {what} `{name}`", subject.address)));
     let service = match project.services.get(name) {
         Some(service) if service.active => service,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::attributes::{Directory, Stack, Status as Run};
+use super::attributes::{Directory, Engine, Stack, Status as Run};
 use super::containers::Fate;
 use super::wanted::Wanted;
-use super::{files, observe, rolling};
+use super::{files, observe, rolling, swarm};
 use crate::compose::Project;
 use crate::plan::action::Access;
 use crate::plan::{Operation, Phase, Step, Subject, Undo};
@@ -33,6 +33,11 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
         .filter(|directory| is_due(subject, directory))
         .map(|directory| make(subject, directory))
         .collect();
+    if swarm::is_on(wanted) {
+        let files = files.into_iter().map(|file| (file.path.clone(), file)).collect();
+        steps.extend(swarm::steps(subject, wanted, &files));
+        return steps;
+    }
     let project = stack.project.clone();
     let was_up = !observe::known(subject).is_empty();
     let leaving = leaving(subject, wanted);
@@ -135,8 +140,13 @@ fn removal(subject: Subject<'_>, stack: &Stack) -> Vec<Step> {
     let step = |operation, undo| Step { phase: Phase::CleanUp, operation, undo };
     let irreversible = |reason: &str| Undo::Irreversible { reason: reason.to_owned() };
     let volumes = subject.destroy_data;
+    let in_swarm = subject.prior.is_some_and(|prior| Engine::of(prior) == Engine::Swarm);
     let mut steps = vec![step(
-        Operation::ComposeDown { project: stack.project.clone(), volumes },
+        if in_swarm {
+            Operation::SwarmRemove { stack: stack.in_swarm(Vec::new(), Vec::new()), volumes }
+        } else {
+            Operation::ComposeDown { project: stack.project.clone(), volumes }
+        },
         if volumes { irreversible("the volumes' data is gone") } else { Undo::Nothing },
     )];
     if subject.destroy_data {

@@ -1,6 +1,7 @@
 //! What a stack's containers take of their node, by their Compose files: names and published ports.
 
 use super::attributes::Status;
+use super::swarm;
 use super::wanted::Wanted;
 use crate::compose::{Port, Service};
 use crate::diag::{Diagnostic, Quote, Span};
@@ -22,7 +23,9 @@ pub(super) fn takes(subject: Subject<'_>) -> Vec<Taken> {
         }
     };
     let runs = wanted.attributes.status == Status::Running;
-    let things = project.active().flat_map(|service| name(service).into_iter().chain(ports(service, runs)));
+    // A swarm gives its tasks names of their own.
+    let named = |service| name(service).filter(|_| !swarm::is_on(wanted));
+    let things = project.active().flat_map(|service| named(service).into_iter().chain(ports(service, runs)));
     things.map(taken).collect()
 }
 
@@ -82,7 +85,8 @@ pub(super) fn foreign(subject: Subject<'_>, resource: &Resource, wanted: &Wanted
     let is_ours = |container: &&Container| {
         let directory = container.compose.as_ref().and_then(|labels| labels.working_dir.as_ref());
         let in_place = directory.is_some_and(|directory| directory.starts_with(&subject.node.spec.srv_root));
-        in_place || container.belongs_to(&wanted.stack.project.name)
+        let name = &wanted.stack.project.name;
+        in_place || container.belongs_to(name) || container.is_task_of(name)
     };
     let others: Vec<&Container> = all.iter().filter(|container| !is_ours(container)).collect();
     let error = |taken: Taken| {

@@ -14,8 +14,8 @@ pub struct Container {
     pub name: String,
     /// What Compose says of it, where Compose made it.
     pub compose: Option<ComposeLabels>,
-    /// The swarm stack it belongs to (`com.docker.stack.namespace`).
-    pub stack: Option<String>,
+    /// What a swarm says of it, where it is a task of a stack's service.
+    pub swarm: Option<SwarmLabels>,
     /// The labels of vsa's own, by their whole name.
     pub labels: BTreeMap<String, String>,
     /// The image as it was asked for; the id where that name has gone to another image.
@@ -51,9 +51,21 @@ impl Container {
         self.compose.as_ref().is_some_and(|labels| labels.project == project && !labels.oneoff)
     }
 
-    /// The service of its Compose project that it runs.
+    /// Whether it is one of the containers that run a swarm's stack.
+    pub fn is_task_of(&self, stack: &str) -> bool {
+        self.swarm.as_ref().is_some_and(|labels| labels.stack == stack)
+    }
+
+    /// The service of its Compose project, or of its stack of a swarm, that it runs.
     pub fn service(&self) -> Option<&str> {
-        self.compose.as_ref().map(|labels| labels.service.as_str())
+        let of_compose = self.compose.as_ref().map(|labels| &labels.service);
+        of_compose.or(self.swarm.as_ref().map(|labels| &labels.service)).map(String::as_str)
+    }
+
+    /// Which of its service's replicas it is, from 1 on; 0 where nobody counts.
+    pub fn number(&self) -> u32 {
+        let of_compose = self.compose.as_ref().map(|labels| labels.number);
+        of_compose.or(self.swarm.as_ref().and_then(|labels| labels.slot)).unwrap_or_default()
     }
 
     /// Whether a path of the host stands under the same path in there.
@@ -92,6 +104,17 @@ pub struct ComposeLabels {
     pub oneoff: bool,
     /// `com.docker.compose.project.working_dir`: where whoever started the project did so.
     pub working_dir: Option<PathBuf>,
+}
+
+/// What a swarm writes on each container of a stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwarmLabels {
+    /// `com.docker.stack.namespace`.
+    pub stack: String,
+    /// The service, as the stack's files call it.
+    pub service: String,
+    /// The replica's number; `None` of a service that runs once on each node.
+    pub slot: Option<u32>,
 }
 
 /// What a container does.

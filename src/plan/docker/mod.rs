@@ -12,12 +12,12 @@ mod swarm;
 use std::path::{Path, PathBuf};
 
 pub use container::{
-    Attachment, ComposeLabels, Container, ContainerState, Health, Mount, Protocol, PublishedPort,
+    Attachment, ComposeLabels, Container, ContainerState, Health, Mount, Protocol, PublishedPort, SwarmLabels,
 };
 pub use engine::{AddressPool, Engine, SwarmMembership};
 pub use image::{Image, same_reference};
 pub use network::{Network, attached, free_subnets};
-pub use swarm::{Service, Task, UpdateState};
+pub use swarm::{Service, Task, UpdateState, service_name};
 
 /// Where Docker listens unless somebody has moved it.
 pub const SOCKET: &str = "/var/run/docker.sock";

@@ -1,5 +1,14 @@
 //! Services of a swarm and their tasks.
 
+use std::collections::BTreeMap;
+
+use super::same_reference;
+
+/// The name that a stack's files give to a service, of the one that the swarm knows it by: `<stack>_<service>`.
+pub fn service_name<'a>(stack: &str, name: &'a str) -> &'a str {
+    name.strip_prefix(stack).and_then(|rest| rest.strip_prefix('_')).unwrap_or(name)
+}
+
 /// A service of a swarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -9,8 +18,14 @@ pub struct Service {
     pub name: String,
     /// The stack that it belongs to (`com.docker.stack.namespace`).
     pub stack: Option<String>,
+    /// Its labels of vsa's own, by their whole name.
+    pub labels: BTreeMap<String, String>,
     /// Its image, with the digest that the swarm has pinned.
     pub image: String,
+    /// The image that its stack's file asked for (`com.docker.stack.image`).
+    pub asked_for: Option<String>,
+    /// A digest of what its tasks run: program, names of variables, secrets and configs, ports. Nothing secret is in it.
+    pub digest: String,
     /// How many tasks there should be.
     pub wanted: u64,
     /// How many run.
@@ -21,6 +36,36 @@ pub struct Service {
     pub message: Option<String>,
     /// Its tasks, newest first.
     pub tasks: Vec<Task>,
+}
+
+impl Service {
+    /// The name that its stack's files give it.
+    pub fn short_name(&self) -> &str {
+        self.stack.as_ref().map_or(&self.name, |stack| service_name(stack, &self.name))
+    }
+
+    /// Whether it runs this image.
+    pub fn runs(&self, image: &str) -> bool {
+        let bare = self.image.split_once('@').map_or(self.image.as_str(), |(bare, _)| bare);
+        same_reference(bare, image) || same_reference(&self.image, image)
+    }
+
+    /// Its newest task that went wrong.
+    pub fn failed(&self) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.has_failed())
+    }
+}
+
+impl Task {
+    /// Whether it does nothing any more.
+    pub fn has_ended(&self) -> bool {
+        self.has_failed() || matches!(self.state.as_str(), "complete" | "shutdown" | "remove")
+    }
+
+    /// Whether it went wrong.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state.as_str(), "failed" | "rejected" | "orphaned")
+    }
 }
 
 /// One run of one replica.
@@ -34,6 +79,8 @@ pub struct Task {
     pub node: Option<String>,
     /// Its image.
     pub image: String,
+    /// Whether it runs what its service says now.
+    pub current: bool,
     /// What it does: `running`, `failed`, `preparing`, ….
     pub state: String,
     /// What the swarm wants it to do.
@@ -42,6 +89,8 @@ pub struct Task {
     pub error: Option<String>,
     /// Its container's id, once there is one.
     pub container: Option<String>,
+    /// What that ended with.
+    pub exit_code: Option<i64>,
 }
 
 /// Where an update of a service is.

@@ -68,7 +68,7 @@ impl Logs {
         let host: &Arc<dyn Host> = &invocation.host;
         let width = found.iter().map(|container| title(container).chars().count()).max().unwrap_or(0);
         invocation.block_on(async {
-            let secrets = compose::known_secrets(&**host, known.stored, project).await;
+            let secrets = compose::known_secrets(&**host, known.stored, &project.env_file).await;
             let mut logs = Vec::new();
             for container in &found {
                 let operation = DockerOperation::Follow {
@@ -92,10 +92,11 @@ impl Logs {
 
 /// What stands before a container's lines: `web-1`.
 fn title(container: &Container) -> String {
-    container
-        .compose
-        .as_ref()
-        .map_or_else(|| container.name.clone(), |labels| format!("{}-{}", labels.service, labels.number))
+    match (container.service(), container.number()) {
+        (None, _) => container.name.clone(),
+        (Some(service), 0) => service.to_owned(),
+        (Some(service), number) => format!("{service}-{number}"),
+    }
 }
 
 /// How lines are shown.

@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
 use crate::kinds::stack::{Deployed, deployed};
-use crate::plan::docker::Container;
+use crate::plan::docker::{Container, ContainerState};
 use crate::plan::{Answer, Query};
 use crate::state::{State, Stored};
 
@@ -34,7 +34,7 @@ enum Subcommands {
     Down(status::Switch),
     /// List the stacks in the state, with what their containers do
     List(list::List),
-    /// List the containers of stacks
+    /// List the containers of stacks, of those in a swarm the ones on their node
     Ps(ps::Ps),
     /// Show what the containers of a stack wrote to their logs, without its secrets
     Logs(logs::Logs),
@@ -144,10 +144,14 @@ fn containers(invocation: &Invocation, known: &[Known<'_>]) -> Result<Vec<Vec<Co
             .into());
     }
     let of = |known: &Known<'_>| {
-        let project = &known.deployed.project;
+        let Deployed { project, swarm, .. } = &known.deployed;
         let here = all.get(&project.socket).into_iter().flatten();
-        let mut here: Vec<Container> =
-            here.filter(|found| found.belongs_to(&project.name)).cloned().collect();
+        let is_ours = |found: &&Container| match swarm {
+            // What a swarm has replaced stays for a while, to be looked at.
+            Some(stack) => found.is_task_of(&stack.name) && found.state != ContainerState::Exited,
+            None => found.belongs_to(&project.name),
+        };
+        let mut here: Vec<Container> = here.filter(is_ours).cloned().collect();
         here.sort_by(|a, b| order(a).cmp(&order(b)));
         here
     };
@@ -156,8 +160,7 @@ fn containers(invocation: &Invocation, known: &[Known<'_>]) -> Result<Vec<Vec<Co
 
 /// Services in the order of their names, replicas in that of their numbers.
 fn order(container: &Container) -> (&str, u32, &str) {
-    let labels = container.compose.as_ref();
-    (container.service().unwrap_or_default(), labels.map_or(0, |labels| labels.number), &container.name)
+    (container.service().unwrap_or_default(), container.number(), &container.name)
 }
 
 /// Those containers that run one of these services; all where none is named.

@@ -6,7 +6,7 @@ use super::{containers, every, one};
 use crate::cli::{Exit, Failure, Invocation, render};
 use crate::plan::docker::{Container, PublishedPort};
 
-/// List the containers of stacks
+/// List the containers of stacks, of those in a swarm the ones on their node
 #[derive(Debug, Args)]
 pub(super) struct Ps {
     /// Only those of this stack

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{containers, of_services, one};
-use crate::apply::compose;
+use crate::apply::{compose, swarm};
 use crate::audit::{Entry, Event};
 use crate::cli::arguments::LockFlags;
 use crate::cli::{Exit, Failure, Invocation};
@@ -48,8 +48,12 @@ impl Restart {
         let project = &deployed.project;
         let restarted = invocation.block_on(async {
             let host = &*invocation.host;
-            let secrets = compose::known_secrets(host, known.stored, project).await;
-            compose::restart(host, project, &self.services, deployed.wait, &secrets).await
+            let secrets = compose::known_secrets(host, known.stored, &project.env_file).await;
+            if let Some(stack) = &deployed.swarm {
+                let services: Vec<String> = services.iter().map(|name| (*name).to_owned()).collect();
+                return swarm::restart(host, stack, &services, deployed.wait, &secrets).await;
+            }
+            compose::restart(host, project, &self.services, deployed.wait, &secrets).await.map(|_| ())
         });
         let done = if restarted.is_ok() { Event::ActionDone } else { Event::ActionFailed };
         invocation.record_done(vec![entry(done)]);

@@ -140,8 +140,13 @@ pub(super) async fn exec(
     Ok(DockerAnswer::Output(Output { status, stdout, stderr }))
 }
 
-pub(super) async fn remove_volumes(docker: &Docker, project: &str) -> Result<DockerAnswer, Failure> {
-    let label = format!("com.docker.compose.project={project}");
+/// Removes the volumes whose label has this value.
+pub(super) async fn remove_volumes(
+    docker: &Docker,
+    label: &str,
+    value: &str,
+) -> Result<DockerAnswer, Failure> {
+    let label = format!("{label}={value}");
     let options = ListVolumesOptions { filters: Some(HashMap::from([("label".to_owned(), vec![label])])) };
     let found = within(PATIENCE, docker.list_volumes(Some(options))).await?;
     let mut removed = Vec::new();

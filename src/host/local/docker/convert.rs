@@ -5,9 +5,11 @@ use std::net::IpAddr;
 
 use bollard::models;
 
+use crate::digest::sha256;
 use crate::plan::docker::{
     AddressPool, Attachment, ComposeLabels, Container, ContainerState, Engine, Health, Image, LABEL_PREFIX,
-    Mount, Network, Protocol, PublishedPort, Service, SwarmMembership, Task, UpdateState,
+    Mount, Network, Protocol, PublishedPort, Service, SwarmLabels, SwarmMembership, Task, UpdateState,
+    service_name,
 };
 
 type Labels = HashMap<String, String>;
@@ -44,7 +46,7 @@ pub(super) fn container(summary: models::ContainerSummary) -> Container {
             .unwrap_or_default()
             .to_owned(),
         compose: compose(&labels),
-        stack: labels.get(STACK).cloned(),
+        swarm: swarm(&labels),
         labels: own(&labels),
         image: summary.image.unwrap_or_default(),
         image_id: summary.image_id.unwrap_or_default(),
@@ -72,6 +74,15 @@ pub(super) fn compose(labels: &Labels) -> Option<ComposeLabels> {
         oneoff: label("oneoff").is_some_and(|value| value.eq_ignore_ascii_case("true")),
         working_dir: label("project.working_dir").map(Into::into),
     })
+}
+
+/// What a swarm writes on a task's container; its name is `<service>.<slot>.<id>`.
+pub(super) fn swarm(labels: &Labels) -> Option<SwarmLabels> {
+    let stack = labels.get(STACK)?.clone();
+    let name = labels.get("com.docker.swarm.service.name")?;
+    let task = labels.get("com.docker.swarm.task.name").and_then(|task| task.strip_prefix(name));
+    let slot = task.and_then(|rest| rest.split('.').nth(1)?.parse().ok());
+    Some(SwarmLabels { service: service_name(&stack, name).to_owned(), slot, stack })
 }
 
 pub(super) fn own(labels: &Labels) -> BTreeMap<String, String> {
@@ -217,19 +228,51 @@ pub(super) fn services(services: Vec<models::Service>, tasks: Vec<models::Task>)
 fn service(service: models::Service, tasks: Vec<models::Task>) -> Service {
     let spec = service.spec.unwrap_or_default();
     let counts = service.service_status.unwrap_or_default();
-    let image = spec.task_template.as_ref().and_then(|task| task.container_spec.as_ref()?.image.clone());
+    let digest = digest(&spec);
+    // What runs tasks is said of a service alone.
+    let template = models::TaskSpec { runtime: None, ..spec.task_template.unwrap_or_default() };
+    let image = template.container_spec.as_ref().and_then(|container| container.image.clone());
     let update = service.update_status;
+    let labels = spec.labels.unwrap_or_default();
     Service {
         id: service.id.unwrap_or_default(),
         name: spec.name.unwrap_or_default(),
-        stack: spec.labels.and_then(|mut labels| labels.remove(STACK)),
+        stack: labels.get(STACK).cloned(),
+        labels: own(&labels),
         image: image.unwrap_or_default(),
+        asked_for: labels.get("com.docker.stack.image").cloned(),
+        digest,
         wanted: counts.desired_tasks.unwrap_or_default(),
         running: counts.running_tasks.unwrap_or_default(),
         update: update.as_ref().and_then(|update| update.state).and_then(update_state),
         message: update.and_then(|update| update.message).filter(|message| !message.is_empty()),
-        tasks: tasks.into_iter().map(task).collect(),
+        tasks: tasks.into_iter().map(|found| task(found, &template)).collect(),
     }
+}
+
+/// A digest of what the tasks of a service run, without any value that may be secret.
+fn digest(spec: &models::ServiceSpec) -> String {
+    let container = spec.task_template.as_ref().and_then(|template| template.container_spec.clone());
+    let container = container.unwrap_or_default();
+    let mut names: Vec<String> = Vec::new();
+    let variables = container.env.iter().flatten().map(|text| text.split('=').next().unwrap_or_default());
+    names.extend(variables.map(|name| format!("variable {name}")));
+    let secrets = container.secrets.iter().flatten().filter_map(|secret| secret.secret_name.as_ref());
+    names.extend(secrets.map(|name| format!("secret {name}")));
+    let configs = container.configs.iter().flatten().filter_map(|config| config.config_name.as_ref());
+    names.extend(configs.map(|name| format!("config {name}")));
+    let ports = spec.endpoint_spec.as_ref().and_then(|endpoint| endpoint.ports.as_ref());
+    names.extend(ports.into_iter().flatten().map(|port| {
+        format!(
+            "port {:?} {:?}",
+            port.published_port.unwrap_or_default(),
+            port.target_port.unwrap_or_default()
+        )
+    }));
+    names.sort();
+    let image = container.image.unwrap_or_default();
+    let told = format!("{image}\n{:?}\n{:?}\n{}", container.command, container.args, names.join("\n"));
+    sha256(told.as_bytes())
 }
 
 fn update_state(word: models::ServiceUpdateStatusStateEnum) -> Option<UpdateState> {
@@ -245,20 +288,25 @@ fn update_state(word: models::ServiceUpdateStatusStateEnum) -> Option<UpdateStat
     }
 }
 
-fn task(task: models::Task) -> Task {
+fn task(task: models::Task, template: &models::TaskSpec) -> Task {
     let status = task.status.unwrap_or_default();
-    let image = task.spec.and_then(|spec| spec.container_spec?.image);
+    let spec = models::TaskSpec { runtime: None, ..task.spec.unwrap_or_default() };
+    let current = spec == *template;
+    let image = spec.container_spec.and_then(|container| container.image);
     let word = |state: Option<models::TaskState>| state.map(|state| state.to_string()).unwrap_or_default();
+    let container = status.container_status.unwrap_or_default();
     Task {
         id: task.id.unwrap_or_default(),
         // A service that runs once on each node numbers its tasks 0.
         slot: task.slot.filter(|slot| *slot > 0),
         node: task.node_id.filter(|node| !node.is_empty()),
         image: image.unwrap_or_default(),
+        current,
         state: word(status.state),
         wanted: word(task.desired_state),
         error: status.err.filter(|error| !error.is_empty()),
-        container: status.container_status.and_then(|status| status.container_id).filter(|id| !id.is_empty()),
+        container: container.container_id.filter(|id| !id.is_empty()),
+        exit_code: container.exit_code,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bollard::models;
 
-use super::convert::{STACK, attachment, compose, mount, own, state, word_of_health};
+use super::convert::{attachment, compose, mount, own, state, swarm, word_of_health};
 use crate::plan::docker::{Container, ContainerState, Protocol, PublishedPort};
 
 pub(super) fn container(found: models::ContainerInspectResponse) -> Container {
@@ -40,7 +40,7 @@ pub(super) fn container(found: models::ContainerInspectResponse) -> Container {
         id: found.id.unwrap_or_default(),
         name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
         compose: compose(&labels),
-        stack: labels.get(STACK).cloned(),
+        swarm: swarm(&labels),
         labels: own(&labels),
         image: config.image.unwrap_or_default(),
         image_id: found.image.unwrap_or_default(),

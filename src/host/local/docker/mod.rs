@@ -15,6 +15,7 @@ mod networks;
 mod observe;
 mod operate;
 mod ready;
+mod stacks;
 mod tools;
 
 use std::path::Path;

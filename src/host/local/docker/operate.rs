@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::failure::Failure;
-use super::{connect, containers, images, logs, networks, ready};
+use super::{connect, containers, convert, images, logs, networks, ready, stacks};
 use crate::host::{DockerAnswer, DockerOperation, HostError, pause};
+use crate::plan::BlobKind;
 
 /// Does an operation.
 pub(in crate::host::local) async fn operate(
@@ -56,7 +57,17 @@ pub(in crate::host::local) async fn operate(
         DockerOperation::AwaitReady { container, patience, settle } => {
             ready::wait(&docker, &container, patience, settle).await
         }
-        DockerOperation::RemoveVolumes { project } => containers::remove_volumes(&docker, &project).await,
+        DockerOperation::RemoveVolumes { project } => {
+            containers::remove_volumes(&docker, "com.docker.compose.project", &project).await
+        }
+        DockerOperation::RemoveStackVolumes { stack } => {
+            containers::remove_volumes(&docker, convert::STACK, &stack).await
+        }
+        DockerOperation::KeepBlob { kind, stack, name, content } => {
+            stacks::keep(&docker, kind, &stack, name, &content).await
+        }
+        DockerOperation::PruneStack { stack, services } => stacks::prune(&docker, &stack, &services).await,
+        DockerOperation::RemoveStack { stack, patience } => stacks::remove(&docker, &stack, patience).await,
         DockerOperation::Inspect { container } => containers::inspect(&docker, &container)
             .await
             .map(|found| DockerAnswer::Container(found.map(Box::new))),
@@ -86,6 +97,15 @@ fn words(operation: &DockerOperation) -> (&'static str, String) {
         DockerOperation::Pull { reference, .. } => ("pull the image", reference),
         DockerOperation::AwaitReady { container, .. } => ("wait for the container", container),
         DockerOperation::RemoveVolumes { project } => ("remove the volumes of the project", project),
+        DockerOperation::RemoveStackVolumes { stack } => ("remove the volumes of the stack", stack),
+        DockerOperation::KeepBlob { kind: BlobKind::Secret, stack, .. } => {
+            ("give the swarm a secret of the stack", stack)
+        }
+        DockerOperation::KeepBlob { kind: BlobKind::Config, stack, .. } => {
+            ("give the swarm a config of the stack", stack)
+        }
+        DockerOperation::PruneStack { stack, .. } => ("remove what is left over of the stack", stack),
+        DockerOperation::RemoveStack { stack, .. } => ("remove the stack", stack),
         DockerOperation::Inspect { container } => ("inspect the container", container),
     };
     (what, on.clone())

@@ -1,7 +1,8 @@
-//! What `docker stack deploy` makes of a project: keys that it ignores, keys that it refuses, and what to write instead
+//! What `docker stack deploy` does not take of a project: keys that it ignores, keys that it refuses, and what to write instead
 //! (Docker manual, "Compose file version 3 reference"; the property lists of Docker's command line).
 
-use super::{MountKind, Project, Service};
+use super::services::is_taken;
+use crate::compose::{MountKind, Project, Service};
 use crate::diag::{Diagnostic, Diagnostics};
 
 /// Keys that are left out without an error, and what takes their place.
@@ -53,6 +54,9 @@ const REFUSED: [(&str, &str); 22] = [
     ("volumes_from", "name the volume in both services"),
 ];
 
+/// The longest name of a service in a swarm: it is one label of a name in DNS.
+const LONGEST: usize = 63;
+
 /// What a swarm ignores (warnings) and refuses (errors), in the services that run.
 pub fn lint(project: &Project) -> Diagnostics {
     let mut said = Diagnostics::new();
@@ -68,10 +72,64 @@ pub fn lint(project: &Project) -> Diagnostics {
                 said.push(told.code(code).at(entry.key).also(service.key, "of this service").help(*instead));
             }
         }
+        let name = format!("{}_{}", project.started_as, service.name);
+        if name.len() > LONGEST || service.name.contains('.') {
+            said.push(
+                Diagnostic::error(format!("a swarm takes no service of the name `{name}`"))
+                    .code("swarm_refused")
+                    .at(service.key)
+                    .help(format!(
+                        "letters, digits, `-` and `_`, at most {LONGEST} with the stack's name before it"
+                    )),
+            );
+        }
+        let named = |key: &str| IGNORED.iter().chain(&REFUSED).any(|(name, _)| *name == key);
+        // Of these is told elsewhere, or vsa does it in the swarm's place.
+        let apart = ["build", "depends_on", "env_file", "extends", "profiles"];
+        for (key, entry) in service.node.map().into_iter().flatten() {
+            if !named(key) && !apart.contains(&&**key) && !key.starts_with("x-") && !is_taken(key) {
+                let summary = format!("a swarm ignores `{}`", crate::diag::visible(key));
+                let told = Diagnostic::warning(summary).code("swarm_ignored").at(entry.key);
+                said.push(told.also(service.key, "of this service").help("remove it"));
+            }
+        }
         others(project, service, &mut said);
     }
+    shared(project, &mut said);
     said.sort();
-    super::interpolate::hushed(said, &project.hidden)
+    crate::compose::interpolate::hushed(said, &project.hidden)
+}
+
+/// What is wrong with what services share.
+fn shared(project: &Project, said: &mut Diagnostics) {
+    for (name, network) in &project.networks {
+        let driver = network.node.text_of("driver").filter(|driver| !matches!(&*driver.text, "" | "overlay"));
+        if let Some(driver) = driver.filter(|_| !network.is_external()) {
+            let name = crate::diag::visible(name);
+            said.push(
+                Diagnostic::error(format!(
+                    "services of a swarm cannot share `{name}`: it is no overlay network"
+                ))
+                .code("swarm_refused")
+                .at(driver.span)
+                .help("remove `driver`: a swarm makes overlay networks"),
+            );
+        }
+    }
+    for (what, known) in [("secret", &project.secrets), ("config", &project.configs)] {
+        for (name, resource) in known.iter().filter(|(_, resource)| !resource.is_external()) {
+            let given = ["file", "environment"].into_iter().any(|key| resource.node.text_of(key).is_some());
+            if !given {
+                let name = crate::diag::visible(name);
+                said.push(
+                    Diagnostic::error(format!("the {what} `{name}` has no content that a swarm can be given"))
+                        .code("swarm_refused")
+                        .at(resource.key)
+                        .help(format!("name a `file` of the stack's, or a variable of the stack's with `environment`, for the {what}")),
+                );
+            }
+        }
+    }
 }
 
 /// What takes more than the key to know.

@@ -1,0 +1,170 @@
+//! Stacks of a swarm: their secrets and configs, and their end.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use bollard::Docker;
+use bollard::models::{ConfigSpec, SecretSpec};
+use bollard::query_parameters::{
+    ListConfigsOptions, ListContainersOptions, ListNetworksOptions, ListSecretsOptions, ListServicesOptions,
+};
+
+use super::convert::STACK;
+use super::failure::Failure;
+use super::networks::gone;
+use super::{PATIENCE, within};
+use crate::host::{Contents, DockerAnswer};
+use crate::plan::BlobKind;
+
+/// How often is looked whether what goes has gone.
+const EVERY: Duration = Duration::from_millis(200);
+
+type Filters = HashMap<String, Vec<String>>;
+
+fn of_stack(stack: &str) -> Filters {
+    HashMap::from([("label".to_owned(), vec![format!("{STACK}={stack}")])])
+}
+
+fn named(name: &str) -> Filters {
+    HashMap::from([("name".to_owned(), vec![name.to_owned()])])
+}
+
+/// Gives a swarm a secret or a config. What is there under that name has the same content: it stands in the name.
+pub(super) async fn keep(
+    docker: &Docker,
+    kind: BlobKind,
+    stack: &str,
+    name: String,
+    content: &Contents,
+) -> Result<DockerAnswer, Failure> {
+    let filters = Some(named(&name));
+    // The engine's filter finds names that begin so too.
+    let known: Vec<_> = match kind {
+        BlobKind::Secret => {
+            let found = within(PATIENCE, docker.list_secrets(Some(ListSecretsOptions { filters }))).await?;
+            found.into_iter().filter_map(|found| found.spec?.name).collect()
+        }
+        BlobKind::Config => {
+            let found = within(PATIENCE, docker.list_configs(Some(ListConfigsOptions { filters }))).await?;
+            found.into_iter().filter_map(|found| found.spec?.name).collect()
+        }
+    };
+    if known.contains(&name) {
+        return Ok(DockerAnswer::Done { changed: false });
+    }
+    let data = Some(base64::engine::general_purpose::STANDARD.encode(&**content));
+    let labels = Some(HashMap::from([(STACK.to_owned(), stack.to_owned())]));
+    let name = Some(name);
+    match kind {
+        BlobKind::Secret => {
+            let spec = SecretSpec { name, labels, data, ..Default::default() };
+            within(PATIENCE, docker.create_secret(spec)).await?;
+        }
+        BlobKind::Config => {
+            let spec = ConfigSpec { name, labels, data, ..Default::default() };
+            within(PATIENCE, docker.create_config(spec)).await?;
+        }
+    }
+    Ok(DockerAnswer::Done { changed: true })
+}
+
+/// Removes the services of a stack but those of these names, and the secrets and configs that none of them has.
+pub(super) async fn prune(
+    docker: &Docker,
+    stack: &str,
+    services: &BTreeSet<String>,
+) -> Result<DockerAnswer, Failure> {
+    let options = ListServicesOptions { filters: Some(of_stack(stack)), ..Default::default() };
+    let mut used = BTreeSet::new();
+    let mut changed = false;
+    for service in within(PATIENCE, docker.list_services(Some(options))).await? {
+        let spec = service.spec.unwrap_or_default();
+        let name = spec.name.unwrap_or_default();
+        if services.contains(&name) {
+            let container =
+                spec.task_template.and_then(|template| template.container_spec).unwrap_or_default();
+            used.extend(container.secrets.into_iter().flatten().filter_map(|secret| secret.secret_id));
+            used.extend(container.configs.into_iter().flatten().filter_map(|config| config.config_id));
+        } else {
+            changed |= is_done(&gone(within(PATIENCE, docker.delete_service(&name)).await, |_| false)?);
+        }
+    }
+    changed |= blobs(docker, stack, &used).await?;
+    Ok(DockerAnswer::Done { changed })
+}
+
+/// Removes the secrets and configs of a stack but those of these ids.
+async fn blobs(docker: &Docker, stack: &str, used: &BTreeSet<String>) -> Result<bool, Failure> {
+    let mut changed = false;
+    let filters = Some(of_stack(stack));
+    let options = ListSecretsOptions { filters: filters.clone() };
+    let secrets = within(PATIENCE, docker.list_secrets(Some(options))).await?;
+    for id in secrets.into_iter().filter_map(|secret| secret.id).filter(|id| !used.contains(id)) {
+        changed |= is_done(&gone(within(PATIENCE, docker.delete_secret(&id)).await, |_| false)?);
+    }
+    let configs = within(PATIENCE, docker.list_configs(Some(ListConfigsOptions { filters }))).await?;
+    for id in configs.into_iter().filter_map(|config| config.id).filter(|id| !used.contains(id)) {
+        changed |= is_done(&gone(within(PATIENCE, docker.delete_config(&id)).await, |_| false)?);
+    }
+    Ok(changed)
+}
+
+/// Removes a stack, and waits until its containers on this node and its networks have gone. Of a node that manages no
+/// swarm there is nothing to remove.
+pub(super) async fn remove(
+    docker: &Docker,
+    stack: &str,
+    patience: Duration,
+) -> Result<DockerAnswer, Failure> {
+    let begun = Instant::now();
+    let options = ListServicesOptions { filters: Some(of_stack(stack)), ..Default::default() };
+    let services = match within(PATIENCE, docker.list_services(Some(options))).await {
+        Err(Failure::Status(503, _)) => return Ok(DockerAnswer::Done { changed: false }),
+        listed => listed?,
+    };
+    let mut changed = false;
+    for id in services.into_iter().filter_map(|service| service.id) {
+        changed |= is_done(&gone(within(PATIENCE, docker.delete_service(&id)).await, |_| false)?);
+    }
+    loop {
+        let left = containers(docker, stack).await?;
+        if left.is_empty() {
+            break;
+        }
+        if begun.elapsed() >= patience {
+            let named = left.join(", ");
+            return Err(Failure::Other(format!("after {} s these still run: {named}", patience.as_secs())));
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+    changed |= blobs(docker, stack, &BTreeSet::new()).await?;
+    loop {
+        let options = ListNetworksOptions { filters: Some(of_stack(stack)) };
+        let networks = within(PATIENCE, docker.list_networks(Some(options))).await?;
+        if networks.is_empty() {
+            return Ok(DockerAnswer::Done { changed });
+        }
+        for id in networks.into_iter().filter_map(|network| network.id) {
+            match gone(within(PATIENCE, docker.remove_network(&id)).await, |_| false) {
+                Ok(done) => changed |= is_done(&done),
+                // Tasks that have ended leave it a little later.
+                Err(Failure::Status(..)) if begun.elapsed() < patience => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// The names of a stack's containers on this node, those that have ended too: a volume is not let go before they are
+/// removed.
+async fn containers(docker: &Docker, stack: &str) -> Result<Vec<String>, Failure> {
+    let options = ListContainersOptions { all: true, filters: Some(of_stack(stack)), ..Default::default() };
+    let found = within(PATIENCE, docker.list_containers(Some(options))).await?;
+    Ok(found.into_iter().filter_map(|found| found.names?.into_iter().next()).collect())
+}
+
+fn is_done(answer: &DockerAnswer) -> bool {
+    matches!(answer, DockerAnswer::Done { changed: true })
+}

@@ -1,0 +1,207 @@
+//! What the node's swarm says of a stack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path as FilePath;
+
+use super::is_on;
+use crate::compose::swarm::OWNER;
+use crate::compose::{Project, swarm};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::kinds::stack::attributes::Engine;
+use crate::kinds::stack::observe::{Known, known};
+use crate::kinds::stack::wanted::Wanted;
+use crate::kinds::stack::{files, joined, models};
+use crate::plan::docker::{Service, SwarmMembership, UpdateState};
+use crate::plan::{Answer, BlobKind, Drift, Query, Subject};
+use crate::resource::{Path, Resource};
+use crate::state::Status;
+
+/// What must be known of a swarm.
+pub(in crate::kinds::stack) fn queries(socket: &FilePath) -> [Query; 2] {
+    [Query::Engine { socket: socket.to_owned() }, Query::Services { socket: socket.to_owned() }]
+}
+
+/// The services of a stack; `None` where the swarm cannot be seen.
+pub(super) fn services<'a>(subject: Subject<'a>, wanted: &Wanted) -> Option<Vec<&'a Service>> {
+    let query = Query::Services { socket: subject.node.spec.docker.socket.clone() };
+    let Some(Answer::Services(all)) = subject.observed.get(&query) else { return None };
+    let name = &wanted.stack.project.name;
+    Some(all.iter().filter(|service| service.stack.as_ref() == Some(name)).collect())
+}
+
+/// What a swarm does not take of the Compose files.
+pub(in crate::kinds::stack) fn lint(subject: Subject<'_>, wanted: &Wanted) -> Diagnostics {
+    let mut said = Diagnostics::new();
+    let Some(project) = wanted.project.as_ref().filter(|_| is_on(wanted)) else { return said };
+    said.extend(swarm::lint(project));
+    let placed = files::placed(subject).unwrap_or_default();
+    let placed: BTreeMap<_, _> = placed.into_iter().map(|file| (file.path.clone(), file)).collect();
+    for (blob, place) in super::deployment(subject, wanted, project, &placed).unknown {
+        let what = match blob.kind {
+            BlobKind::Secret => "secret",
+            BlobKind::Config => "config",
+        };
+        said.push(
+            Diagnostic::error(format!(
+                "nobody knows what the {what} `{}` holds",
+                crate::diag::visible(&blob.name)
+            ))
+            .code("swarm_content")
+            .detail("its name in the swarm ends in a digest of what it holds, which has to be known before")
+            .at(place)
+            .help("give the file with `files` or in `source`, the variable with `env`"),
+        );
+    }
+    said
+}
+
+/// What stands in the way of a stack in a swarm.
+pub(in crate::kinds::stack) fn findings(
+    subject: Subject<'_>,
+    resource: &Resource,
+    wanted: &Wanted,
+) -> Option<Diagnostic> {
+    let place = resource.span(&Path::root().name("engine"));
+    let engine = wanted.attributes.engine;
+    let told = if let Some(prior) = subject.prior.filter(|prior| Engine::of(prior) != engine) {
+        // One that has not been brought up yet may be anything.
+        (prior.status == Status::Live).then(|| changed(subject))?
+    } else if !is_on(wanted) {
+        return None;
+    } else if joined::is_proxy(subject) {
+        Diagnostic::error(format!("the proxy of `{}` cannot run in a swarm", subject.node.spec.address))
+            .code("swarm_proxy")
+            .detail("it is one container of the node's, by a name that stays")
+            .help("leave `engine` away: Compose runs it")
+    } else {
+        membership(subject)?
+    };
+    Some(told.at(place).on(subject.address))
+}
+
+fn changed(subject: Subject<'_>) -> Diagnostic {
+    Diagnostic::error(format!("`{}` runs elsewhere: `engine` cannot be changed while it is there", subject.address))
+        .code("engine_changed")
+        .detail("two programs on one volume would spoil its data, and networks of both kinds have one name")
+        .help("take the stack away first (its data and volumes stay), apply, and declare it again with the other `engine`")
+}
+
+/// That the engine manages no swarm. Where it cannot be seen, that is said elsewhere.
+fn membership(subject: Subject<'_>) -> Option<Diagnostic> {
+    let socket = subject.node.spec.docker.socket.clone();
+    let Some(Answer::Engine(engine)) = subject.observed.get(&Query::Engine { socket }) else { return None };
+    let node = &subject.node.spec.address;
+    let error = |what: String| Diagnostic::error(what).code("no_swarm");
+    match &engine.swarm {
+        SwarmMembership::Active { manager: true, .. } => None,
+        SwarmMembership::Active { manager: false, .. } => Some(
+            error(format!("`{node}` is a worker of its swarm, and only managers deploy stacks"))
+                .help("run vsa on a manager, or make the node one: `docker node promote` on a manager"),
+        ),
+        SwarmMembership::Inactive => Some(
+            error(format!("`{node}` is in no swarm"))
+                .help("`docker swarm init` makes it a swarm of its own; with several addresses, say which one: `--advertise-addr`")
+                .help("or let Compose run the stack: leave `engine` away"),
+        ),
+        SwarmMembership::Unusable { state, reason } => {
+            let told = error(format!("the swarm of `{node}` cannot be used: it is {state}"));
+            let told = reason.iter().fold(told, |told, reason| told.detail(reason.clone()));
+            Some(if state == "locked" { told.help("`docker swarm unlock` unlocks it") } else { told.help("`docker info` and the engine's log say more") })
+        }
+    }
+}
+
+/// Refuses a stack of this name that somebody else has deployed.
+pub(in crate::kinds::stack) fn foreign(
+    subject: Subject<'_>,
+    resource: &Resource,
+    wanted: &Wanted,
+) -> Option<Diagnostic> {
+    let stack = &wanted.stack;
+    let ours = stack.layout.root.to_string_lossy();
+    let all = services(subject, wanted).filter(|_| is_on(wanted))?;
+    let other = all.iter().find(|service| service.labels.get(OWNER).map(String::as_str) != Some(&*ours))?;
+    let place = other.labels.get(OWNER).map(|place| format!(" from `{place}`")).unwrap_or_default();
+    Some(
+        Diagnostic::error(format!("a stack `{}` is in the swarm already", stack.project.name))
+            .code("obstructed")
+            .detail(format!("somebody else deployed it{place}; it has the service `{}`", other.name))
+            .at(resource.span(&Path::root()))
+            .help("give the stack another label, or remove that one first")
+            .on(subject.address),
+    )
+}
+
+/// Where a swarm differs from what the last apply left.
+pub(in crate::kinds::stack) fn drift(
+    subject: Subject<'_>,
+    resource: &Resource,
+    wanted: &Wanted,
+) -> (Vec<Drift>, Vec<Diagnostic>) {
+    let (mut drift, mut findings) = (Vec::new(), Vec::new());
+    let Some(all) = services(subject, wanted) else { return (drift, findings) };
+    let mut add = |name: &str, what: String| {
+        let (address, subject) = (subject.address.clone(), format!("service {name}"));
+        drift.push(Drift { address, subject, what, repaired: true, diff: None });
+    };
+    let known = known(subject);
+    for (name, known) in &known {
+        let Some(found) = all.iter().find(|service| service.short_name() == name) else {
+            add(name, "is not in the swarm any more".to_owned());
+            continue;
+        };
+        if let Some(what) = differs(known, found) {
+            add(name, what);
+        } else if found.running < found.wanted && found.update != Some(UpdateState::Updating) {
+            let error = found.failed().and_then(|task| task.error.as_ref());
+            let mut told = Diagnostic::warning(format!(
+                "of the service `{name}` of `{}`, {} of {} tasks run",
+                subject.address, found.running, found.wanted
+            ));
+            told = error.into_iter().fold(told, |told, error| told.detail(error.clone()));
+            findings.push(
+                told.code("unhealthy")
+                    .at(resource.span(&Path::root()))
+                    .help(format!("`docker service ps {}` says more", found.name))
+                    .on(subject.address),
+            );
+        }
+    }
+    let own: BTreeSet<&str> =
+        wanted.project.iter().flat_map(Project::active).map(|service| &*service.name).collect();
+    for found in &all {
+        let name = found.short_name();
+        if !known.contains_key(name) && !own.contains(name) {
+            add(name, "is in the swarm, and the stack has no such service".to_owned());
+        }
+    }
+    (drift, findings)
+}
+
+/// How a service differs from what the last apply left.
+fn differs(known: &Known, found: &Service) -> Option<String> {
+    let count = u64::try_from(known.count).unwrap_or(u64::MAX);
+    let image = known.image.as_ref().filter(|image| **image != found.image);
+    if found.wanted != count && !is_global(found) {
+        return Some(format!("was scaled to {}, not {count}", found.wanted));
+    }
+    if let Some(image) = image {
+        return Some(format!("runs the image `{}`, not `{image}`", found.image));
+    }
+    let other = known.hash.as_ref().is_some_and(|hash| *hash != found.digest);
+    other.then(|| "was changed in the swarm by somebody else".to_owned())
+}
+
+/// Whether it runs once on each node: with these comes and goes how many there are.
+fn is_global(service: &Service) -> bool {
+    !service.tasks.is_empty() && service.tasks.iter().all(|task| task.slot.is_none())
+}
+
+/// The project of the files that shall be there, vsa's own among them.
+pub(super) fn project(
+    subject: Subject<'_>,
+    wanted: &Wanted,
+    files: &BTreeMap<std::path::PathBuf, crate::plan::PlacedFile>,
+) -> Option<Project> {
+    models::after(subject, &wanted.stack, files)
+}

@@ -1,0 +1,58 @@
+//! What a change of a stack in a swarm lowers to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::deployment;
+use super::observe::project;
+use crate::kinds::stack::attributes::Status;
+use crate::kinds::stack::observe::known;
+use crate::kinds::stack::wanted::Wanted;
+use crate::plan::action::Access;
+use crate::plan::{Operation, Phase, PlacedFile, Step, Subject, Undo};
+
+/// The steps of a change, its directories made.
+pub(in crate::kinds::stack) fn steps(
+    subject: Subject<'_>,
+    wanted: &Wanted,
+    files: &BTreeMap<PathBuf, PlacedFile>,
+) -> Vec<Step> {
+    let Some(project) = project(subject, wanted, files) else { return Vec::new() };
+    let deployed = deployment(subject, wanted, &project, files);
+    let services = project.active().map(|service| service.name.to_string()).collect();
+    let stack = wanted.stack.in_swarm(services, deployed.blobs.clone());
+    // A swarm makes no directory that a service mounts, as Compose does.
+    let is_there = |path: &PathBuf| {
+        files.keys().any(|file| file.starts_with(path)) || subject.observed.stat(path).is_some()
+    };
+    let mounted = deployed.mounted.iter().filter(|path| !is_there(path)).map(|path| Step {
+        phase: Phase::Prepare,
+        operation: Operation::EnsureDirectory {
+            path: path.clone(),
+            access: Access { owner: None, group: None, mode: 0o755 },
+            owned: false,
+        },
+        undo: Undo::RemoveMade,
+    });
+    let mut steps: Vec<Step> = mounted.collect();
+    let was_up = !known(subject).is_empty();
+    let attributes = &wanted.attributes;
+    let deploy = Operation::SwarmDeploy {
+        stack: stack.clone(),
+        pull: attributes.pull,
+        wait: u32::try_from(attributes.wait.timeout.seconds()).unwrap_or(u32::MAX),
+    };
+    let prune = Operation::SwarmPrune { stack: stack.clone() };
+    let clean_up = |operation| Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing };
+    if attributes.status == Status::Stopped {
+        // Sites pass requests on to it until the switch.
+        steps.extend([clean_up(deploy), clean_up(prune)]);
+        return steps;
+    }
+    let prepare = |operation, undo| Step { phase: Phase::Prepare, operation, undo };
+    let back = if was_up { Undo::Nothing } else { Undo::RemoveMade };
+    steps.push(prepare(Operation::SwarmPrepare { stack, was_up }, Undo::FormerProject));
+    steps.push(prepare(deploy, back));
+    steps.extend(was_up.then(|| clean_up(prune)));
+    steps
+}
