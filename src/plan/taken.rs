@@ -50,6 +50,14 @@ impl Thing {
         }
     }
 
+    /// What it has in common with all that excludes it.
+    fn number(&self) -> Number<'_> {
+        match self {
+            Self::Name(name) => Number::Name(name),
+            Self::Port { port, .. } => Number::Port(*port),
+        }
+    }
+
     /// Whether a TCP port that is taken on loopback is this one.
     fn is_loopback(&self, number: u16) -> bool {
         let loopback = IpAddr::from([127, 0, 0, 1]);
@@ -64,6 +72,13 @@ impl fmt::Display for Thing {
             Self::Port { port, protocol, .. } => write!(f, "port {port}/{protocol}"),
         }
     }
+}
+
+/// What things may exclude each other by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Number<'a> {
+    Name(&'a str),
+    Port(u16),
 }
 
 /// A thing that a resource's containers take.
@@ -82,6 +97,8 @@ struct Taker<'a> {
     /// The engine, for names: each has its own.
     socket: &'a PathBuf,
     address: &'a Address,
+    /// The node whose nginx has it.
+    collides: Option<&'a NodeSpec>,
     taken: Taken,
 }
 
@@ -95,8 +112,34 @@ pub(super) fn findings(
     known: &BTreeMap<Address, (Node, Observations)>,
     inputs: &Inputs<'_>,
 ) -> Vec<Diagnostic> {
-    let mut takers: Vec<Taker<'_>> = Vec::new();
+    let all = all(items, known, inputs);
+    let mut seen: BTreeMap<Number<'_>, Vec<&Taker<'_>>> = BTreeMap::new();
     let mut found = Vec::new();
+    for taker in &all {
+        let Taker { address, taken, .. } = taker;
+        if let Some(spec) = taker.collides {
+            let summary = format!("the {} is one of `{}`", taken.thing, spec.address);
+            let help = "publish another one: nginx listens there";
+            found.push(told(Diagnostic::error(summary), taken, "published here", address).help(help));
+        }
+        let before = seen.entry(taken.thing.number()).or_default();
+        let first = before.iter().find(|first| {
+            let shared = matches!(taken.thing, Thing::Port { .. }) || first.socket == taker.socket;
+            shared && first.taken.thing.excludes(&taken.thing)
+        });
+        found.extend(first.map(|first| twice(first, taken, address)));
+        before.push(taker);
+    }
+    found
+}
+
+/// All that is taken, in the order of who takes it.
+fn all<'a>(
+    items: &'a [Item<'a>],
+    known: &'a BTreeMap<Address, (Node, Observations)>,
+    inputs: &Inputs<'_>,
+) -> Vec<Taker<'a>> {
+    let mut takers = Vec::new();
     for item in items.iter().filter(|item| item.desired.is_some()) {
         let Some((node, observed)) = known.get(&item.node) else { continue };
         let subject = subject(item, node, observed, inputs.now);
@@ -107,26 +150,13 @@ pub(super) fn findings(
         let brings_proxy = item.kind.runs_proxy(subject);
         for taken in taken {
             let own = |spec: &NodeSpec| spec.address == item.node && brings_proxy;
-            let nodes = known.values().map(|(node, _)| &node.spec).filter(|spec| !own(spec));
-            if let Some(spec) = nodes.into_iter().find(|spec| is_own(spec, &taken.thing)) {
-                let summary = format!("the {} is one of `{}`", taken.thing, spec.address);
-                let help = "publish another one: nginx listens there";
-                found.push(
-                    told(Diagnostic::error(summary), &taken, "published here", item.address).help(help),
-                );
-            }
+            let mut nodes = known.values().map(|(node, _)| &node.spec).filter(|spec| !own(spec));
+            let collides = nodes.find(|spec| is_own(spec, &taken.thing));
             let socket = &node.spec.docker.socket;
-            let is_same = |taker: &&Taker<'_>| {
-                let shared = matches!(taken.thing, Thing::Port { .. }) || taker.socket == socket;
-                shared && taker.taken.thing.excludes(&taken.thing)
-            };
-            if let Some(first) = takers.iter().find(is_same) {
-                found.push(twice(first, &taken, item.address));
-            }
-            takers.push(Taker { socket, address: item.address, taken });
+            takers.push(Taker { socket, address: item.address, collides, taken });
         }
     }
-    found
+    takers
 }
 
 /// Whether nginx listens there.
