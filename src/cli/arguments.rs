@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory as _, FromArgMatches
 
 use super::commands::Command;
 
-/// Hosting as code: tenants, sites, passwords and certificates from HCL, planned, applied and audited.
+/// Hosting as code: tenants, Compose stacks, sites, passwords and certificates from HCL, planned, applied and audited.
 #[derive(Debug, Parser)]
 #[command(name = "vsa", version, disable_version_flag = true)]
 #[command(
