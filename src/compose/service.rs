@@ -324,7 +324,7 @@ fn duration(text: &str) -> Option<Duration> {
             _ => return None,
         };
         rest = &rest[letters..];
-        whole += Duration::try_from_secs_f64(number * unit).ok()?;
+        whole = whole.checked_add(Duration::try_from_secs_f64(number * unit).ok()?)?;
     }
     Some(whole)
 }

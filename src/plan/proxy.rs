@@ -160,7 +160,7 @@ pub(super) fn hidden(node: &Node, here: &[(&dyn Kind, Subject<'_>)], comes: bool
             .at(subject.desired.and_then(|resource| resource.span(&at)))
             .on(subject.address);
         if comes {
-            let help = format!("mount it in the stack that runs the proxy: `{shown}:{shown}:ro`");
+            let help = format!("mount it where the container comes from: `{shown}:{shown}:ro`");
             Diagnostic { severity: Severity::Warning, ..finding.help(help) }
         } else {
             finding.help(format!("mount it under the same path: `-v {shown}:{shown}:ro`"))

@@ -90,6 +90,8 @@ pub struct Taken {
     pub place: Option<Span>,
     /// Where that is said.
     pub quote: Option<Quote>,
+    /// How to do without.
+    pub help: &'static str,
 }
 
 /// Who takes something.
@@ -180,11 +182,7 @@ fn twice(first: &Taker<'_>, taken: &Taken, address: &Address) -> Diagnostic {
     let mut error = told(Diagnostic::error(summary), taken, "taken again here", address);
     let quote = first.taken.quote.clone();
     error.quotes.extend(quote.map(|quote| Quote { text: "first taken here".to_owned(), ..quote }));
-    let help = match taken.thing {
-        Thing::Name(_) => "leave `container_name` away: Compose names containers after their project",
-        Thing::Port { .. } => "publish another port, or none: a site reaches the service by `upstream`",
-    };
-    error.also(first.taken.place, "the other one comes from here").help(help)
+    error.also(first.taken.place, "the other one comes from here").help(taken.help)
 }
 
 /// The ports that the containers of a node's resources take on loopback for themselves, each with whose it is. They are

@@ -172,7 +172,9 @@ fn it_stops_before_the_tool_begins() {
     ground.stack("").compose(&images::app(&ground.engine, "1"));
     drop(ground.workspace.apply());
     ground.compose(&images::app(&ground.engine, "2"));
-    assert_named(&ground.workspace.apply_meanwhile("phase:prepare:9", || ground.engine.stop()));
+    let run = ground.workspace.apply_meanwhile("phase:prepare:9", || ground.engine.stop());
+    assert_named(&run);
+    assert_eq!(run.exit, Some(6), "what was stopped with the engine is not up again: {run}");
     ground.engine.start();
     ground.converges("2 hush-1");
 }

@@ -133,6 +133,29 @@ fn a_container_that_somebody_else_started_keeps_its_name_and_its_ports() {
 }
 
 #[test]
+fn what_one_stack_has_goes_to_another_in_two_steps() {
+    let Some(ground) = Ground::new() else { return };
+    let name = format!("mine-{}", ground.workspace.http_port());
+    let named = format!("container_name: {name}");
+    ground.shop(&named);
+    drop(ground.workspace.apply());
+    let shop = ground.workspace.read("main.hcl");
+    let store = shop.replace("stack \"shop\"", "stack \"store\"").replace("stack.shop", "stack.store");
+    ground.workspace.write("main.hcl", &store);
+    let refused = ground.workspace.vsa(["plan"]).code(1);
+    drop(
+        refused.says(&format!("the container name `{name}` is taken by another stack")).says("in two steps"),
+    );
+    ground.service("shop", "");
+    drop(ground.workspace.apply());
+    ground.service("shop", &named);
+    drop(ground.workspace.apply());
+    assert_eq!(ground.get(), "1");
+    drop(ground.workspace.assert_nothing_to_do());
+    drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
+}
+
+#[test]
 fn a_port_of_the_machine_is_published_once() {
     let Some(ground) = Ground::new() else { return };
     ground.shop("ports: [\"8080:3000\"]").beside("ports: [\"127.0.0.1:8080-8081:3000-3001\"]");

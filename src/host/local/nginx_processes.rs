@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_foundhas_open_is_seen() {
+    fn what_a_process_has_open_is_seen() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");

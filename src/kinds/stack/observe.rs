@@ -75,7 +75,7 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     refreshed.findings.extend(rules::findings(subject, resource, wanted));
     refreshed.findings.extend(missing_images(subject, resource, wanted));
     refreshed.findings.extend(takes::shared(subject, resource, wanted));
-    refreshed.findings.extend(takes::foreign(subject, resource, wanted));
+    refreshed.findings.extend(takes::held(subject, resource, wanted));
     if subject.prior.is_some() {
         refreshed.drift.extend(directory_drift(subject, stack));
     }

@@ -16,11 +16,12 @@ pub(super) fn takes(subject: Subject<'_>) -> Vec<Taken> {
     let place = resource.span(&Path::root().name(attribute(wanted)));
     let taken = |(thing, span): (Thing, Span)| {
         let file = wanted.sources.get(span.file).cloned();
-        Taken {
-            thing,
-            place,
-            quote: file.map(|file| Quote { file, range: span.range(), text: String::new() }),
-        }
+        let help = match thing {
+            Thing::Name(_) => "leave `container_name` away: Compose names containers after their project",
+            Thing::Port { .. } => "publish another port, or none: a site reaches the service by `upstream`",
+        };
+        let quote = file.map(|file| Quote { file, range: span.range(), text: String::new() });
+        Taken { thing, place, quote, help }
     };
     let runs = wanted.attributes.status == Status::Running;
     // A swarm gives its tasks names of their own.
@@ -78,29 +79,43 @@ fn attribute(wanted: &Wanted) -> &'static str {
     if wanted.attributes.compose.is_some() { "compose" } else { "source" }
 }
 
-/// That a container which is not vsa's has what the stack's containers would take.
-pub(super) fn foreign(subject: Subject<'_>, resource: &Resource, wanted: &Wanted) -> Vec<Diagnostic> {
-    let query = Query::Containers { socket: subject.node.spec.docker.socket.clone() };
-    let Some(Answer::Containers(all)) = subject.observed.get(&query) else { return Vec::new() };
-    let is_ours = |container: &&Container| {
-        let directory = container.compose.as_ref().and_then(|labels| labels.working_dir.as_ref());
-        let in_place = directory.is_some_and(|directory| directory.starts_with(&subject.node.spec.srv_root));
-        let name = &wanted.stack.project.name;
-        in_place || container.belongs_to(name) || container.is_task_of(name)
+/// That another container has what the stack's containers would take: one that is not vsa's, or one of another stack, which
+/// would go only after this one has come up.
+pub(super) fn held(subject: Subject<'_>, resource: &Resource, wanted: &Wanted) -> Vec<Diagnostic> {
+    let taken = takes(subject);
+    let docker = &subject.node.spec.docker;
+    let query = Query::Containers { socket: docker.socket.clone() };
+    let Some(Answer::Containers(all)) = subject.observed.get(&query).filter(|_| !taken.is_empty()) else {
+        return Vec::new();
     };
-    let others: Vec<&Container> = all.iter().filter(|container| !is_ours(container)).collect();
+    let name = &wanted.stack.project.name;
+    let is_own = |container: &&Container| container.belongs_to(name) || container.is_task_of(name);
+    let others: Vec<&Container> = all.iter().filter(|container| !is_own(container)).collect();
+    let is_stacks = |container: &Container| {
+        let directory = container.compose.as_ref().and_then(|labels| labels.working_dir.as_ref());
+        directory.is_some_and(|directory| directory.starts_with(&subject.node.spec.srv_root))
+    };
     let error = |taken: Taken| {
         let holder = others.iter().find(|container| has(container, &taken.thing))?;
-        let mut error = Diagnostic::error(format!("the {} is taken by somebody else", taken.thing))
-            .code("taken")
-            .detail(format!("the container `{}`, which is not vsa's, has it on the node", holder.name))
-            .help("remove that container, or take another name or port for this one")
-            .at(taken.place)
-            .on(&resource.address);
+        // Whose it is in there is vsa's to say, and is said where it is given.
+        let is_given = |port: u16| (docker.first_port..=docker.last_port).contains(&port);
+        if is_stacks(holder) && matches!(taken.thing, Thing::Port { port, .. } if is_given(port)) {
+            return None;
+        }
+        let error = if is_stacks(holder) {
+            Diagnostic::error(format!("the {} is taken by another stack", taken.thing))
+                .detail(format!("the container `{}` has it until this stack is up", holder.name))
+                .help("apply in two steps: first without it here, or without the other stack; then with it")
+        } else {
+            Diagnostic::error(format!("the {} is taken by somebody else", taken.thing))
+                .detail(format!("the container `{}`, which is not vsa's, has it on the node", holder.name))
+                .help("remove that container, or take another name or port for this one")
+        };
+        let mut error = error.code("taken").at(taken.place).on(&resource.address);
         error.quotes.extend(taken.quote);
         Some(error)
     };
-    takes(subject).into_iter().filter_map(error).collect()
+    taken.into_iter().filter_map(error).collect()
 }
 
 fn has(container: &Container, thing: &Thing) -> bool {
