@@ -1,6 +1,6 @@
 //! What a swarm makes of a stack: waited for, told as it comes, and explained where it fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Waiting<'a> {
     pub(super) secrets: &'a [String],
     /// Those that are waited for, as the stack's files call them; all where none is named.
     pub(super) services: &'a [String],
+    /// The ids of the tasks that were there before: what became of them says nothing of what was asked for.
+    pub(super) former: &'a BTreeSet<String>,
     /// Takes note of each service.
     pub(super) told: &'a Told<'a>,
 }
@@ -51,7 +53,7 @@ enum Progress {
     Failed,
 }
 
-fn progress(service: &Service) -> Progress {
+fn progress(service: &Service, former: &BTreeSet<String>) -> Progress {
     match service.update {
         Some(UpdateState::Paused | UpdateState::RollbackPaused | UpdateState::RolledBack) => {
             return Progress::Failed;
@@ -63,33 +65,28 @@ fn progress(service: &Service) -> Progress {
         let ended = service.tasks.iter().all(Task::has_ended);
         return if ended { Progress::Ready } else { Progress::Waiting };
     }
-    let is_completed = service.update == Some(UpdateState::Completed);
-    let does =
-        |task: &&Task| task.state == "running" && task.wanted == "running" && (task.current || is_completed);
-    // One that does its work once has done it.
-    let done = |task: &&Task| task.state == "complete" && task.current;
-    let ready = service.tasks.iter().filter(|task| does(task) || done(task)).count();
-    if u64::try_from(ready).is_ok_and(|ready| ready >= service.wanted) {
+    if service.is_well() {
         return Progress::Ready;
     }
-    let mut failures: BTreeMap<(Option<i64>, Option<&str>), usize> = BTreeMap::new();
-    for task in service.tasks.iter().filter(|task| task.current && task.has_failed()) {
-        // What runs once on each node has no numbers.
-        let node = task.node.as_deref().filter(|_| task.slot.is_none());
-        *failures.entry((task.slot, node)).or_default() += 1;
+    let running: BTreeSet<_> =
+        service.newest().into_iter().filter(|task| task.state == "running").map(Task::replica).collect();
+    let failed = |task: &&Task| task.current && task.has_failed() && !former.contains(&task.id);
+    let mut failures: BTreeMap<_, usize> = BTreeMap::new();
+    for task in service.tasks.iter().filter(failed).filter(|task| !running.contains(&task.replica())) {
+        *failures.entry(task.replica()).or_default() += 1;
     }
     if failures.values().any(|count| *count >= ATTEMPTS) { Progress::Failed } else { Progress::Waiting }
 }
 
 /// What a service does now, for people.
-fn words(service: &Service) -> String {
+fn words(service: &Service, progress: Progress) -> String {
     let counted = format!("{}/{}", service.running, service.wanted);
     match service.update {
         Some(UpdateState::Updating) => format!("updating ({counted} run)"),
         Some(UpdateState::RollingBack) => format!("being rolled back ({counted} run)"),
         Some(UpdateState::RolledBack) => "rolled back".to_owned(),
         Some(UpdateState::Paused | UpdateState::RollbackPaused) => "paused".to_owned(),
-        Some(UpdateState::Completed) | None => match progress(service) {
+        Some(UpdateState::Completed) | None => match progress {
             Progress::Ready if service.wanted == 0 => "stopped".to_owned(),
             Progress::Waiting if service.wanted == 0 => "ending".to_owned(),
             Progress::Ready => format!("running ({counted})"),
@@ -97,6 +94,11 @@ fn words(service: &Service) -> String {
             Progress::Failed => "failed".to_owned(),
         },
     }
+}
+
+/// The ids of all their tasks.
+pub(super) fn task_ids(services: &[Service]) -> BTreeSet<String> {
+    services.iter().flat_map(|service| &service.tasks).map(|task| task.id.clone()).collect()
 }
 
 /// The services of a stack.
@@ -132,15 +134,16 @@ pub(super) async fn settled(
         if !waiting.services.is_empty() {
             found.retain(|service| waiting.services.iter().any(|name| name == service.short_name()));
         }
-        for service in &found {
-            let (name, words) = (service.short_name(), words(service));
+        let state: Vec<_> =
+            found.iter().map(|service| (service, progress(service, waiting.former))).collect();
+        for (service, progress) in &state {
+            let (name, words) = (service.short_name(), words(service, *progress));
             if last.get(name) != Some(&words) {
                 (waiting.told)(name, &words);
                 last.insert(name.to_owned(), words);
             }
         }
         let elapsed = host.elapsed();
-        let state: Vec<_> = found.iter().map(|service| (service, progress(service))).collect();
         if let Some((failed, _)) = state.iter().find(|(_, progress)| *progress == Progress::Failed) {
             return Err(failure(host, socket, failed, waiting.secrets, "failed").await);
         }
@@ -213,6 +216,7 @@ pub async fn restart(
     wait: u32,
     secrets: &[String],
 ) -> Result<(), Diagnostic> {
+    let former = task_ids(&self::services(host, &stack.socket, &stack.name).await?);
     for service in services {
         let output = host.run(swarm::restart(stack, service)).await?;
         if !output.success() {
@@ -228,6 +232,108 @@ pub async fn restart(
             .detail(format!("{how}:\n{said}")));
         }
     }
-    let waiting = Waiting { seconds: wait, secrets, services, told: &|_, _| {} };
+    let waiting = Waiting { seconds: wait, secrets, services, former: &former, told: &|_, _| {} };
     settled(host, &stack.socket, &stack.name, waiting).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(id: &str, slot: i64, state: &str, current: bool) -> Task {
+        let wanted = if state == "running" { "running" } else { "shutdown" };
+        Task {
+            id: id.to_owned(),
+            slot: Some(slot),
+            node: None,
+            image: "app:1".to_owned(),
+            current,
+            state: state.to_owned(),
+            wanted: wanted.to_owned(),
+            error: None,
+            container: None,
+            exit_code: None,
+        }
+    }
+
+    fn service(wanted: u64, update: Option<UpdateState>, tasks: Vec<Task>) -> Service {
+        Service {
+            id: "s".to_owned(),
+            name: "shop_web".to_owned(),
+            stack: Some("shop".to_owned()),
+            labels: BTreeMap::new(),
+            image: "app:1".to_owned(),
+            asked_for: None,
+            digest: String::new(),
+            wanted,
+            running: 0,
+            update,
+            message: None,
+            tasks,
+        }
+    }
+
+    #[test]
+    fn a_service_is_ready_with_its_tasks_and_fails_by_those_of_this_deployment() {
+        use Progress::{Failed, Ready, Waiting};
+        let former = BTreeSet::from(["o1", "o2", "o3"].map(str::to_owned));
+        let failures = |ids: [&str; 3]| ids.map(|id| task(id, 1, "failed", true)).to_vec();
+        let after = |first: Task, ids| [vec![first], failures(ids)].concat();
+        for (what, wanted, update, tasks, expected) in [
+            ("no task yet", 1, None, vec![], Waiting),
+            ("it runs", 1, None, vec![task("n", 1, "running", true)], Ready),
+            ("an older one runs", 1, None, vec![task("o1", 1, "running", false)], Waiting),
+            (
+                "an older one that is good enough",
+                1,
+                Some(UpdateState::Completed),
+                vec![task("o1", 1, "running", false)],
+                Ready,
+            ),
+            (
+                "an update goes on",
+                1,
+                Some(UpdateState::Updating),
+                vec![task("n", 1, "running", true)],
+                Waiting,
+            ),
+            ("rolled back", 1, Some(UpdateState::RolledBack), vec![task("o1", 1, "running", true)], Failed),
+            ("it did its work", 1, None, vec![task("n", 1, "complete", true)], Ready),
+            (
+                "it did its work before",
+                1,
+                None,
+                vec![task("n", 1, "starting", true), task("o1", 1, "complete", true)],
+                Waiting,
+            ),
+            (
+                "one of two runs, and did its work once",
+                2,
+                None,
+                vec![task("n", 1, "running", true), task("o1", 1, "complete", true)],
+                Waiting,
+            ),
+            ("it fails again and again", 1, None, failures(["a", "b", "c"]), Failed),
+            ("it failed before", 1, None, after(task("n", 1, "starting", true), ["o1", "o2", "o3"]), Waiting),
+            ("it fails once more", 1, None, failures(["n", "o1", "o2"]), Waiting),
+            (
+                "it failed, and runs while another starts",
+                2,
+                None,
+                after(task("n", 1, "running", true), ["a", "b", "c"]),
+                Waiting,
+            ),
+            (
+                "it failed, and starts",
+                2,
+                None,
+                after(task("n", 1, "starting", true), ["a", "b", "c"]),
+                Failed,
+            ),
+            ("none shall run", 0, None, vec![task("o1", 1, "shutdown", true)], Ready),
+            ("none shall run, and one does", 0, None, vec![task("o1", 1, "running", true)], Waiting),
+        ] {
+            assert_eq!(progress(&service(wanted, update, tasks), &former), expected, "{what}");
+        }
+    }
 }

@@ -231,6 +231,9 @@ pub enum Operation {
         stack: SwarmStack,
         /// Whether the stack was deployed before, as the state knows.
         was_up: bool,
+        /// Its services that did their work before: those that taking it back waits for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        well: Vec<String>,
     },
     /// Gives the swarm the secrets and configs of a stack, deploys it, and waits until every update is done and the
     /// tasks run (and are healthy, where they have a health check). Result: as of `ComposeUp`, `hash` being a digest of
@@ -347,6 +350,24 @@ pub enum Operation {
         /// The directory.
         path: PathBuf,
     },
+}
+
+impl Operation {
+    /// Whether it looks, and changes nothing: only what comes after it has to be taken back.
+    pub fn only_looks(&self) -> bool {
+        matches!(self, Self::ComposePrepare { .. } | Self::SwarmPrepare { .. })
+    }
+
+    /// Whether it makes or removes the containers of a stack.
+    pub fn runs_containers(&self) -> bool {
+        matches!(
+            self,
+            Self::ComposeUp { .. }
+                | Self::ComposeDown { .. }
+                | Self::SwarmDeploy { .. }
+                | Self::SwarmRemove { .. }
+        )
+    }
 }
 
 /// How an action is taken back.

@@ -82,24 +82,13 @@ impl Work {
     }
 
     fn runs_containers(&self) -> bool {
-        self.has(|operation| {
-            matches!(
-                operation,
-                Operation::ComposeUp { .. }
-                    | Operation::ComposeDown { .. }
-                    | Operation::SwarmDeploy { .. }
-                    | Operation::SwarmRemove { .. }
-            )
-        })
+        self.has(Operation::runs_containers)
     }
 }
 
 /// Whether an operation comes before the resource's placed files are written.
 fn is_before_files(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::EnsureDirectory { .. } | Operation::ComposePrepare { .. } | Operation::SwarmPrepare { .. }
-    )
+    matches!(operation, Operation::EnsureDirectory { .. }) || operation.only_looks()
 }
 
 /// Whether an operation comes after the resource's placed files are removed.

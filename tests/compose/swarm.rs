@@ -153,7 +153,7 @@ fn what_is_said_of_updates_makes_no_task_another() {
     };
     let before = with("{replicas: 1}", "x");
     assert!(
-        before.same_tasks(&with("{replicas: 3, update_config: {delay: 5s}, labels: {a: b}}", "x"), "web")
+        before.same_tasks(&with("{replicas: 3, placement: {constraints: [node.role == worker]}, update_config: {delay: 5s}, labels: {a: b}}", "x"), "web")
     );
     assert!(!before.same_tasks(&with("{replicas: 1}", "y"), "web"));
     assert!(!before.same_tasks(&with("{resources: {limits: {memory: 1g}}}", "x"), "web"));

@@ -33,7 +33,7 @@ impl Ground {
     fn of(&self, image: &str) -> &Self {
         let database = images::database(&self.engine);
         let text = format!(
-            "services:\n  web:\n    image: {image}\n    environment:\n      GREETING: ${{GREETING}}\n    healthcheck:\n      \
+            "services:\n  web:\n    image: {image}\n    environment:\n      GREETING: ${{GREETING}}\n    env_file: [../env/.env]\n    healthcheck:\n      \
              test: [CMD, wget, -q, -O, /dev/null, \"http://127.0.0.1:3000/health\"]\n      interval: 1s\n    secrets: \
              [greeting]\n    deploy:\n      update_config: {{monitor: 1s}}\n  db:\n    image: \
              {database}\n    volumes:\n      - data:/data\n      - ../data/files:/files\n    deploy:\n      placement: \
@@ -171,6 +171,14 @@ fn an_update_that_fails_in_a_swarm_is_taken_back_and_the_old_tasks_go_on() {
     for what in ["service", "secret", "network"] {
         assert_eq!(ground.listed(what), Vec::<String>::new(), "no {what} is left");
     }
+
+    // A run that finds no swarm any more has changed nothing, and has nothing to take back.
+    drop(ground.of(&one).workspace.apply());
+    let text = ground.workspace.read("shop/compose.yml");
+    ground.workspace.write("shop/compose.yml", text.replace("monitor: 1s", "monitor: 2s"));
+    let leave = || drop(ground.engine.ask(&["swarm", "leave", "--force"]));
+    let failed = ground.workspace.apply_meanwhile("phase:prepare:1", leave).code(5);
+    drop(failed.says("the Docker engine manages no swarm"));
 }
 
 #[test]

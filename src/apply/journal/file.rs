@@ -126,12 +126,6 @@ impl Journal {
             .map_err(|error| failed("remove", &self.path, &error))
     }
 
-    /// Whether an action has come to its end.
-    pub(in crate::apply) fn is_done(&self, action: u32) -> bool {
-        let is_its = |record: &Record| matches!(record, Record::Done { action: done, .. } if *done == action);
-        self.records.iter().any(is_its)
-    }
-
     /// Folds what has happened so far into the state that the run began with.
     pub(in crate::apply) fn fold(&self, state: &mut State) {
         fold(state, &self.header, &self.records);

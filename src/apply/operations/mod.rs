@@ -168,8 +168,8 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
         (Undo::RemoveMade, Operation::SwarmDeploy { stack, .. }) => {
             swarm::remove(context, stack, false).await.map(|_| ())
         }
-        (Undo::FormerProject, Operation::SwarmPrepare { stack, was_up }) => {
-            swarm::restore(context, stack, *was_up).await
+        (Undo::FormerProject, Operation::SwarmPrepare { stack, was_up: true, well }) => {
+            swarm::restore(context, stack, well).await
         }
         (Undo::RemoveMade, Operation::CreateNetwork { network, replaces }) => {
             networks::undo(context, network, replaces.as_ref()).await

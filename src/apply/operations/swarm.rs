@@ -1,6 +1,6 @@
 //! Stacks of a swarm: made ready, deployed and waited for, brought back, and removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::compose::secrets;
@@ -67,37 +67,42 @@ pub(super) async fn deploy(
             DockerOperation::KeepBlob { kind: blob.kind, stack: stack.name.clone(), name, content };
         context.host.docker(&stack.socket, operation).await?;
     }
-    hand_over(context, stack, pull, &secrets).await?;
+    let former = hand_over(context, stack, pull, &secrets).await?;
     // What leaves may be ill: perhaps that is why it leaves.
-    let waiting = Waiting { seconds: wait, secrets: &secrets, services: &stack.services, told: context.told };
+    let (services, told) = (&stack.services, context.told);
+    let waiting = Waiting { seconds: wait, secrets: &secrets, services, former: &former, told };
     let services = swarm::settled(context.host, &stack.socket, &stack.name, waiting).await?;
     Ok(fact("services", known(&services)))
 }
 
-/// Has Docker deploy the file of a stack.
+/// Has Docker deploy the file of a stack. Returns the ids of the tasks that were there before.
 async fn hand_over(
     context: Context<'_>,
     stack: &SwarmStack,
     pull: PullPolicy,
     secrets: &[String],
-) -> Result<(), Diagnostic> {
-    for service in swarm::services(context.host, &stack.socket, &stack.name).await? {
-        if service.asked_for.as_ref().is_some_and(|image| !service.runs(image)) {
-            context.host.run(commands::forget_image(stack, service.short_name())).await?;
+) -> Result<BTreeSet<String>, Diagnostic> {
+    let here = swarm::services(context.host, &stack.socket, &stack.name).await?;
+    let other = |service: &&Service| service.asked_for.as_ref().is_some_and(|image| !service.runs(image));
+    let forgotten = here
+        .iter()
+        .filter(other)
+        .map(|service| ("docker service update", commands::forget_image(stack, service.short_name())));
+    for (what, command) in forgotten.chain([("docker stack deploy", commands::deploy(stack, pull))]) {
+        let output = context.host.run(command).await?;
+        if output.success() {
+            continue;
         }
+        let how = match output.status {
+            Status::Exited(code) => format!("`{what}` ended with exit code {code}"),
+            Status::Killed => format!("`{what}` was killed"),
+            Status::TimedOut => format!("`{what}` did not end in time"),
+        };
+        let said = swarm::masked(swarm::last_lines(&output.errors()), secrets);
+        return Err(Diagnostic::error(format!("stack `{}` could not be deployed", stack.name))
+            .detail(format!("{how}:\n{said}")));
     }
-    let output = context.host.run(commands::deploy(stack, pull)).await?;
-    if output.success() {
-        return Ok(());
-    }
-    let how = match output.status {
-        Status::Exited(code) => format!("`docker stack deploy` ended with exit code {code}"),
-        Status::Killed => "`docker stack deploy` was killed".to_owned(),
-        Status::TimedOut => "`docker stack deploy` did not end in time".to_owned(),
-    };
-    let said = swarm::masked(swarm::last_lines(&output.errors()), secrets);
-    Err(Diagnostic::error(format!("stack `{}` could not be deployed", stack.name))
-        .detail(format!("{how}:\n{said}")))
+    Ok(swarm::task_ids(&here))
 }
 
 /// What the secrets and configs of a stack hold, in their order.
@@ -164,26 +169,27 @@ pub(super) async fn remove(
     Ok(Facts::new())
 }
 
-/// Brings a stack back to as its former file says, which is in its place again. The secrets that it names are still
-/// there: they go in clean up alone.
+/// Brings a stack back to as its former file says, which is in its place again, and waits for those of its services that
+/// did their work before. The secrets that it names are still there: they go in clean up alone.
 pub(super) async fn restore(
     context: Context<'_>,
     stack: &SwarmStack,
-    was_up: bool,
+    well: &[String],
 ) -> Result<(), Diagnostic> {
-    if !was_up {
-        return Ok(());
-    }
     let secrets = secrets(context, &stack.env_file).await;
     // What was up has its images.
-    hand_over(context, stack, PullPolicy::Never, &secrets).await?;
+    let former = hand_over(context, stack, PullPolicy::Never, &secrets).await?;
     // What came up for this run alone is what the state does not know.
     let before = before(context, stack);
     let there = swarm::services(context.host, &stack.socket, &stack.name).await?;
     let there = there.iter().map(|service| service.short_name().to_owned());
     let stay: Vec<String> = there.filter(|name| before.is_empty() || before.contains_key(name)).collect();
     prune(context, stack, &stay).await?;
-    let waiting = Waiting { seconds: BACK, secrets: &secrets, services: &[], told: context.told };
+    if well.is_empty() {
+        return Ok(());
+    }
+    let waiting =
+        Waiting { seconds: BACK, secrets: &secrets, services: well, former: &former, told: context.told };
     swarm::settled(context.host, &stack.socket, &stack.name, waiting).await.map(|_| ())
 }
 

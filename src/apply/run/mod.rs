@@ -159,10 +159,6 @@ impl Work {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).append(records, sync)
     }
 
-    fn is_done(&self, action: u32) -> bool {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).is_done(action)
-    }
-
     fn end_journal(&self) -> Result<(), Diagnostic> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).end()
     }

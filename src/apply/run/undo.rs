@@ -36,7 +36,9 @@ impl Work {
                 needed.extend(&action.needs);
                 continue;
             }
-            let result = match self.undo(action, before, &switched).await {
+            let nothing = action.operation.only_looks() && !self.has_run_containers(&begun, action);
+            let undone = if nothing { Ok(()) } else { self.undo(action, before, &switched).await };
+            let result = match undone {
                 Ok(()) => self.record(&[Record::Undone { action: *id }], true),
                 Err(error) => Err(error),
             };
@@ -55,6 +57,13 @@ impl Work {
         }
     }
 
+    /// Whether this run has begun to make or remove containers of what an action is for.
+    fn has_run_containers(&self, begun: &[(u32, Before)], action: &Action) -> bool {
+        let others = begun.iter().filter_map(|(id, _)| self.action(*id));
+        let mut others = others.filter(|other| other.resource == action.resource);
+        others.any(|other| other.operation.runs_containers())
+    }
+
     async fn undo(
         &self,
         action: &Action,
@@ -64,8 +73,6 @@ impl Work {
         let host = &*self.host;
         let Some(spec) = spec(&self.run, &action.node) else { return Ok(()) };
         match action.operation {
-            // It looks, and changes nothing: only what comes after it has to be taken back.
-            Operation::ComposePrepare { .. } if !self.is_done(action.id) => Ok(()),
             Operation::SwitchGeneration { number, .. } => {
                 if let Some((_, done)) = switched.iter().find(|(node, _)| *node == action.node) {
                     switch::switch_back(host, spec, done).await?;

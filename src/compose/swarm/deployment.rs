@@ -83,12 +83,12 @@ impl Deployment {
         made
     }
 
-    /// What a service's tasks are made from: a task is replaced where that differs. How many there are and how they are
-    /// updated is no part of it.
+    /// What a service's tasks are made from: a task is replaced where that differs. How many there are, how they are
+    /// updated and where they may run is no part of it: one on a node that still fits stays.
     pub fn tasks_of(&self, service: &str) -> Option<Map> {
         let mut map = self.root.get("services")?.node.get(service)?.map()?.clone();
         if let Some(Entry { node: Node { value: Value::Map(deploy), .. }, .. }) = map.get_mut("deploy") {
-            let unlike = ["labels", "replicas", "mode", "update_config", "rollback_config"];
+            let unlike = ["labels", "replicas", "mode", "placement", "update_config", "rollback_config"];
             deploy.retain(|key, _| !unlike.contains(&&**key));
         }
         // A name of the project's own stands for what the swarm knows it by.

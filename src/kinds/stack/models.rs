@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::attributes::{COMPOSE_FILES, OVERRIDE, Stack};
-use super::wanted::directories;
+use super::wanted::{ENV_FILE, directories};
 use crate::compose::{Environment, Input, Project, read_variables};
 use crate::diag::Sources;
 use crate::plan::{Answer, PlacedBody, PlacedFile, Query, Subject};
@@ -92,12 +92,13 @@ fn project(
     profiles: Vec<Arc<str>>,
 ) -> Option<Project> {
     let compose = stack.layout.compose();
+    // What a swarm is given lies beside them, and is none of them.
     let name = |path: &Path| match path.strip_prefix(&compose) {
-        Ok(path) => path.to_string_lossy().into_owned(),
-        Err(_) => "../env/.env".to_owned(),
+        Ok(path) => Some(path.to_string_lossy().into_owned()),
+        Err(_) => (*path == *stack.project.env_file).then(|| ENV_FILE.to_owned()),
     };
     let files: BTreeMap<String, Arc<str>> =
-        texts.iter().map(|(path, text)| (name(path), Arc::from(&**text))).collect();
+        texts.iter().filter_map(|(path, text)| Some((name(path)?, Arc::from(&**text)))).collect();
     let entry = COMPOSE_FILES.into_iter().find(|name| files.contains_key(*name))?;
     let entries = [entry, OVERRIDE].into_iter().filter(|name| files.contains_key(*name));
     let input = Input {

@@ -13,6 +13,9 @@ use crate::plan::{NodeSpec, Subject};
 use crate::resource::Resource;
 use crate::value::Value;
 
+/// The stack's variables, as its Compose files name them.
+pub(super) const ENV_FILE: &str = "../env/.env";
+
 /// What follows from a stack's block.
 #[derive(Debug)]
 pub(super) struct Wanted {
@@ -83,7 +86,7 @@ fn input(
         texts.insert(path.to_string(), value.as_str().unwrap_or_default().into());
     }
     if let Some(text) = files::environment(resource).exposed() {
-        texts.insert("../env/.env".to_owned(), text.expose().into());
+        texts.insert(ENV_FILE.to_owned(), text.expose().into());
     }
     Input {
         files: texts,

@@ -1,6 +1,6 @@
 //! Services of a swarm and their tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::same_reference;
 
@@ -50,6 +50,26 @@ impl Service {
         same_reference(bare, image) || same_reference(&self.image, image)
     }
 
+    /// The newest task of each replica, or on each node where it runs once on each.
+    pub fn newest(&self) -> Vec<&Task> {
+        let mut seen = BTreeSet::new();
+        self.tasks.iter().filter(|task| seen.insert(task.replica())).collect()
+    }
+
+    /// Whether as many of its tasks as there should be do their work, as it says now, or did it: one that does its work
+    /// once has done it.
+    pub fn is_well(&self) -> bool {
+        let is_completed = self.update == Some(UpdateState::Completed);
+        let does = |task: &&Task| task.does() && (task.current || is_completed);
+        let doing = self.tasks.iter().filter(does).count();
+        u64::try_from(doing + self.done()).is_ok_and(|well| well >= self.wanted)
+    }
+
+    /// How many of its replicas have done their work.
+    pub fn done(&self) -> usize {
+        self.newest().into_iter().filter(|task| task.state == "complete" && task.current).count()
+    }
+
     /// Its newest task that went wrong.
     pub fn failed(&self) -> Option<&Task> {
         self.tasks.iter().find(|task| task.has_failed())
@@ -57,6 +77,16 @@ impl Service {
 }
 
 impl Task {
+    /// Which of its service's replicas it runs: the number, or the node of one that runs once on each.
+    pub fn replica(&self) -> (Option<i64>, Option<&str>) {
+        (self.slot, self.node.as_deref().filter(|_| self.slot.is_none()))
+    }
+
+    /// Whether it does its work, and shall go on.
+    pub fn does(&self) -> bool {
+        self.state == "running" && self.wanted == "running"
+    }
+
     /// Whether it does nothing any more.
     pub fn has_ended(&self) -> bool {
         self.has_failed() || matches!(self.state.as_str(), "complete" | "shutdown" | "remove")

@@ -229,8 +229,7 @@ fn service(service: models::Service, tasks: Vec<models::Task>) -> Service {
     let spec = service.spec.unwrap_or_default();
     let counts = service.service_status.unwrap_or_default();
     let digest = digest(&spec);
-    // What runs tasks is said of a service alone.
-    let template = models::TaskSpec { runtime: None, ..spec.task_template.unwrap_or_default() };
+    let template = made_from(spec.task_template.unwrap_or_default());
     let image = template.container_spec.as_ref().and_then(|container| container.image.clone());
     let update = service.update_status;
     let labels = spec.labels.unwrap_or_default();
@@ -248,6 +247,12 @@ fn service(service: models::Service, tasks: Vec<models::Task>) -> Service {
         message: update.and_then(|update| update.message).filter(|message| !message.is_empty()),
         tasks: tasks.into_iter().map(|found| task(found, &template)).collect(),
     }
+}
+
+/// What a swarm compares to tell a task that is out of date. What runs it is said of a service alone, and a task on a node
+/// that still fits stays whatever became of where it may run.
+fn made_from(spec: models::TaskSpec) -> models::TaskSpec {
+    models::TaskSpec { runtime: None, placement: None, ..spec }
 }
 
 /// A digest of what the tasks of a service run, without any value that may be secret.
@@ -290,7 +295,7 @@ fn update_state(word: models::ServiceUpdateStatusStateEnum) -> Option<UpdateStat
 
 fn task(task: models::Task, template: &models::TaskSpec) -> Task {
     let status = task.status.unwrap_or_default();
-    let spec = models::TaskSpec { runtime: None, ..task.spec.unwrap_or_default() };
+    let spec = made_from(task.spec.unwrap_or_default());
     let current = spec == *template;
     let image = spec.container_spec.and_then(|container| container.image);
     let word = |state: Option<models::TaskState>| state.map(|state| state.to_string()).unwrap_or_default();

@@ -145,6 +145,9 @@ fn outcome(
         std::cmp::Ordering::Greater if !service.at(&["deploy", "mode"]).is_some_and(is_global) => {
             (ChangeKind::Update, format!("{} ended", are(found.wanted - wanted)), false)
         }
+        _ if attributes.iter().any(|attribute| attribute.name.starts_with("deploy.placement")) => {
+            (ChangeKind::Update, "its tasks stay where their node still fits".to_owned(), false)
+        }
         _ if !attributes.is_empty() => {
             (ChangeKind::Update, "its tasks stay; how the swarm looks after them changes".to_owned(), false)
         }

@@ -83,7 +83,13 @@ pub(super) fn document(
         return Ok(None);
     }
     // Where the files cannot be read, that is said already.
-    let Some(project) = models::after(subject, &wanted.stack, files) else { return Ok(None) };
+    if wanted.project.is_none() {
+        return Ok(None);
+    }
+    let project = models::after(subject, &wanted.stack, files).ok_or_else(|| {
+        let error = Diagnostic::error("the stack's files cannot be read together with vsa's own over them");
+        Diagnostics::from(error.on(subject.address))
+    })?;
     let parts = deployment(subject, wanted, &project, files).document().map_err(|reason| {
         let error = Diagnostic::error("what the swarm is given cannot be written").detail(reason);
         Diagnostics::from(error.on(subject.address))

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::deployment;
-use super::observe::project;
+use super::observe::{self, project};
+use crate::compose::Project;
 use crate::kinds::stack::attributes::Status;
 use crate::kinds::stack::observe::known;
 use crate::kinds::stack::wanted::Wanted;
@@ -17,15 +18,17 @@ pub(in crate::kinds::stack) fn steps(
     wanted: &Wanted,
     files: &BTreeMap<PathBuf, PlacedFile>,
 ) -> Vec<Step> {
-    let Some(project) = project(subject, wanted, files) else { return Vec::new() };
-    let deployed = deployment(subject, wanted, &project, files);
-    let services = project.active().map(|service| service.name.to_string()).collect();
-    let stack = wanted.stack.in_swarm(services, deployed.blobs.clone());
+    // Without its files there is no document either, which is an error: no change gets here without them.
+    let project = project(subject, wanted, files);
+    let services = project.iter().flat_map(Project::active).map(|service| service.name.to_string()).collect();
+    let deployed = project.as_ref().map(|project| deployment(subject, wanted, project, files));
+    let (blobs, mounted) = deployed.map(|made| (made.blobs, made.mounted)).unwrap_or_default();
+    let stack = wanted.stack.in_swarm(services, blobs);
     // A swarm makes no directory that a service mounts, as Compose does.
     let is_there = |path: &PathBuf| {
         files.keys().any(|file| file.starts_with(path)) || subject.observed.stat(path).is_some()
     };
-    let mounted = deployed.mounted.iter().filter(|path| !is_there(path)).map(|path| Step {
+    let mounted = mounted.iter().filter(|path| !is_there(path)).map(|path| Step {
         phase: Phase::Prepare,
         operation: Operation::EnsureDirectory {
             path: path.clone(),
@@ -51,7 +54,9 @@ pub(in crate::kinds::stack) fn steps(
     }
     let prepare = |operation, undo| Step { phase: Phase::Prepare, operation, undo };
     let back = if was_up { Undo::Nothing } else { Undo::RemoveMade };
-    steps.push(prepare(Operation::SwarmPrepare { stack, was_up }, Undo::FormerProject));
+    let well = observe::services(subject, wanted).into_iter().flatten().filter(|service| service.is_well());
+    let well = well.map(|service| service.short_name().to_owned()).collect();
+    steps.push(prepare(Operation::SwarmPrepare { stack, was_up, well }, Undo::FormerProject));
     steps.push(prepare(deploy, back));
     steps.extend(was_up.then(|| clean_up(prune)));
     steps
