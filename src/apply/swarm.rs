@@ -8,7 +8,7 @@ pub(super) use super::compose::masked;
 use super::operations::Told;
 use crate::diag::Diagnostic;
 use crate::host::{DockerAnswer, DockerOperation, Host, Status, swarm};
-use crate::plan::docker::{Service, Task, UpdateState};
+use crate::plan::docker::{Service, SwarmMembership, Task, UpdateState};
 use crate::plan::{Answer, Query, SwarmStack};
 
 /// How long all must have stood as it shall before that is believed: a swarm takes note of an update a little later.
@@ -113,9 +113,29 @@ pub(super) async fn services(
             Ok(all.into_iter().filter(|service| service.stack.as_deref() == Some(stack)).collect())
         }
         Some(Answer::Failed(reason)) => Err(Diagnostic::error("Docker does not answer").detail(reason)),
-        _ => Err(Diagnostic::error("the Docker engine manages no swarm")
-            .help("start Docker, or make the node a manager of a swarm with `docker swarm init`")),
+        // Either there is no engine, or it is in no swarm.
+        _ => Err(manages(host, socket).await.err().unwrap_or_else(no_swarm)),
     }
+}
+
+/// Proves that an engine manages a swarm.
+pub(super) async fn manages(host: &dyn Host, socket: &Path) -> Result<(), Diagnostic> {
+    let query = Query::Engine { socket: socket.to_owned() };
+    match host.observe(&[query]).await.pop() {
+        Some(Answer::Engine(engine))
+            if matches!(engine.swarm, SwarmMembership::Active { manager: true, .. }) =>
+        {
+            Ok(())
+        }
+        Some(Answer::Engine(_)) => Err(no_swarm()),
+        Some(Answer::Failed(reason)) => Err(Diagnostic::error("Docker does not answer").detail(reason)),
+        _ => Err(Diagnostic::error(format!("there is no Docker engine at `{}`", socket.display()))
+            .help("start Docker, or name its socket with `docker { socket }` of the node")),
+    }
+}
+
+fn no_swarm() -> Diagnostic {
+    Diagnostic::error("the Docker engine manages no swarm").help("`docker swarm init` makes it one that does")
 }
 
 /// Waits until every update is done and all tasks do their work.

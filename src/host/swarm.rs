@@ -33,6 +33,8 @@ pub fn deploy(stack: &SwarmStack, pull: PullPolicy) -> Command {
         .arg(&stack.file)
         .arg("--resolve-image")
         .arg(resolve)
+        // Each node pulls for itself; a swarm without these reaches no private registry.
+        .arg("--with-registry-auth")
         .arg(&stack.name)
 }
 
@@ -79,7 +81,7 @@ mod tests {
         assert_eq!(
             line(deploy(&stack, PullPolicy::Never)),
             "--host unix:///run/docker.sock stack deploy --compose-file /srv/acme/shop/env/stack.yml --resolve-image \
-             never acme-shop"
+             never --with-registry-auth acme-shop"
         );
         assert_eq!(
             line(restart(&stack, "web")),

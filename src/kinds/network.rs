@@ -91,6 +91,7 @@ fn schema() -> Schema {
         exports: vec![
             Export { name: "id", doc: "How Docker knows it." },
             Export { name: "tenant", doc: "The label of its tenant; null of a node's." },
+            Export { name: "driver", doc: "What carries it." },
         ],
     }
 }
@@ -194,6 +195,7 @@ impl Kind for Network {
             ("name", Value::string(resource.name.clone())),
             ("id", Value::from(attributes.known_as(&resource.name).as_str())),
             ("tenant", tenant),
+            ("driver", resource.get("driver").clone()),
         ])
     }
 

@@ -125,7 +125,7 @@ pub enum Query {
         references: Vec<String>,
     },
     /// All services of the swarm that a Docker engine manages: answered with [`Answer::Services`]; absent too where it
-    /// manages none.
+    /// is in none.
     Services {
         /// Where the engine listens.
         socket: PathBuf,

@@ -12,7 +12,7 @@ use crate::diag::Diagnostic;
 /// How many resources are named.
 const NAMED: usize = 5;
 
-/// What is said where the engine did not answer. Whoever would have known more asked for its containers.
+/// What is said where the engine did not answer one of the questions that are the same for all.
 pub(super) fn finding(
     node: &Node,
     items: &[Item<'_>],
@@ -20,12 +20,22 @@ pub(super) fn finding(
     now: i64,
 ) -> Option<Diagnostic> {
     let spec = &node.spec;
-    let question = Query::Containers { socket: spec.docker.socket.clone() };
-    let why = match observed.get(&question)? {
-        Answer::Absent => no_engine(&spec.docker.socket),
-        Answer::Failed(reason) => reason.clone(),
-        _ => return None,
-    };
+    let socket = &spec.docker.socket;
+    let of_engine = [
+        Query::Containers { socket: socket.clone() },
+        Query::Networks { socket: socket.clone() },
+        Query::Engine { socket: socket.clone() },
+        Query::Services { socket: socket.clone() },
+    ];
+    let (question, why) = of_engine.into_iter().find_map(|question| {
+        let why = match observed.get(&question)? {
+            // In no swarm are no services.
+            Answer::Absent if !matches!(question, Query::Services { .. }) => no_engine(socket),
+            Answer::Failed(reason) => reason.clone(),
+            _ => return None,
+        };
+        Some((question, why))
+    })?;
     let asks = |item: &&Item<'_>| {
         let subject = item.subject(node, observed, &NO_ENDPOINTS, now);
         item.node == spec.address && item.kind.queries(subject).contains(&question)

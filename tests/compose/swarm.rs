@@ -25,7 +25,7 @@ fn deployment(stack: &Stack, setup: Setup) -> Deployment {
 fn text(deployment: &Deployment) -> String {
     let parts = deployment.document().unwrap().into_iter().map(|part| match part {
         Part::Shown(text) => text,
-        Part::Hidden(text) => format!("<{text}>"),
+        Part::Hidden(text) => format!("<{}>", text.expose()),
     });
     parts.collect()
 }

@@ -209,6 +209,7 @@ fn forty_networks_fit_and_listing_costs_one_request_however_many_there_are() {
     GET /containers/json?all=true&size=false
     GET /images/json?all=false&shared-size=false&digests=true&manifests=false
     GET /info
+    GET /info
     GET /networks
     GET /services?status=true
     GET /version

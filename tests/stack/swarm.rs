@@ -119,6 +119,7 @@ fn a_stack_in_a_swarm_is_deployed_updated_and_taken_away() {
     drop(ground.workspace.vsa(again).code(0).says("stack.shop: restarted web"));
     assert_ne!(ground.tasks("web"), before);
     assert_eq!(ground.tasks("db"), db);
+    drop(ground.workspace.vsa(["plan", "-detailed-exitcode", "-var", "greeting=hush-2"]).code(0));
 
     // Stopped, its services have no tasks; what they hold stays.
     ground.deployed("status = \"stopped\"");
@@ -210,6 +211,8 @@ fn what_somebody_did_in_a_swarm_is_drift_and_is_repaired() {
     drop(
         ground.workspace.vsa(["plan"]).code(0).says("service web was changed in the swarm by somebody else"),
     );
+    update(&["--limit-memory", "64m", &db]);
+    drop(ground.workspace.vsa(["plan"]).code(0).says("service db was changed in the swarm by somebody else"));
     ground.engine.ask(&["service", "rm", &db]);
     drop(ground.workspace.vsa(["plan"]).code(0).says("service db is not in the swarm any more"));
     let stranger = format!("{}_stranger", ground.project());
@@ -275,4 +278,20 @@ fn what_cannot_run_in_a_swarm_is_said_before_anything_starts() {
     let refused = ground.workspace.vsa(["plan"]).code(1);
     let refused = refused.says("a swarm ignores `restart`").says("a swarm refuses `mem_limit`");
     drop(refused.says("nobody knows what the secret `lost` holds"));
+
+    // A network of the node alone is none of a swarm's, whether it is there or comes with the stack.
+    let joins = |name: &str| {
+        let text = format!(
+            "services:\n  web:\n    image: {one}\n    networks: [far]\nnetworks:\n  far: {{external: true, name: {name}}}\n"
+        );
+        ground.workspace.write("shop/compose.yml", text);
+        let refused = ground.workspace.vsa(["plan"]).code(1).says("error[swarm_network]");
+        drop(refused.says(&format!("services of a swarm cannot be in the network `{name}`")));
+    };
+    ground.engine.ask(&["network", "create", "near"]);
+    joins("near");
+    let tenant = ground.tenant();
+    ground.workspace.write("site.hcl", format!("network \"back\" {{\n  tenant = tenant.{tenant}\n}}\n"));
+    ground.deployed("networks = [network.back]");
+    joins(&format!("{tenant}-back"));
 }

@@ -9,7 +9,7 @@ use crate::apply::swarm::{self, Waiting};
 use crate::compose::{Environment, read_variables, swarm::blob_name};
 use crate::diag::Diagnostic;
 use crate::host::{Contents, DockerOperation, HostError, Status, swarm as commands};
-use crate::plan::docker::{Service, SwarmMembership};
+use crate::plan::docker::Service;
 use crate::plan::{Answer, Blob, BlobSource, PullPolicy, Query, SwarmStack};
 
 /// How long the tasks of a stack that goes may take to end, beside what each is given.
@@ -20,25 +20,7 @@ const BACK: u32 = 120;
 
 /// Proves that a stack can be deployed, as far as that shows before.
 pub(super) async fn prepare(context: Context<'_>, stack: &SwarmStack) -> Result<Facts, Diagnostic> {
-    let query = Query::Engine { socket: stack.socket.clone() };
-    match context.host.observe(&[query]).await.pop() {
-        Some(Answer::Engine(engine))
-            if matches!(engine.swarm, SwarmMembership::Active { manager: true, .. }) => {}
-        Some(Answer::Engine(_)) => {
-            return Err(Diagnostic::error("the Docker engine manages no swarm")
-                .help("`docker swarm init` makes it one that does"));
-        }
-        Some(Answer::Failed(reason)) => {
-            return Err(Diagnostic::error("Docker does not answer").detail(reason));
-        }
-        _ => {
-            return Err(Diagnostic::error(format!(
-                "there is no Docker engine at `{}`",
-                stack.socket.display()
-            ))
-            .help("start Docker, or name its socket with `docker { socket }` of the node"));
-        }
-    }
+    swarm::manages(context.host, &stack.socket).await?;
     let missing = |why: String| {
         Diagnostic::error("there is no Docker command line on the node, which deploys stacks")
             .detail(why)

@@ -4,14 +4,15 @@ use super::Deployment;
 use crate::compose::node::{Map, Node, Text, Value};
 use crate::compose::scalar::Scalar;
 use crate::template::Written as _;
+use crate::value::Secret;
 
 /// A part of the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Part {
     /// It may be shown.
     Shown(String),
     /// It may not.
-    Hidden(String),
+    Hidden(Secret),
 }
 
 /// What a value is read as.
@@ -165,7 +166,7 @@ impl Writer {
         }
         if text.sensitive {
             self.flush();
-            self.parts.push(Part::Hidden(written));
+            self.parts.push(Part::Hidden(Secret::new(written)));
         } else {
             self.shown.push_str(&written);
         }

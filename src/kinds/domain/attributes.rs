@@ -229,7 +229,11 @@ impl Upstream {
         if !nginx.has_resolved_servers() {
             return Some("only nginx 1.27.3 or later keeps them to what it looks up");
         }
-        let rolls = self.stack.as_ref().is_some_and(|stack| stack.update.as_deref() == Some("rolling"));
+        // A swarm replaces tasks behind one name.
+        let is_rolling = |stack: &Stack| {
+            stack.update.as_deref() == Some("rolling") && stack.engine.as_deref() != Some("swarm")
+        };
+        let rolls = self.stack.as_ref().is_some_and(is_rolling);
         rolls.then_some(
             "its stack has `update = \"rolling\"`, which leads nginx to other containers by another name",
         )
@@ -256,6 +260,7 @@ impl Upstream {
 pub(super) struct Stack {
     pub(super) name: Arc<str>,
     update: Option<Arc<str>>,
+    engine: Option<Arc<str>>,
     pub(super) tenant: Arc<str>,
 }
 

@@ -64,6 +64,7 @@ impl Kind for StackKind {
             ("tenant", tenant),
             ("status", resource.get("status").clone()),
             ("update", resource.get("update").clone()),
+            ("engine", resource.get("engine").clone()),
         ])
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::attributes::{Directory, Stack, Status};
+use super::attributes::{Directory, Engine, Stack, Status};
 use super::wanted::Wanted;
 use super::{containers, links, rules, swarm, takes};
 use crate::compose::Service;
@@ -49,7 +49,9 @@ pub(super) fn queries(subject: Subject<'_>) -> Vec<Query> {
         .prior
         .is_none()
         .then(|| [Query::Networks { socket: socket.clone() }, Query::Engine { socket: socket.clone() }]);
-    let in_swarm = wanted.is_some_and(swarm::is_on).then(|| swarm::queries(&socket));
+    let was_in_swarm = subject.prior.is_some_and(|prior| Engine::of(prior) == Engine::Swarm);
+    let in_swarm = was_in_swarm || wanted.is_some_and(swarm::is_on);
+    let in_swarm = in_swarm.then(|| swarm::queries(&socket));
     let asked = std::iter::once(Query::Containers { socket }).chain(room.into_iter().flatten());
     let asked = asked.chain(in_swarm.into_iter().flatten());
     asked.chain(stats).chain(links).chain(images).collect()

@@ -17,13 +17,21 @@ const STATUSES: &[(&str, &str)] = &[
 
 const ENGINES: &[(&str, &str)] = &[
     ("compose", "the Compose tool, on this node"),
-    ("swarm", "the swarm that the node manages; its sites need a proxy in a container"),
+    (
+        "swarm",
+        "the swarm that the node manages; its sites need a proxy in a container. Each node pulls with the registry logins of \
+         whoever runs vsa (`docker login`)",
+    ),
 ];
 
 const PULLS: &[(&str, &str)] = &[
-    ("missing", "an image that is not there"),
-    ("always", "all images, with each change"),
-    ("never", "none: they must be on the node"),
+    (
+        "missing",
+        "an image that is not there. In a swarm, registries are asked what a new name means, and each node pulls what it \
+         lacks",
+    ),
+    ("always", "all images, with each change. In a swarm, registries are asked what each name means by now"),
+    ("never", "none: they must be on the node. In a swarm, no registry is asked what a name means"),
 ];
 
 const UPDATES: &[(&str, &str)] = &[
@@ -123,7 +131,8 @@ pub(super) fn schema() -> Schema {
                     "networks",
                     Ty::List(Box::new(Ty::Ref("network"))),
                     "Networks of the same tenant, or of the node, that its services may join: its Compose file names \
-                     each as `external`, with the network's `id` as its `name`.",
+                     each as `external`, with the network's `id` as its `name`. In a swarm, only those with `driver = \
+                     \"overlay\"`.",
                 )
                 .default(Value::tuple([])),
                 attribute("node", Ty::Ref("node"), "Where it runs.").only_one().forces_replacement(),
@@ -143,6 +152,7 @@ pub(super) fn schema() -> Schema {
             Export { name: "tenant", doc: "The label of its tenant." },
             Export { name: "status", doc: "`running` or `stopped`." },
             Export { name: "update", doc: "`recreate` or `rolling`." },
+            Export { name: "engine", doc: "`compose` or `swarm`." },
         ],
     }
 }

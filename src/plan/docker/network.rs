@@ -15,6 +15,8 @@ pub struct Network {
     pub name: String,
     /// `bridge`, `overlay`, ….
     pub driver: String,
+    /// `local` to the node, of the `swarm`, or `global`.
+    pub scope: String,
     /// Whether it has no way out.
     pub internal: bool,
     /// Its labels, Compose's and vsa's own.
@@ -67,6 +69,7 @@ mod tests {
             id: name.to_owned(),
             name: name.to_owned(),
             driver: "bridge".to_owned(),
+            scope: "local".to_owned(),
             internal: false,
             labels: BTreeMap::new(),
             subnets: vec![subnet.parse().unwrap()],

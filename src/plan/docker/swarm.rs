@@ -24,7 +24,8 @@ pub struct Service {
     pub image: String,
     /// The image that its stack's file asked for (`com.docker.stack.image`).
     pub asked_for: Option<String>,
-    /// A digest of what its tasks run: program, names of variables, secrets and configs, ports. Nothing secret is in it.
+    /// A digest of all that was asked for of it, but how many tasks there shall be and the values of variables; nothing in it
+    /// can be guessed.
     pub digest: String,
     /// How many tasks there should be.
     pub wanted: u64,
@@ -50,6 +51,12 @@ impl Service {
         same_reference(bare, image) || same_reference(&self.image, image)
     }
 
+    /// Whether it is what a digest says that was taken before. One of another form, of another version of vsa, says nothing.
+    pub fn is_as(&self, digest: &str) -> bool {
+        let form = |digest: &str| digest.split_once(':').map(|(form, _)| form.to_owned());
+        digest == self.digest || form(digest) != form(&self.digest)
+    }
+
     /// The newest task of each replica, or on each node where it runs once on each.
     pub fn newest(&self) -> Vec<&Task> {
         let mut seen = BTreeSet::new();
@@ -63,6 +70,12 @@ impl Service {
         let does = |task: &&Task| task.does() && (task.current || is_completed);
         let doing = self.tasks.iter().filter(does).count();
         u64::try_from(doing + self.done()).is_ok_and(|well| well >= self.wanted)
+    }
+
+    /// Whether fewer of its tasks run, or have done their work, than there should be.
+    pub fn is_short(&self) -> bool {
+        let done = u64::try_from(self.done()).unwrap_or(u64::MAX);
+        self.running.saturating_add(done) < self.wanted
     }
 
     /// How many of its replicas have done their work.

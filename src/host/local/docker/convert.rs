@@ -160,6 +160,7 @@ pub(super) fn network(network: models::Network) -> Network {
         id: network.id.unwrap_or_default(),
         name: network.name.unwrap_or_default(),
         driver: network.driver.unwrap_or_default(),
+        scope: network.scope.unwrap_or_default(),
         internal: network.internal.unwrap_or_default(),
         labels: labels.filter(|(name, _)| kept(name)).collect(),
         subnets: ranges.into_iter().filter_map(|range| range.subnet?.parse().ok()).collect(),
@@ -176,13 +177,14 @@ pub(super) fn engine(version: models::SystemVersion, info: models::SystemInfo) -
         api_version: version.api_version.unwrap_or_default(),
         root_dir: info.docker_root_dir.unwrap_or_default().into(),
         forwards: info.ipv4_forwarding.unwrap_or(true),
-        swarm: info.swarm.map_or(SwarmMembership::Inactive, membership),
+        swarm: membership(info.swarm),
         address_pools: pools.filter_map(pool).collect(),
     }
 }
 
-fn membership(swarm: models::SwarmInfo) -> SwarmMembership {
+pub(super) fn membership(swarm: Option<models::SwarmInfo>) -> SwarmMembership {
     use models::LocalNodeState as Word;
+    let Some(swarm) = swarm else { return SwarmMembership::Inactive };
     match swarm.local_node_state {
         Some(Word::ACTIVE) => SwarmMembership::Active {
             node_id: swarm.node_id.unwrap_or_default(),
@@ -228,13 +230,14 @@ pub(super) fn services(services: Vec<models::Service>, tasks: Vec<models::Task>)
 fn service(service: models::Service, tasks: Vec<models::Task>) -> Service {
     let spec = service.spec.unwrap_or_default();
     let counts = service.service_status.unwrap_or_default();
-    let digest = digest(&spec);
+    let id = service.id.unwrap_or_default();
+    let digest = digest(&id, spec.clone());
     let template = made_from(spec.task_template.unwrap_or_default());
     let image = template.container_spec.as_ref().and_then(|container| container.image.clone());
     let update = service.update_status;
     let labels = spec.labels.unwrap_or_default();
     Service {
-        id: service.id.unwrap_or_default(),
+        id,
         name: spec.name.unwrap_or_default(),
         stack: labels.get(STACK).cloned(),
         labels: own(&labels),
@@ -255,29 +258,26 @@ fn made_from(spec: models::TaskSpec) -> models::TaskSpec {
     models::TaskSpec { runtime: None, placement: None, ..spec }
 }
 
-/// A digest of what the tasks of a service run, without any value that may be secret.
-fn digest(spec: &models::ServiceSpec) -> String {
-    let container = spec.task_template.as_ref().and_then(|template| template.container_spec.clone());
-    let container = container.unwrap_or_default();
-    let mut names: Vec<String> = Vec::new();
-    let variables = container.env.iter().flatten().map(|text| text.split('=').next().unwrap_or_default());
-    names.extend(variables.map(|name| format!("variable {name}")));
-    let secrets = container.secrets.iter().flatten().filter_map(|secret| secret.secret_name.as_ref());
-    names.extend(secrets.map(|name| format!("secret {name}")));
-    let configs = container.configs.iter().flatten().filter_map(|config| config.config_name.as_ref());
-    names.extend(configs.map(|name| format!("config {name}")));
-    let ports = spec.endpoint_spec.as_ref().and_then(|endpoint| endpoint.ports.as_ref());
-    names.extend(ports.into_iter().flatten().map(|port| {
-        format!(
-            "port {:?} {:?}",
-            port.published_port.unwrap_or_default(),
-            port.target_port.unwrap_or_default()
-        )
-    }));
-    names.sort();
-    let image = container.image.unwrap_or_default();
-    let told = format!("{image}\n{:?}\n{:?}\n{}", container.command, container.args, names.join("\n"));
-    sha256(told.as_bytes())
+/// The form of the digests of services: one of another form says nothing.
+const FORM: &str = "1";
+
+/// A digest of what somebody has asked for of a service, but how many tasks there shall be, and the values of variables. A
+/// short secret in a command line could be guessed by it, so the service's id is its key: whoever knows that asks the
+/// swarm for the command line itself.
+fn digest(id: &str, mut spec: models::ServiceSpec) -> String {
+    spec.mode = None;
+    if let Some(template) = &mut spec.task_template {
+        // A restart counts it up.
+        template.force_update = None;
+        template.runtime = None;
+        let container = template.container_spec.as_mut();
+        for variable in container.and_then(|container| container.env.as_mut()).into_iter().flatten() {
+            variable.truncate(variable.find('=').unwrap_or(variable.len()));
+        }
+    }
+    // The keys of a `Value` are in order.
+    let told = serde_json::to_value(&spec).unwrap_or_default();
+    format!("{FORM}:{}", sha256(format!("{id}\n{told}").as_bytes()))
 }
 
 fn update_state(word: models::ServiceUpdateStatusStateEnum) -> Option<UpdateState> {
@@ -335,5 +335,53 @@ mod tests {
         ] {
             assert_eq!((health_in(text), exit_code_in(text)), (health, code), "{text}");
         }
+    }
+
+    #[test]
+    fn the_digest_of_a_service_tells_all_but_counts_restarts_and_values() {
+        type Change = fn(&mut models::ServiceSpec, &mut models::TaskSpec);
+
+        let spec = |change: &dyn Fn(&mut models::ServiceSpec, &mut models::TaskSpec)| {
+            let container = models::TaskSpecContainerSpec {
+                image: Some("app:1".to_owned()),
+                env: Some(vec!["A=1".to_owned(), "B".to_owned()]),
+                labels: Some((0..20).map(|number| (format!("l{number}"), String::new())).collect()),
+                ..Default::default()
+            };
+            let mut spec = models::ServiceSpec { name: Some("shop_web".to_owned()), ..Default::default() };
+            let mut template = models::TaskSpec { container_spec: Some(container), ..Default::default() };
+            change(&mut spec, &mut template);
+            spec.task_template = Some(template);
+            spec
+        };
+        let same = digest("x", spec(&|_, _| {}));
+        let unseen: [(&str, Change); 3] = [
+            ("restarts", |_, template| template.force_update = Some(3)),
+            ("counts", |spec, _| spec.mode = Some(models::ServiceSpecMode::default())),
+            ("values", |_, template| {
+                template.container_spec.as_mut().unwrap().env = Some(vec!["A=2".to_owned(), "B".to_owned()]);
+            }),
+        ];
+        for (what, change) in unseen {
+            assert_eq!(digest("x", spec(&change)), same, "{what}");
+        }
+        let seen: [(&str, Change); 6] = [
+            ("user", |_, template| {
+                template.container_spec.as_mut().unwrap().user = Some("root".to_owned());
+            }),
+            ("variables", |_, template| {
+                template.container_spec.as_mut().unwrap().env = Some(vec!["A=1".to_owned()]);
+            }),
+            ("command", |_, template| {
+                template.container_spec.as_mut().unwrap().command = Some(vec!["sh".to_owned()]);
+            }),
+            ("limits", |_, template| template.resources = Some(models::TaskSpecResources::default())),
+            ("placement", |_, template| template.placement = Some(models::TaskSpecPlacement::default())),
+            ("ports", |spec, _| spec.endpoint_spec = Some(models::EndpointSpec::default())),
+        ];
+        for (what, change) in seen {
+            assert_ne!(digest("x", spec(&change)), same, "{what}");
+        }
+        assert_ne!(digest("y", spec(&|_, _| {})), same, "the id is the key");
     }
 }

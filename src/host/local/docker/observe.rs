@@ -5,7 +5,7 @@ use std::path::Path;
 use bollard::query_parameters::{ListContainersOptions, ListServicesOptions};
 
 use super::tools::Tools;
-use super::{PATIENCE, connect, convert, failure::Failure, images, inside, within};
+use super::{PATIENCE, connect, convert, failure::Failure, images, inside, stacks, within};
 use crate::plan::{Answer, Query};
 
 /// Answers a question about Docker; each but those to a container costs one listing of the engine (two for what
@@ -83,11 +83,7 @@ async fn images(socket: &Path, references: &[String], tools: &Tools) -> Result<A
 async fn services(socket: &Path) -> Result<Answer, Failure> {
     let docker = connect(socket)?;
     let options = ListServicesOptions { status: Some(true), ..Default::default() };
-    let services = match within(PATIENCE, docker.list_services(Some(options))).await {
-        // `This node is not a swarm manager.`: nor has it tasks to ask for.
-        Err(Failure::Status(503, _)) => return Ok(Answer::Absent),
-        listed => listed?,
-    };
+    let Some(services) = stacks::services(&docker, options).await? else { return Ok(Answer::Absent) };
     let tasks = within(PATIENCE, docker.list_tasks(None)).await?;
     Ok(Answer::Services(convert::services(services, tasks)))
 }

@@ -5,17 +5,18 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use bollard::Docker;
-use bollard::models::{ConfigSpec, SecretSpec};
+use bollard::models::{ConfigSpec, SecretSpec, Service};
 use bollard::query_parameters::{
     ListConfigsOptions, ListContainersOptions, ListNetworksOptions, ListSecretsOptions, ListServicesOptions,
 };
 
-use super::convert::STACK;
+use super::convert::{STACK, membership};
 use super::failure::Failure;
 use super::networks::gone;
 use super::{PATIENCE, within};
 use crate::host::{Contents, DockerAnswer};
 use crate::plan::BlobKind;
+use crate::plan::docker::SwarmMembership;
 
 /// How often is looked whether what goes has gone.
 const EVERY: Duration = Duration::from_millis(200);
@@ -110,8 +111,26 @@ async fn blobs(docker: &Docker, stack: &str, used: &BTreeSet<String>) -> Result<
     Ok(changed)
 }
 
-/// Removes a stack, and waits until its containers on this node and its networks have gone. Of a node that manages no
-/// swarm there is nothing to remove.
+/// All services of a stack, or of all stacks; `None` where the engine is in no swarm. A manager without a leader answers as
+/// one does that is in none: who is asked what it is tells them apart.
+pub(super) async fn services(
+    docker: &Docker,
+    options: ListServicesOptions,
+) -> Result<Option<Vec<Service>>, Failure> {
+    match within(PATIENCE, docker.list_services(Some(options))).await {
+        Err(Failure::Status(503, said)) => {
+            let info = within(PATIENCE, docker.info()).await?;
+            match membership(info.swarm) {
+                SwarmMembership::Inactive => Ok(None),
+                _ => Err(Failure::Status(503, said)),
+            }
+        }
+        listed => Ok(Some(listed?)),
+    }
+}
+
+/// Removes a stack, and waits until its containers on this node and its networks have gone: for this long, beside what
+/// each container may take to end by itself. Of a node in no swarm there is nothing to remove.
 pub(super) async fn remove(
     docker: &Docker,
     stack: &str,
@@ -119,10 +138,10 @@ pub(super) async fn remove(
 ) -> Result<DockerAnswer, Failure> {
     let begun = Instant::now();
     let options = ListServicesOptions { filters: Some(of_stack(stack)), ..Default::default() };
-    let services = match within(PATIENCE, docker.list_services(Some(options))).await {
-        Err(Failure::Status(503, _)) => return Ok(DockerAnswer::Done { changed: false }),
-        listed => listed?,
+    let Some(services) = services(docker, options).await? else {
+        return Ok(DockerAnswer::Done { changed: false });
     };
+    let patience = patience + services.iter().map(grace).max().unwrap_or_default();
     let mut changed = false;
     for id in services.into_iter().filter_map(|service| service.id) {
         changed |= is_done(&gone(within(PATIENCE, docker.delete_service(&id)).await, |_| false)?);
@@ -157,6 +176,13 @@ pub(super) async fn remove(
     }
 }
 
+/// How long the containers of a service may take to end.
+fn grace(service: &Service) -> Duration {
+    let container = || service.spec.as_ref()?.task_template.as_ref()?.container_spec.as_ref();
+    let nanoseconds = container().and_then(|container| container.stop_grace_period).unwrap_or_default();
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or_default())
+}
+
 /// The names of a stack's containers on this node, those that have ended too: a volume is not let go before they are
 /// removed.
 async fn containers(docker: &Docker, stack: &str) -> Result<Vec<String>, Failure> {
@@ -167,4 +193,24 @@ async fn containers(docker: &Docker, stack: &str) -> Result<Vec<String>, Failure
 
 fn is_done(answer: &DockerAnswer) -> bool {
     matches!(answer, DockerAnswer::Done { changed: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::{ServiceSpec, TaskSpec, TaskSpecContainerSpec};
+
+    use super::*;
+
+    #[test]
+    fn a_stack_may_take_as_long_to_end_as_its_services_say() {
+        let service = |nanoseconds| {
+            let container = TaskSpecContainerSpec { stop_grace_period: nanoseconds, ..Default::default() };
+            let template = TaskSpec { container_spec: Some(container), ..Default::default() };
+            let spec = ServiceSpec { task_template: Some(template), ..Default::default() };
+            Service { spec: Some(spec), ..Default::default() }
+        };
+        assert_eq!(grace(&service(Some(300_000_000_000))), Duration::from_mins(5));
+        assert_eq!(grace(&service(None)), Duration::ZERO);
+        assert_eq!(grace(&Service::default()), Duration::ZERO);
+    }
 }

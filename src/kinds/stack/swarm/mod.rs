@@ -18,7 +18,7 @@ use crate::compose::swarm::{Deployment, Part, Setup};
 use crate::compose::{Environment, Project, read_variables};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Answer, Blob, BlobSource, Content, Piece, PlacedBody, PlacedFile, Query, Subject};
-use crate::value::{Secret, Value};
+use crate::value::Value;
 
 /// Whether a swarm runs a stack.
 pub(super) fn is_on(wanted: &Wanted) -> bool {
@@ -96,7 +96,7 @@ pub(super) fn document(
     })?;
     let pieces = parts.into_iter().map(|part| match part {
         Part::Shown(text) => Piece::Text(text.into()),
-        Part::Hidden(text) => Piece::Secret(Secret::new(text)),
+        Part::Hidden(text) => Piece::Secret(text),
     });
     Ok(Some(Content { pieces: pieces.collect() }))
 }

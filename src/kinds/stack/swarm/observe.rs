@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use super::is_on;
 use crate::compose::swarm::OWNER;
@@ -10,15 +11,21 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::kinds::stack::attributes::Engine;
 use crate::kinds::stack::observe::{Known, known};
 use crate::kinds::stack::wanted::Wanted;
-use crate::kinds::stack::{files, joined, models};
-use crate::plan::docker::{Service, SwarmMembership, UpdateState};
+use crate::kinds::stack::{files, joined, models, wanted};
+use crate::plan::docker::{Container, Service, SwarmMembership, UpdateState};
 use crate::plan::{Answer, BlobKind, Drift, Query, Subject};
 use crate::resource::{Path, Resource};
 use crate::state::Status;
+use crate::value::Value;
 
 /// What must be known of a swarm.
-pub(in crate::kinds::stack) fn queries(socket: &FilePath) -> [Query; 2] {
-    [Query::Engine { socket: socket.to_owned() }, Query::Services { socket: socket.to_owned() }]
+pub(in crate::kinds::stack) fn queries(socket: &FilePath) -> [Query; 3] {
+    let socket = || socket.to_owned();
+    [
+        Query::Engine { socket: socket() },
+        Query::Services { socket: socket() },
+        Query::Networks { socket: socket() },
+    ]
 }
 
 /// The services of a stack; `None` where the swarm cannot be seen.
@@ -65,7 +72,7 @@ pub(in crate::kinds::stack) fn findings(
     let engine = wanted.attributes.engine;
     let told = if let Some(prior) = subject.prior.filter(|prior| Engine::of(prior) != engine) {
         // One that has not been brought up yet may be anything.
-        (prior.status == Status::Live).then(|| changed(subject))?
+        (prior.status == Status::Live || is_there(subject, wanted)).then(|| changed(subject))?
     } else if !is_on(wanted) {
         return None;
     } else if joined::is_proxy(subject) {
@@ -74,9 +81,22 @@ pub(in crate::kinds::stack) fn findings(
             .detail("it is one container of the node's, by a name that stays")
             .help("leave `engine` away: Compose runs it")
     } else {
-        membership(subject)?
+        membership(subject).or_else(|| local_network(subject, resource, wanted))?
     };
     Some(told.at(place).on(subject.address))
+}
+
+/// Whether anything of a stack is known or seen, by either engine.
+fn is_there(subject: Subject<'_>, wanted: &Wanted) -> bool {
+    let socket = subject.node.spec.docker.socket.clone();
+    let name = &wanted.stack.project.name;
+    let of_stack = |container: &Container| container.belongs_to(name) || container.is_task_of(name);
+    let containers = match subject.observed.get(&Query::Containers { socket }) {
+        Some(Answer::Containers(all)) => all.iter().any(of_stack),
+        _ => false,
+    };
+    let services = services(subject, wanted).is_some_and(|services| !services.is_empty());
+    containers || services || !known(subject).is_empty()
 }
 
 fn changed(subject: Subject<'_>) -> Diagnostic {
@@ -109,6 +129,46 @@ fn membership(subject: Subject<'_>) -> Option<Diagnostic> {
             Some(if state == "locked" { told.help("`docker swarm unlock` unlocks it") } else { told.help("`docker info` and the engine's log say more") })
         }
     }
+}
+
+/// That services of a swarm would be in a network of the node alone.
+fn local_network(subject: Subject<'_>, resource: &Resource, wanted: &Wanted) -> Option<Diagnostic> {
+    let project = wanted.project.as_ref()?;
+    let known_as = |name: &Arc<str>| {
+        let network = project.networks.get(name).filter(|network| network.is_external())?;
+        Some(network.given_name().map_or_else(|| Arc::clone(name), |given| Arc::clone(&given.text)))
+    };
+    let joined = project.active().flat_map(|service| service.networks.keys()).filter_map(known_as);
+    let shared = subject.node.spec.network.clone().filter(|_| files::names(subject).next().is_some());
+    let (name, driver) = joined
+        .chain(shared.clone())
+        .find_map(|name| local_driver(subject, resource, &name).map(|driver| (name, driver)))?;
+    let told = Diagnostic::error(format!("services of a swarm cannot be in the network `{name}`"))
+        .code("swarm_network")
+        .detail(format!("it is of this node alone (`{driver}`), and a swarm's networks are of all its nodes"))
+        .help("give it `driver = \"overlay\"`");
+    Some(if shared.is_some_and(|shared| shared == name) {
+        told.help("or leave `network` of the node away: the proxy then joins the network of each stack")
+    } else {
+        told
+    })
+}
+
+/// What carries a network that no swarm knows; `None` of all others, and where nobody knows.
+fn local_driver(subject: Subject<'_>, resource: &Resource, name: &str) -> Option<String> {
+    // Docker's own two that services may be in.
+    if matches!(name, "host" | "none") {
+        return None;
+    }
+    let mut declared =
+        wanted::networks(resource).filter(|network| network.get("id").and_then(Value::as_str) == Some(name));
+    if let Some(driver) = declared.find_map(|network| network.get("driver")?.as_str()) {
+        return (driver != "overlay").then(|| driver.to_owned());
+    }
+    let query = Query::Networks { socket: subject.node.spec.docker.socket.clone() };
+    let Some(Answer::Networks(all)) = subject.observed.get(&query) else { return None };
+    let found = all.iter().find(|network| network.name == name)?;
+    (found.scope == "local").then(|| found.driver.clone())
 }
 
 /// Refuses a stack of this name that somebody else has deployed.
@@ -152,13 +212,12 @@ pub(in crate::kinds::stack) fn drift(
         };
         if let Some(what) = differs(known, found) {
             add(name, what);
-        } else if found.running < found.wanted && found.update != Some(UpdateState::Updating) {
-            let error = found.failed().and_then(|task| task.error.as_ref());
-            let mut told = Diagnostic::warning(format!(
+        } else if found.is_short() && found.update != Some(UpdateState::Updating) {
+            // Why, a task may say with a secret in its words.
+            let told = Diagnostic::warning(format!(
                 "of the service `{name}` of `{}`, {} of {} tasks run",
                 subject.address, found.running, found.wanted
             ));
-            told = error.into_iter().fold(told, |told, error| told.detail(error.clone()));
             findings.push(
                 told.code("unhealthy")
                     .at(resource.span(&Path::root()))
@@ -188,7 +247,7 @@ fn differs(known: &Known, found: &Service) -> Option<String> {
     if let Some(image) = image {
         return Some(format!("runs the image `{}`, not `{image}`", found.image));
     }
-    let other = known.hash.as_ref().is_some_and(|hash| *hash != found.digest);
+    let other = known.hash.as_ref().is_some_and(|hash| !found.is_as(hash));
     other.then(|| "was changed in the swarm by somebody else".to_owned())
 }
 

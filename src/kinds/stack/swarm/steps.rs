@@ -47,16 +47,16 @@ pub(in crate::kinds::stack) fn steps(
     };
     let prune = Operation::SwarmPrune { stack: stack.clone() };
     let clean_up = |operation| Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing };
-    if attributes.status == Status::Stopped {
-        // Sites pass requests on to it until the switch.
-        steps.extend([clean_up(deploy), clean_up(prune)]);
-        return steps;
-    }
     let prepare = |operation, undo| Step { phase: Phase::Prepare, operation, undo };
     let back = if was_up { Undo::Nothing } else { Undo::RemoveMade };
     let well = observe::services(subject, wanted).into_iter().flatten().filter(|service| service.is_well());
     let well = well.map(|service| service.short_name().to_owned()).collect();
     steps.push(prepare(Operation::SwarmPrepare { stack, was_up, well }, Undo::FormerProject));
+    if attributes.status == Status::Stopped {
+        // Sites pass requests on to it until the switch.
+        steps.extend([clean_up(deploy), clean_up(prune)]);
+        return steps;
+    }
     steps.push(prepare(deploy, back));
     steps.extend(was_up.then(|| clean_up(prune)));
     steps
