@@ -56,6 +56,13 @@ fn no_request_is_lost_while_a_swarm_replaces_its_tasks_or_cannot() {
     ground.in_swarm("2");
     drop(ground.workspace.assert_nothing_to_do());
 
+    // A network that the proxy shares with all that it serves has to be one of the swarm's.
+    ground.engine.ask(&["network", "create", "near"]);
+    ground.node("network = \"near\"");
+    let refused = ground.workspace.vsa(["plan"]).code(1).says("error[swarm_network]");
+    drop(refused.says("leave `network` of the node away"));
+    ground.node("");
+
     // The stack's network goes with it, once the proxy has left it.
     std::fs::remove_file(ground.workspace.configuration().join("shop.hcl")).unwrap();
     drop(ground.workspace.apply());

@@ -173,6 +173,13 @@ fn an_update_that_fails_in_a_swarm_is_taken_back_and_the_old_tasks_go_on() {
         assert_eq!(ground.listed(what), Vec::<String>::new(), "no {what} is left");
     }
 
+    // Nor does what a run has left there wander to the other engine.
+    drop(ground.workspace.vsa(["apply", "-auto-approve", "-on-failure=keep"]).code(6));
+    let text = ground.workspace.read("main.hcl");
+    ground.workspace.write("main.hcl", text.replace("  engine = \"swarm\"\n", ""));
+    drop(ground.workspace.vsa(["plan"]).code(1).says("`engine` cannot be changed while it is there"));
+    ground.workspace.write("main.hcl", text);
+
     // A run that finds no swarm any more has changed nothing, and has nothing to take back.
     drop(ground.of(&one).workspace.apply());
     let text = ground.workspace.read("shop/compose.yml");

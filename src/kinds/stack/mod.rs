@@ -162,9 +162,13 @@ impl Kind for StackKind {
     ) -> Result<NetworkName, Diagnostic> {
         let unread =
             || Diagnostic::error(format!("the Compose files of `{}` cannot be read", subject.address));
-        let wanted = Wanted::of(subject).and_then(|wanted| wanted.project.as_ref());
-        let project = wanted.ok_or_else(unread)?;
-        joined::name(subject, project, service, port, serving)
+        let wanted = Wanted::of(subject).ok_or_else(unread)?;
+        let project = wanted.project.as_ref().ok_or_else(unread)?;
+        let name = joined::name(subject, project, service, port, serving)?;
+        match swarm::apart(subject, &name.network).filter(|_| swarm::is_on(wanted)) {
+            Some(apart) => Err(apart),
+            None => Ok(name),
+        }
     }
 
     fn networks(&self, subject: Subject<'_>) -> Vec<NeededNetwork> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(super) use details::{Both, running, still};
-pub(super) use observe::{drift, findings, foreign, lint, queries};
+pub(super) use observe::{apart, drift, findings, foreign, lint, queries};
 pub(super) use steps::steps;
 
 use super::attributes::{Engine, Status, Update};

@@ -70,9 +70,10 @@ pub(in crate::kinds::stack) fn findings(
 ) -> Option<Diagnostic> {
     let place = resource.span(&Path::root().name("engine"));
     let engine = wanted.attributes.engine;
-    let told = if let Some(prior) = subject.prior.filter(|prior| Engine::of(prior) != engine) {
-        // One that has not been brought up yet may be anything.
-        (prior.status == Status::Live || is_there(subject, wanted)).then(|| changed(subject))?
+    let other = subject.prior.filter(|prior| Engine::of(prior) != engine);
+    // One that has not been brought up yet may be anything.
+    let told = if other.is_some_and(|prior| prior.status == Status::Live || is_there(subject, wanted)) {
+        changed(subject)
     } else if !is_on(wanted) {
         return None;
     } else if joined::is_proxy(subject) {
@@ -81,7 +82,7 @@ pub(in crate::kinds::stack) fn findings(
             .detail("it is one container of the node's, by a name that stays")
             .help("leave `engine` away: Compose runs it")
     } else {
-        membership(subject).or_else(|| local_network(subject, resource, wanted))?
+        membership(subject).or_else(|| local_network(subject, wanted))?
     };
     Some(told.at(place).on(subject.address))
 }
@@ -132,22 +133,24 @@ fn membership(subject: Subject<'_>) -> Option<Diagnostic> {
 }
 
 /// That services of a swarm would be in a network of the node alone.
-fn local_network(subject: Subject<'_>, resource: &Resource, wanted: &Wanted) -> Option<Diagnostic> {
+fn local_network(subject: Subject<'_>, wanted: &Wanted) -> Option<Diagnostic> {
     let project = wanted.project.as_ref()?;
     let known_as = |name: &Arc<str>| {
         let network = project.networks.get(name).filter(|network| network.is_external())?;
         Some(network.given_name().map_or_else(|| Arc::clone(name), |given| Arc::clone(&given.text)))
     };
-    let joined = project.active().flat_map(|service| service.networks.keys()).filter_map(known_as);
-    let shared = subject.node.spec.network.clone().filter(|_| files::names(subject).next().is_some());
-    let (name, driver) = joined
-        .chain(shared.clone())
-        .find_map(|name| local_driver(subject, resource, &name).map(|driver| (name, driver)))?;
+    let mut joined = project.active().flat_map(|service| service.networks.keys()).filter_map(known_as);
+    joined.find_map(|name| apart(subject, &name))
+}
+
+/// That a network is of the node alone, and services of a swarm cannot be in it.
+pub(in crate::kinds::stack) fn apart(subject: Subject<'_>, name: &str) -> Option<Diagnostic> {
+    let driver = local_driver(subject, name)?;
     let told = Diagnostic::error(format!("services of a swarm cannot be in the network `{name}`"))
         .code("swarm_network")
         .detail(format!("it is of this node alone (`{driver}`), and a swarm's networks are of all its nodes"))
         .help("give it `driver = \"overlay\"`");
-    Some(if shared.is_some_and(|shared| shared == name) {
+    Some(if subject.node.spec.network.as_deref() == Some(name) {
         told.help("or leave `network` of the node away: the proxy then joins the network of each stack")
     } else {
         told
@@ -155,13 +158,13 @@ fn local_network(subject: Subject<'_>, resource: &Resource, wanted: &Wanted) -> 
 }
 
 /// What carries a network that no swarm knows; `None` of all others, and where nobody knows.
-fn local_driver(subject: Subject<'_>, resource: &Resource, name: &str) -> Option<String> {
+fn local_driver(subject: Subject<'_>, name: &str) -> Option<String> {
     // Docker's own two that services may be in.
     if matches!(name, "host" | "none") {
         return None;
     }
-    let mut declared =
-        wanted::networks(resource).filter(|network| network.get("id").and_then(Value::as_str) == Some(name));
+    let networks = subject.desired.into_iter().flat_map(wanted::networks);
+    let mut declared = networks.filter(|network| network.get("id").and_then(Value::as_str) == Some(name));
     if let Some(driver) = declared.find_map(|network| network.get("driver")?.as_str()) {
         return (driver != "overlay").then(|| driver.to_owned());
     }
