@@ -68,6 +68,23 @@ pub struct Project {
 }
 
 impl Project {
+    /// The services that run and depend on one (`depends_on`), themselves or through others.
+    pub fn dependents<'a>(&'a self, name: &str) -> BTreeSet<&'a str> {
+        let of = |name: &str| -> Vec<&'a str> {
+            let depends =
+                |service: &&Service| service.section("depends_on").any(|(needed, _)| **needed == *name);
+            self.active().filter(depends).map(|service| &*service.name).collect()
+        };
+        let mut found = BTreeSet::new();
+        let mut next = of(name);
+        while let Some(one) = next.pop() {
+            if found.insert(one) {
+                next.extend(of(one));
+            }
+        }
+        found
+    }
+
     /// Reads a project; with it come warnings. The files go into `sources`, so that diagnostics can show them.
     pub fn load(input: &Input, sources: &mut diag::Sources) -> Result<(Self, Diagnostics), Diagnostics> {
         let mut loader = Loader::new(input, sources);

@@ -20,7 +20,8 @@ pub enum Task {
         /// Whether no image is pulled. The first Compose cannot be told that: the images must be there.
         never_pull: bool,
     },
-    /// Makes the containers of some services as the files say, those that they depend on left alone.
+    /// Makes the containers of some services as the files say, and those of what they depend on. (`--no-deps` would have
+    /// the second Compose give them another hash than they have by the files.)
     UpOf {
         /// The services.
         services: Vec<String>,
@@ -67,12 +68,12 @@ impl Task {
             Self::Up { orphans: true, never_pull } => up(&["--remove-orphans"], *never_pull),
             Self::Up { orphans: false, never_pull } => up(&[], *never_pull),
             Self::UpOf { services, never_pull } => {
-                let mut arguments = up(&["--no-deps"], *never_pull);
+                let mut arguments = up(&[], *never_pull);
                 arguments.extend(services.iter().cloned());
                 arguments
             }
             Self::UpBeside { scale, never_pull } => {
-                let mut arguments = up(&["--no-recreate", "--no-deps"], *never_pull);
+                let mut arguments = up(&["--no-recreate"], *never_pull);
                 let scales =
                     scale.iter().flat_map(|(name, count)| ["--scale".to_owned(), format!("{name}={count}")]);
                 arguments.extend(scales);
@@ -161,7 +162,7 @@ mod tests {
              --profile extra up --detach --remove-orphans --pull never"
         );
         let beside = Task::UpBeside { scale: vec![("web".to_owned(), 2)], never_pull: false };
-        let words = " up --detach --no-recreate --no-deps --scale web=2 web";
+        let words = " up --detach --no-recreate --scale web=2 web";
         assert!(line(&standalone, &beside).ends_with(words) && line(&plugin, &beside).ends_with(words));
         let again = Task::Restart { services: vec!["web".to_owned()] };
         assert!(
@@ -169,7 +170,7 @@ mod tests {
                 && line(&plugin, &again).ends_with(" restart web")
         );
         let others = Task::UpOf { services: vec!["db".to_owned()], never_pull: false };
-        let words = " up --detach --no-deps db";
+        let words = " up --detach db";
         assert!(line(&standalone, &others).ends_with(words) && line(&plugin, &others).ends_with(words));
     }
 }

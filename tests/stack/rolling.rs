@@ -208,3 +208,34 @@ fn a_service_goes_with_its_site_and_not_before_it() {
     assert_eq!(ground.container("stranger"), "");
     drop(ground.workspace.assert_nothing_to_do());
 }
+
+/// The second Compose counts what a service depends on as a part of its configuration.
+#[test]
+fn what_depends_on_others_is_replaced_beside_itself_too() {
+    let Some(ground) = Ground::new() else { return };
+    let compose = |version: &str, more: &str| {
+        ground.compose(&images::app(&ground.engine, version));
+        let text = ground.workspace.read("shop/compose.yml");
+        let text = text.replacen("    environment:", "    depends_on: [db]\n    environment:", 1);
+        ground.workspace.write("shop/compose.yml", format!("{text}{more}"));
+    };
+    ground.rolling("");
+    compose("1", "");
+    drop(ground.workspace.apply());
+    let db = ground.container("db");
+    let loads = ground.loads();
+    compose("2", "");
+    let mut child = ground.workspace.stopped_at("phase:switch:2").unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(ground.workspace.apply());
+    drop(ground.workspace.assert_nothing_to_do());
+    compose("2", "# A remark changes nothing.\n");
+    drop(ground.workspace.vsa(["plan"]).code(0).says("service web: 1 container stays"));
+    let web = ground.container("web");
+    compose("crash", "");
+    drop(ground.workspace.vsa(["apply", "-auto-approve"]).code(5));
+    assert_eq!(ground.container("web"), web, "the old one never stopped");
+    assert_none_lost(loads, &["1 hush-1", "2 hush-1"]);
+    assert_eq!(ground.container("db"), db);
+}

@@ -124,3 +124,20 @@ fn what_a_removed_stack_says_is_told_without_its_secrets() {
     drop(ground.workspace.apply());
     drop(ground.workspace.assert_nothing_to_do());
 }
+
+#[test]
+fn networks_that_the_files_no_longer_name_go_with_their_stack() {
+    let Some(ground) = Ground::new() else { return };
+    let one = images::app(&ground.engine, "1");
+    let service = format!("services:\n  web:\n    image: {one}\n");
+    ground.stack("").workspace.write(
+        "shop/compose.yml",
+        format!("{service}    networks: [default, edge]\nnetworks:\n  edge: {{}}\n"),
+    );
+    drop(ground.workspace.apply());
+    ground.workspace.write("shop/compose.yml", &service);
+    drop(ground.workspace.apply());
+    drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
+    let networks = ground.engine.ask(&["network", "ls", "--format", "{{.Name}}"]);
+    assert!(!networks.contains(&ground.project()), "{networks}");
+}

@@ -247,8 +247,8 @@ pub(super) async fn down(
     Ok(Facts::new())
 }
 
-/// Proves that a project's networks have gone: one that others are in is left, and only the first Compose calls that a
-/// failure.
+/// Sees to it that a project's networks have gone, those of former files too. One that others are in is left, and only
+/// the first Compose calls that a failure.
 async fn nothing_left(
     host: &dyn Host,
     project: &ComposeProject,
@@ -258,16 +258,19 @@ async fn nothing_left(
     let asked = [Query::Networks { socket: socket.clone() }, Query::Containers { socket: socket.clone() }];
     let answers = host.observe(&asked).await;
     let [Answer::Networks(networks), Answer::Containers(containers)] = &answers[..] else { return Ok(()) };
-    let Some(network) = networks.iter().find(|network| network.project() == Some(&project.name)) else {
-        return Ok(());
-    };
+    let own = networks.iter().filter(|network| network.project() == Some(&project.name));
+    let (empty, taken): (Vec<_>, Vec<_>) =
+        own.partition(|network| attached(network, containers).next().is_none());
+    // The tool knows those alone that the files name now.
+    for network in empty {
+        let remove = DockerOperation::RemoveNetwork { name: network.name.clone() };
+        host.docker(socket, remove).await?;
+    }
+    let Some(network) = taken.first() else { return Ok(()) };
     let inside = attached(network, containers).filter_map(|id| containers.iter().find(|one| one.id == id));
     let names: Vec<String> = inside.map(|container| format!("`{}`", container.name)).collect();
-    let detail = if names.is_empty() {
-        format!("its network `{}` is still there", network.name)
-    } else {
-        format!("its network `{}` is still there, for others are in it: {}", network.name, names.join(", "))
-    };
+    let detail =
+        format!("its network `{}` is still there, for others are in it: {}", network.name, names.join(", "));
     Err(Diagnostic::error(format!("project `{}` could not be taken down", project.name))
         .detail(compose::masked(detail, secrets))
         .help("take them out with `docker network disconnect`, or remove them; the next apply goes on"))

@@ -24,6 +24,12 @@ pub(super) struct Fate<'a> {
 }
 
 impl Fate<'_> {
+    /// Whether the Compose tool has something to do for it.
+    pub(super) fn changes(&self) -> bool {
+        let stale = self.stale.as_ref().is_none_or(|stale| !stale.is_empty());
+        stale || self.stands_still() || self.here.len() != self.wanted
+    }
+
     /// Whether some of them do not run.
     pub(super) fn stands_still(&self) -> bool {
         self.here.iter().any(|container| container.state != ContainerState::Running)

@@ -103,7 +103,7 @@ fn running(
         } else if kind == ChangeKind::Replace {
             effect = Some(Effect::Interrupting);
             details.interrupted.push(service.name.to_string());
-            details.remarks.extend(rolling::hindered(subject, wanted, &service.name));
+            details.remarks.extend(rolling::hindered(subject, wanted, files, &service.name));
         }
         details.parts.push(PartChange { part: format!("service {}", service.name), kind, why, attributes });
     }

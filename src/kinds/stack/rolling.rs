@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::attributes::{Attributes, Engine, Status, Update};
 use super::containers::{self, Fate};
@@ -43,15 +44,52 @@ pub(super) fn replaced<'a>(
 ) -> BTreeMap<String, Fate<'a>> {
     let Some(own) = wanted.project.as_ref().filter(|_| is_on(wanted)) else { return BTreeMap::new() };
     let rolling: BTreeSet<&str> = services(subject, own).map(|service| &*service.name).collect();
-    let known = || {
-        let project = models::after(subject, &wanted.stack, files)?;
-        let hashes = containers::hashes(subject, &wanted.stack, files).ok()?;
-        containers::fates(subject, &wanted.stack, &project, Ok(hashes))
+    let Some(fates) = (if rolling.is_empty() { None } else { fates(subject, wanted, files) }) else {
+        return BTreeMap::new();
     };
     let stale = |fate: &Fate<'_>| fate.stale.as_ref().is_some_and(|stale| !stale.is_empty());
-    let fates = if rolling.is_empty() { None } else { known() };
-    let fates = fates.into_iter().flatten().filter(|(name, fate)| rolling.contains(&**name) && stale(fate));
-    fates.map(|(name, fate)| (name.to_string(), fate)).collect()
+    let own = |(name, fate): &(&Arc<str>, &Fate<'_>)| {
+        rolling.contains(&***name) && stale(fate) && dependent(own, &rolling, &fates, name).is_none()
+    };
+    fates.iter().filter(own).map(|(name, fate)| (name.to_string(), fate.clone())).collect()
+}
+
+/// A service that changes, depends on this one, and is not replaced so itself: the Compose tool makes it anew with what it
+/// depends on, in its place.
+fn dependent<'a>(
+    project: &'a Project,
+    rolling: &BTreeSet<&str>,
+    fates: &BTreeMap<Arc<str>, Fate<'_>>,
+    name: &str,
+) -> Option<&'a str> {
+    let mut dependents = project.dependents(name).into_iter();
+    dependents.find(|one| !rolling.contains(one) && fates.get(*one).is_some_and(Fate::changes))
+}
+
+/// The services beside those that are replaced so whose containers the Compose tool has to look at.
+pub(super) fn others(
+    subject: Subject<'_>,
+    wanted: &Wanted,
+    files: &BTreeMap<PathBuf, PlacedFile>,
+    replaced: &BTreeMap<String, Fate<'_>>,
+) -> Vec<String> {
+    if replaced.is_empty() {
+        return Vec::new();
+    }
+    let fates = fates(subject, wanted, files).unwrap_or_default();
+    let others = fates.iter().filter(|(name, fate)| !replaced.contains_key(&***name) && fate.changes());
+    others.map(|(name, _)| name.to_string()).collect()
+}
+
+/// What becomes of the containers of all services; `None` where that is not known.
+fn fates<'a>(
+    subject: Subject<'a>,
+    wanted: &Wanted,
+    files: &BTreeMap<PathBuf, PlacedFile>,
+) -> Option<BTreeMap<Arc<str>, Fate<'a>>> {
+    let project = models::after(subject, &wanted.stack, files)?;
+    let hashes = containers::hashes(subject, &wanted.stack, files).ok()?;
+    containers::fates(subject, &wanted.stack, &project, Ok(hashes))
 }
 
 /// Whether a service gets new ports: its containers are replaced, and no new ones are there yet. `subject` has the ports
@@ -79,9 +117,20 @@ pub(super) fn service(name: &str, fate: &Fate<'_>) -> RollingService {
 }
 
 /// Why a service that sites name is made anew in its place, although its stack would have it otherwise.
-pub(super) fn hindered(subject: Subject<'_>, wanted: &Wanted, name: &str) -> Option<String> {
-    let service = wanted.project.as_ref().filter(|_| is_on(wanted))?.services.get(name)?;
+pub(super) fn hindered(
+    subject: Subject<'_>,
+    wanted: &Wanted,
+    files: &BTreeMap<PathBuf, PlacedFile>,
+    name: &str,
+) -> Option<String> {
+    let project = wanted.project.as_ref().filter(|_| is_on(wanted))?;
+    let service = project.services.get(name)?;
     files::endpoints(subject).find(|(endpoint, _)| &*endpoint.service == name)?;
-    let why = hindrance(service)?;
+    let rolling = services(subject, project).map(|service| &*service.name).collect();
+    let dependent = || {
+        let dependent = dependent(project, &rolling, &fates(subject, wanted, files)?, name)?;
+        Some(format!("`{dependent}` depends on it, and changes too"))
+    };
+    let why = hindrance(service).or_else(dependent)?;
     Some(format!("service {name} cannot come up beside itself: {why}"))
 }

@@ -7,7 +7,6 @@ use super::attributes::{Directory, Engine, Stack, Status as Run};
 use super::containers::Fate;
 use super::wanted::Wanted;
 use super::{files, observe, rolling, swarm};
-use crate::compose::Project;
 use crate::plan::action::Access;
 use crate::plan::{Operation, Phase, Step, Subject, Undo};
 use crate::state::Status;
@@ -62,8 +61,7 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
     });
     let by_path = files.into_iter().map(|file| (file.path.clone(), file)).collect();
     let replaced = rolling::replaced(subject, wanted, &by_path);
-    let active = wanted.project.iter().flat_map(Project::active);
-    let others = active.filter(|service| !replaced.is_empty() && !replaced.contains_key(&*service.name));
+    let others = rolling::others(subject, wanted, &by_path, &replaced);
     steps.push(Step {
         phase: Phase::Prepare,
         operation: Operation::ComposeUp {
@@ -71,7 +69,7 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
             pull: attributes.pull,
             wait: u32::try_from(attributes.wait.timeout.seconds()).unwrap_or(u32::MAX),
             rolling: replaced.iter().map(|(name, fate)| rolling::service(name, fate)).collect(),
-            others: others.map(|service| service.name.to_string()).collect(),
+            others,
             leaving: leaving.keys().cloned().collect(),
         },
         // Of one that was up before, the action that made it ready brings the former back, once its files are back.
