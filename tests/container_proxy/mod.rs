@@ -165,6 +165,12 @@ fn said(run: &Run) -> String {
     format!("{}{}", run.stdout, run.stderr)
 }
 
+/// What nginx answers where nobody is behind it: for a second it knows the address that a container had, and then waits for
+/// an answer from there.
+fn is_down(status: u16) -> bool {
+    matches!(status, 502 | 504)
+}
+
 #[test]
 fn a_proxy_and_what_it_serves_come_up_in_one_apply() {
     let Some(ground) = Ground::new() else { return };
@@ -297,7 +303,8 @@ fn a_container_that_moves_makes_no_site_answer_for_another() {
     let web = |tenant: &str| ground.engine.container(&ground.project(tenant, tenant), "web");
     // Both lose their addresses, and get others in another order.
     ground.engine.ask(&["stop", "--time", "1", &web("one"), &web("two")]);
-    assert_eq!(ground.workspace.http("one.example.com", "/").status, 502);
+    let status = ground.workspace.http("one.example.com", "/").status;
+    assert!(is_down(status), "{status}");
     for tenant in ["two", "one"] {
         ground.engine.ask(&["start", &web(tenant)]);
         let answers = |name: &str| ground.workspace.http(&format!("{name}.example.com"), "/");
