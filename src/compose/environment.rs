@@ -72,7 +72,7 @@ pub fn read(text: &str, known: &Environment) -> Result<Environment, (usize, &'st
         let offset = line.len() - value.len();
         let (value, next) = value_of(&rest[offset..]).map_err(|why| (number, why))?;
         let value = match value {
-            Raw::Literal(text) => text.to_owned(),
+            Raw::Literal(text) => text,
             Raw::Expanded(text) => {
                 let lookup = |name: &str| known.get(name).or_else(|| found.get(name)).cloned();
                 match substitute(&text, &lookup) {
@@ -86,18 +86,47 @@ pub fn read(text: &str, known: &Environment) -> Result<Environment, (usize, &'st
     }
 }
 
+/// A value of an `.env` file, in quotes or without, so that both docker-compose 1.29 and Compose v2 read it back as it is.
+/// The first fills `${NAME}` in within any quotes and takes `\\` in single ones for one backslash; the second fills `$` in
+/// outside of single ones; and for both a backslash in front of a quote escapes it. `Err` is what keeps a value from that.
+pub fn write(text: &str) -> Result<String, &'static str> {
+    if text.contains('\0') {
+        return Err("it holds a zero byte");
+    }
+    if text.find("${").is_some_and(|at| text[at..].contains('}')) {
+        return Err("it holds `${` and a `}` behind it");
+    }
+    let single =
+        !text.contains("\\\\") && !text.contains("\\'") && !text.ends_with('\\') && !text.contains('\r');
+    if single && !text.contains('\'') {
+        return Ok(format!("'{text}'"));
+    }
+    if !text.contains('$') && !text.ends_with('\\') {
+        let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\r', "\\r");
+        return Ok(format!("\"{escaped}\""));
+    }
+    if single {
+        return Ok(format!("'{}'", text.replace('\'', "\\'")));
+    }
+    let bare = |char: char| !(char.is_whitespace() || char.is_control() || matches!(char, '$' | '#'));
+    if !text.starts_with(['\'', '"']) && text.chars().all(bare) {
+        return Ok(text.to_owned());
+    }
+    Err("it holds a `$`, or a backslash at its end, together with backslashes, quotes or white space")
+}
+
 fn is_name(name: &str) -> bool {
     let rest = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '-');
     !name.is_empty() && !name.starts_with(|char: char| char.is_ascii_digit()) && name.chars().all(rest)
 }
 
-enum Raw<'a> {
-    Literal(&'a str),
+enum Raw {
+    Literal(String),
     Expanded(String),
 }
 
 /// The value at the start of a text, and what follows it.
-fn value_of(text: &str) -> Result<(Raw<'_>, &str), &'static str> {
+fn value_of(text: &str) -> Result<(Raw, &str), &'static str> {
     let Some(quote @ ('"' | '\'')) = text.chars().next() else {
         let (line, after) = text.split_once('\n').unwrap_or((text, ""));
         let comment = line.match_indices('#').find(|(at, _)| *at == 0 || line[..*at].ends_with([' ', '\t']));
@@ -116,11 +145,18 @@ fn value_of(text: &str) -> Result<(Raw<'_>, &str), &'static str> {
     if !tail.trim().is_empty() && !tail.trim_start().starts_with('#') {
         return Err("has more after the closing quote");
     }
-    if quote == '\'' {
-        return Ok((Raw::Literal(inner), after));
-    }
     let mut value = String::with_capacity(inner.len());
     let mut chars = inner.chars();
+    if quote == '\'' {
+        while let Some(char) = chars.next() {
+            match (char, chars.clone().next()) {
+                ('\\', Some('\'')) => value.extend(chars.next()),
+                ('\\', Some('\\')) => value.extend([char].into_iter().chain(chars.next())),
+                _ => value.push(char),
+            }
+        }
+        return Ok((Raw::Literal(value), after));
+    }
     while let Some(char) = chars.next() {
         match char {
             '\\' => match chars.next() {
@@ -140,7 +176,7 @@ fn value_of(text: &str) -> Result<(Raw<'_>, &str), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{EnvValue, Environment, read};
+    use super::{EnvValue, Environment, read, write};
 
     #[test]
     fn an_env_file_is_read_as_compose_reads_it() {
@@ -160,6 +196,44 @@ mod tests {
             ("HOME", "/root"),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let parts = ["'", "\"", "\\", "$", "${", "}", "#", " ", "\n", "\r", "a", "é", "\u{2028}", "="];
+        let (mut texts, mut written) = (vec![String::new()], 0);
+        for _ in 0..4 {
+            let longer = texts.iter().flat_map(|text| parts.map(|part| format!("{text}{part}")));
+            texts = longer.chain([String::new()]).collect();
+        }
+        for text in &texts {
+            let Ok(value) = write(text) else { continue };
+            let file = format!("A={value}\nB='after'\n");
+            let found = read(&file, &Environment::new()).unwrap_or_default();
+            let found: Vec<_> = found.iter().map(|(name, value)| (&**name, &*value.text)).collect();
+            assert_eq!(found, [("A", text.as_str()), ("B", "after")], "{file}");
+            written += 1;
+        }
+        assert!(written > texts.len() / 2, "{written} of {}", texts.len());
+    }
+
+    #[test]
+    fn a_value_is_written_as_both_compose_tools_read_it() {
+        let right = [
+            ("plain $HOME \"x\" \\ #", "'plain $HOME \"x\" \\ #'"),
+            ("", "''"),
+            ("x\\", "x\\"),
+            ("it's \\ \"x\"", "\"it's \\\\ \\\"x\\\"\""),
+            ("it's $5", "'it\\'s $5'"),
+            ("a\\\\b c", "\"a\\\\\\\\b c\""),
+            ("a\r\nb", "\"a\\r\nb\""),
+        ];
+        for (text, expected) in right {
+            assert_eq!(write(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["x${HOME}", "$\\", "a b\\", "$\\\\", "$\\'", "'\\", "$\r", "\0"] {
+            assert!(write(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Interpolation: `$NAME`, `${NAME}` and its defaults, as Compose v2 does it (compose-spec, "Interpolation").
+//! Interpolation: `$NAME`, `${NAME}` and its defaults, as Compose v2 does it (compose-spec, "Interpolation"). A
+//! default is taken as it is: what could be filled in within it is refused, for the first Compose does not.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,8 +9,6 @@ use super::environment::{EnvValue, Environment};
 use super::node::{Entry, Map, Node, Text, Value};
 use crate::diag::{Diagnostic, Diagnostics, FileId, Span};
 
-/// The deepest nesting of defaults.
-const DEEPEST: usize = 16;
 /// The longest result of one text, in bytes.
 const LONGEST: usize = 1 << 20;
 /// A secret shorter than this is not looked for in texts: it would be found everywhere.
@@ -44,16 +43,13 @@ pub(super) enum Why {
         message: String,
     },
     TooLarge,
+    /// A `$` or a `{` in what stands behind the operator: the first Compose ends at the first `}`, and takes it as it is.
+    Nested,
+    /// A character behind `$NAME` that the first Compose may take for a part of the name.
+    Ragged,
 }
 
 type Lookup<'a> = dyn Fn(&str) -> Option<EnvValue> + 'a;
-
-/// Fills the variables of a text in.
-pub(super) fn substitute(text: &str, lookup: &Lookup<'_>) -> Result<Substituted, Fault> {
-    let mut done = Substituted::default();
-    expand(text, 0, 0, lookup, &mut done)?;
-    Ok(done)
-}
 
 fn name_length(text: &str) -> usize {
     let first = text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_');
@@ -61,42 +57,11 @@ fn name_length(text: &str) -> usize {
     if first { text.find(rest).unwrap_or(text.len()) } else { 0 }
 }
 
-/// Where the brace closes that was opened before `text`.
-fn closing(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let (mut open, mut at) = (1_usize, 0);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'}' => {
-                open -= 1;
-                if open == 0 {
-                    return Some(at);
-                }
-            }
-            b'$' if bytes.get(at + 1) == Some(&b'{') => {
-                open += 1;
-                at += 1;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-/// `offset` is where `text` begins in the whole.
-fn expand(
-    text: &str,
-    offset: usize,
-    level: usize,
-    lookup: &Lookup<'_>,
-    done: &mut Substituted,
-) -> Result<(), Fault> {
+/// Fills the variables of a text in.
+pub(super) fn substitute(text: &str, lookup: &Lookup<'_>) -> Result<Substituted, Fault> {
+    let mut done = Substituted::default();
     let mut at = 0;
-    let fault = |start: usize, end: usize, why| Fault { range: offset + start..offset + end, why };
-    if level > DEEPEST {
-        return Err(fault(0, text.len(), Why::TooLarge));
-    }
+    let fault = |start: usize, end: usize, why| Fault { range: start..end, why };
     while let Some(dollar) = text[at..].find('$').map(|found| at + found) {
         done.text.push_str(&text[at..dollar]);
         if done.text.len() > LONGEST {
@@ -108,11 +73,11 @@ fn expand(
             at = dollar + 2;
         } else if let Some(inner) = after.strip_prefix('{') {
             let length = name_length(inner);
-            let close = closing(inner).filter(|_| length > 0);
+            let close = inner.find('}').filter(|_| length > 0);
             let Some(close) = close else { return Err(fault(dollar, text.len(), Why::Syntax)) };
             at = dollar + 3 + close;
             let whole = (dollar, at);
-            braced(&inner[..close], length, (offset + dollar + 2, level), lookup, done)
+            braced(&inner[..close], length, dollar + 2, lookup, &mut done)
                 .map_err(|found| found.unwrap_or_else(|| fault(whole.0, whole.1, Why::Syntax)))?;
         } else {
             let length = name_length(after);
@@ -121,8 +86,11 @@ fn expand(
                 return Err(fault(dollar, dollar + shown, Why::Syntax));
             }
             let name = &after[..length];
+            if let Some(next) = after[length..].chars().next().filter(|next| !next.is_ascii()) {
+                return Err(fault(dollar, dollar + 1 + length + next.len_utf8(), Why::Ragged));
+            }
             match lookup(name) {
-                Some(value) => push(done, &value),
+                Some(value) => push(&mut done, &value),
                 None => {
                     done.unset.insert(name.to_owned());
                 }
@@ -134,7 +102,7 @@ fn expand(
     if done.text.len() > LONGEST {
         return Err(fault(0, text.len(), Why::TooLarge));
     }
-    Ok(())
+    Ok(done)
 }
 
 fn push(done: &mut Substituted, value: &EnvValue) {
@@ -142,11 +110,11 @@ fn push(done: &mut Substituted, value: &EnvValue) {
     done.sensitive |= value.sensitive;
 }
 
-/// What stands between the braces. `Err(None)` is a syntax error of the whole.
+/// What stands between the braces, from `offset` of the whole on. `Err(None)` is a syntax error of the whole.
 fn braced(
     inner: &str,
     length: usize,
-    (offset, level): (usize, usize),
+    offset: usize,
     lookup: &Lookup<'_>,
     done: &mut Substituted,
 ) -> Result<(), Option<Fault>> {
@@ -168,15 +136,16 @@ fn braced(
         return Err(None);
     };
     let at = offset + inner.len() - argument.len();
+    if argument.contains(['$', '{']) {
+        return Err(Some(Fault { range: at..offset + inner.len(), why: Why::Nested }));
+    }
     match (operator.as_bytes().first(), value) {
         (Some(b'-' | b'?'), Some(value)) => push(done, &value),
         (Some(b'-'), None) | (Some(b'+'), Some(_)) => {
-            expand(argument, at, level + 1, lookup, done).map_err(Some)?;
+            done.text.push_str(argument);
         }
         (Some(b'?'), None) => {
-            let mut message = Substituted::default();
-            expand(argument, at, level + 1, lookup, &mut message).map_err(Some)?;
-            let message = if message.sensitive { String::new() } else { message.text };
+            let message = argument.to_owned();
             let range = offset..offset + inner.len();
             return Err(Some(Fault { range, why: Why::Required { name: name.to_owned(), message } }));
         }
@@ -272,6 +241,16 @@ impl Scope<'_> {
                     told.detail(crate::diag::visible(&message).into_owned())
                 }
             }
+            Why::Nested => Diagnostic::error("a default holds a `$` or a `{`")
+                .code("compose_interpolation")
+                .at(at)
+                .detail("versions of Compose disagree on where it ends, and on whether it is filled in")
+                .help("give the variable in `env`, and write `${NAME}` alone"),
+            Why::Ragged => Diagnostic::error("a character that is not ASCII follows the name of a variable")
+                .code("compose_interpolation")
+                .at(at)
+                .detail("versions of Compose disagree on where the name ends")
+                .help("write `${NAME}`"),
             Why::TooLarge => Diagnostic::error("the variables of this value make it too large")
                 .code("compose_interpolation")
                 .at(at),
@@ -332,6 +311,8 @@ mod tests {
             Why::Syntax => format!("syntax: {}", &text[fault.range]),
             Why::Required { name, message } => format!("{name}: {message}"),
             Why::TooLarge => "too large".to_owned(),
+            Why::Nested => format!("nested: {}", &text[fault.range]),
+            Why::Ragged => format!("ragged: {}", &text[fault.range]),
         })
     }
 
@@ -346,9 +327,7 @@ mod tests {
             ("${NONE-d} ${EMPTY-d} ${A-d}", "d  1"),
             ("${A:+x} ${EMPTY:+x} ${EMPTY+x} ${NONE+x}", "x  x "),
             ("${A:?no} ${EMPTY?no}", "1 "),
-            ("${NONE:-${EMPTY:-${A}}}/z", "1/z"),
             ("${NONE:-a-b:c?d}", "a-b:c?d"),
-            ("${NONE:-{x}}", "{x}"),
             ("$DOLLAR", "$A"),
             ("grün $A", "grün 1"),
         ];
@@ -363,15 +342,20 @@ mod tests {
             ("${A!}", "syntax: ${A!}"),
             ("${1}", "syntax: ${1}"),
             ("$é", "syntax: $é"),
-            ("${NONE:?set $A}", "NONE: set 1"),
+            ("${NONE:?set A}", "NONE: set A"),
+            ("${NONE:?set $A}", "nested: set $A"),
+            ("${NONE:-${EMPTY:-${A}}}/z", "nested: ${EMPTY:-${A"),
+            ("${A-${NONE-/../..}}", "nested: ${NONE-/../.."),
+            ("${A:-$$}", "nested: $$"),
+            ("${A:-{x}}", "nested: {x"),
+            ("$A\u{212a}", "ragged: $A\u{212a}"),
+            ("$A\u{17f}", "ragged: $A\u{17f}"),
+            ("${A\u{212a}}", "syntax: ${A\u{212a}}"),
+            ("${\u{212a}}", "syntax: ${\u{212a}}"),
             ("${EMPTY:?}", "EMPTY: "),
         ];
         for (text, expected) in wrong {
             assert_eq!(with(text), Err(expected.to_owned()), "{text}");
         }
-        assert_eq!(
-            with(&format!("{}{}", "${NONE:-".repeat(40), "}".repeat(40))),
-            Err("too large".to_owned())
-        );
     }
 }

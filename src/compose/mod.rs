@@ -20,7 +20,7 @@ pub mod swarm;
 mod volume;
 mod yaml;
 
-pub use environment::{EnvValue, Environment, read as read_variables};
+pub use environment::{EnvValue, Environment, read as read_variables, write as write_variable};
 pub use node::{Entry, Map, Node, Text, Value};
 pub use overriding::{FILES_LABEL, NetworkOverride, Override, override_file};
 pub use path::Place;

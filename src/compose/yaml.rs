@@ -22,6 +22,7 @@ pub(super) fn parse(text: &str, file: FileId) -> Result<Node, Diagnostic> {
         let detail = format!("it has {} bytes; a compose file may have {LARGEST}", text.len());
         return Err(refused("the compose file is too large", Span::new(file, 0..0)).detail(detail));
     }
+    plain(text, file)?;
     let offsets = if text.is_ascii() {
         Vec::new()
     } else {
@@ -30,6 +31,30 @@ pub(super) fn parse(text: &str, file: FileId) -> Result<Node, Diagnostic> {
     let events = Parser::new_from_str(text);
     let mut reader = Reader { text, file, offsets, events, anchors: HashMap::new(), spent: 0 };
     reader.document()
+}
+
+/// Refuses characters that end a line, or the file, for some readers of YAML and not for others: YAML 1.1 breaks lines at
+/// U+0085, U+2028 and U+2029 (section 5.4), YAML 1.2 does not, and no file may hold most control characters (section 5.1).
+fn plain(text: &str, file: FileId) -> Result<(), Diagnostic> {
+    let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let odd = |(at, char): &(usize, char)| match char {
+        '\n' | '\t' => false,
+        '\r' => !text[start + at + 1..].starts_with('\n'),
+        '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => true,
+        char => char.is_control(),
+    };
+    let Some((at, char)) = text[start..].char_indices().find(odd) else { return Ok(()) };
+    let (name, help) = match char {
+        '\r' => ("a carriage return without a line feed", "end lines with a line feed alone".to_owned()),
+        _ => (
+            "a character that no compose file may hold",
+            format!("remove U+{0:04X}, or write it as `\\u{0:04X}` in double quotes", u32::from(char)),
+        ),
+    };
+    let at = start + at;
+    Err(refused(format!("there is {name}"), Span::new(file, at..at + char.len_utf8()))
+        .detail("readers of YAML disagree on where the line ends")
+        .help(help))
 }
 
 fn refused(summary: impl Into<String>, at: Span) -> Diagnostic {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::settling::{Waiting, Watch, settled, started};
 use super::{Context, Facts, fact};
 use crate::apply::compose::{self, Task};
+use crate::compose::{Environment, read_variables};
 use crate::diag::Diagnostic;
 use crate::host::{DockerOperation, Host};
 use crate::plan::docker::{Container, ContainerState, attached};
@@ -86,19 +87,12 @@ async fn on_the_node(host: &dyn Host, stored: &Stored, env_file: &Path) -> Vec<S
 
 /// A value of an environment file as a container has it.
 fn unquoted(text: &str) -> String {
-    let inside = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
-    match (inside('\''), inside('"')) {
-        (Some(plain), _) => plain.to_owned(),
-        (None, Some(escaped)) => {
-            let mut escape = false;
-            let kept = |char: &char| {
-                escape = *char == '\\' && !escape;
-                !escape
-            };
-            escaped.chars().filter(kept).collect()
-        }
-        (None, None) => text.to_owned(),
+    if !text.starts_with(['\'', '"']) {
+        return text.to_owned();
     }
+    let read = read_variables(&format!("VALUE={text}"), &Environment::new());
+    let value = read.ok().and_then(|mut found| found.remove("VALUE"));
+    value.map_or_else(|| text.to_owned(), |value| value.text.to_string())
 }
 
 /// Proves that a project can be brought up, as far as that shows before.

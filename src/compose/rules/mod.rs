@@ -23,6 +23,7 @@ mod latest_tag;
 mod logging;
 mod memory_limit;
 mod network_driver;
+mod network_subnet;
 mod out_of_memory;
 mod page;
 mod privileged;
@@ -84,7 +85,7 @@ impl std::fmt::Debug for Rule {
 }
 
 /// All rules, by name.
-pub const RULES: [&Rule; 35] = [
+pub const RULES: [&Rule; 36] = [
     &bind::RULE,
     &build_privilege::RULE,
     &capability::RULE,
@@ -106,6 +107,7 @@ pub const RULES: [&Rule; 35] = [
     &logging::RULE,
     &memory_limit::RULE,
     &network_driver::RULE,
+    &network_subnet::RULE,
     &out_of_memory::RULE,
     &privileged::RULE,
     &provider::RULE,

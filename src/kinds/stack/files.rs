@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::attributes::{OVERRIDE, stays};
 use super::wanted::Wanted;
 use super::{joined, swarm};
-use crate::compose::{Override, Project, override_file};
+use crate::compose::{Override, Project, override_file, write_variable};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::digest::sha256;
 use crate::names::Text as _;
@@ -87,7 +87,8 @@ pub(super) fn environment(resource: &Resource) -> Content {
         "# Written by vsa. A change made here is drift, and the next apply takes it back.\n".into(),
     )];
     for (name, value) in resource.get("env").as_object().into_iter().flatten() {
-        let quoted = quoted(value.as_str().unwrap_or_default());
+        // A value that cannot be written is a finding, and keeps the plan from being applied.
+        let Ok(quoted) = write_variable(value.as_str().unwrap_or_default()) else { continue };
         if value.is_sensitive() {
             pieces.extend([
                 Piece::Text(format!("{name}=").into()),
@@ -99,23 +100,6 @@ pub(super) fn environment(resource: &Resource) -> Content {
         }
     }
     Content { pieces }
-}
-
-/// A value in the quotes of an environment file. Single quotes keep all as it is but themselves.
-fn quoted(text: &str) -> String {
-    if !text.contains('\'') {
-        return format!("'{text}'");
-    }
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for char in text.chars() {
-        if matches!(char, '"' | '\\' | '$') {
-            quoted.push('\\');
-        }
-        quoted.push(char);
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// The endpoints of a stack that sites name, with their loopback ports.
@@ -190,16 +174,4 @@ fn mounted(files: &BTreeMap<PathBuf, PlacedFile>, paths: &BTreeSet<String>) -> O
         let _ = writeln!(all, "{digest} {}", path.display());
     }
     (!all.is_empty()).then(|| (sha256(all.as_bytes()), sensitive))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn values_are_quoted_so_that_nothing_in_them_is_read() {
-        assert_eq!(quoted("plain $HOME \"x\" \\ #"), "'plain $HOME \"x\" \\ #'");
-        assert_eq!(quoted("it's $5 \\ \"x\""), "\"it's \\$5 \\\\ \\\"x\\\"\"");
-        assert_eq!(quoted(""), "''");
-    }
 }

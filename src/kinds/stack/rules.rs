@@ -3,6 +3,7 @@
 use super::wanted::Wanted;
 use super::{links, swarm};
 use crate::compose::rules::{Allow, Purpose, UNUSED_ALLOW, check};
+use crate::compose::write_variable;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::Subject;
 use crate::resource::{Path, Resource};
@@ -17,6 +18,15 @@ pub(super) fn findings(subject: Subject<'_>, resource: &Resource, wanted: &Wante
         match Allow::parse(text, place) {
             Ok(allow) => allowed.push(allow),
             Err(error) => found.push(error.on(subject.address)),
+        }
+    }
+    for (name, value) in resource.get("env").as_object().into_iter().flatten() {
+        if let Err(why) = write_variable(value.as_str().unwrap_or_default()) {
+            let error = Diagnostic::error(format!("the value of `{name}` cannot be given to Compose"))
+                .detail(format!("{why}: versions of Compose read that differently from a file of variables"))
+                .at(resource.span(&root.name("env").name(&**name)))
+                .help("choose another value, or put it into a file of the stack (`files`)");
+            found.push(error.on(subject.address));
         }
     }
     let attribute = if wanted.attributes.compose.is_some() { "compose" } else { "source" };
