@@ -11,14 +11,14 @@ pub(super) use details::{Both, running, still};
 pub(super) use observe::{apart, drift, findings, foreign, lint, queries};
 pub(super) use steps::steps;
 
-use super::attributes::{Engine, Status, Update};
+use super::attributes::{Engine, OVERRIDE, Status, Update};
 use super::models;
 use super::wanted::Wanted;
 use crate::compose::swarm::{Deployment, Part, Setup};
 use crate::compose::{Environment, Project, read_variables};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Answer, Blob, BlobSource, Content, Piece, PlacedBody, PlacedFile, Query, Subject};
-use crate::value::Value;
+use crate::value::{Secret, Value};
 
 /// Whether a swarm runs a stack.
 pub(super) fn is_on(wanted: &Wanted) -> bool {
@@ -94,11 +94,22 @@ pub(super) fn document(
         let error = Diagnostic::error("what the swarm is given cannot be written").detail(reason);
         Diagnostics::from(error.on(subject.address))
     })?;
-    let pieces = parts.into_iter().map(|part| match part {
-        Part::Shown(text) => Piece::Text(text.into()),
-        Part::Hidden(text) => Piece::Secret(text),
+    let hidden = hidden(files, &wanted.stack.layout.compose().join(OVERRIDE));
+    let pieces = parts.into_iter().flat_map(|part| match part {
+        Part::Shown(text) => Content::hiding(&text, &hidden).pieces,
+        Part::Hidden(text) => vec![Piece::Secret(text)],
     });
     Ok(Some(Content { pieces: pieces.collect() }))
+}
+
+/// What is secret in vsa's own file over the stack's: digests of files that are.
+fn hidden(files: &BTreeMap<PathBuf, PlacedFile>, path: &Path) -> Vec<Secret> {
+    let Some(PlacedBody::Text(content)) = files.get(path).map(|file| &file.body) else { return Vec::new() };
+    let secrets = content.pieces.iter().filter_map(|piece| match piece {
+        Piece::Secret(secret) => Some(secret.clone()),
+        _ => None,
+    });
+    secrets.collect()
 }
 
 /// That an nginx on the host finds no service of a swarm.
