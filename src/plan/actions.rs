@@ -26,7 +26,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Asks the kind for the steps of a change; a replacement is a deletion and a creation. Placed files are written
+    /// Asks the kind for the steps of a change; a replacement is a creation and a deletion. Placed files are written
     /// once their directories are there.
     pub(super) fn of(
         kind: &dyn Kind,
@@ -36,8 +36,8 @@ impl Work {
         drift: &[Drift],
     ) -> Self {
         let mut steps = if change == ChangeKind::Replace {
-            let mut steps = kind.steps(Subject { desired: None, ..subject });
-            steps.extend(kind.steps(Subject { prior: None, ..subject }));
+            let mut steps = kind.steps(Subject { prior: None, ..subject });
+            steps.extend(kind.steps(Subject { desired: None, ..subject }));
             steps
         } else {
             kind.steps(subject)

@@ -141,3 +141,24 @@ fn networks_that_the_files_no_longer_name_go_with_their_stack() {
     let networks = ground.engine.ask(&["network", "ls", "--format", "{{.Name}}"]);
     assert!(!networks.contains(&ground.project()), "{networks}");
 }
+
+#[test]
+fn a_stack_that_gets_another_tenant_is_made_there_before_it_goes_here() {
+    let Some(ground) = Ground::new() else { return };
+    ground.stack("").compose(&images::app(&ground.engine, "1"));
+    drop(ground.workspace.apply());
+    let kept = ground.data().join("kept");
+    fs::write(&kept, "kept").unwrap();
+    let (one, two) = (ground.tenant(), format!("u{}", ground.tenant()));
+    let text = ground.workspace.read("main.hcl");
+    let moved = text.replace(&format!("tenant.{one}"), &format!("tenant.{two}"));
+    ground.workspace.write("main.hcl", format!("{moved}\ntenant \"{two}\" {{}}\n"));
+    let plan = ground.workspace.vsa(["plan"]).code(0);
+    assert!(!said(&plan).contains("was deleted") && !said(&plan).contains("lost its container"), "{plan}");
+    drop(ground.workspace.apply());
+    assert_eq!(ground.get(), "1 hush-1");
+    assert_eq!(ground.container("web"), "", "the old project is gone");
+    assert_eq!(fs::read_to_string(kept).unwrap(), "kept", "and its data stays");
+    drop(ground.workspace.assert_nothing_to_do());
+    drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
+}

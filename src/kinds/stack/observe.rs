@@ -70,6 +70,11 @@ pub(super) fn containers<'a>(subject: Subject<'a>, project: &str) -> Option<Vec<
     Some(all.iter().filter(|container| container.belongs_to(project)).collect())
 }
 
+/// Whether the state knows a stack as another project, which this one takes the place of.
+pub(super) fn is_another(subject: Subject<'_>, prior: &state::Stored, stack: &Stack) -> bool {
+    Stack::known(prior, &subject.node.spec).is_some_and(|former| former.project.name != stack.project.name)
+}
+
 pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     let mut refreshed = Refreshed::default();
     let (Some(resource), Some(wanted)) = (subject.desired, Wanted::of(subject)) else { return refreshed };
@@ -78,11 +83,13 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     refreshed.findings.extend(missing_images(subject, resource, wanted));
     refreshed.findings.extend(takes::shared(subject, resource, wanted));
     refreshed.findings.extend(takes::held(subject, resource, wanted));
-    if subject.prior.is_some() {
+    // One that is replaced by another project is not there yet.
+    let prior = subject.prior.filter(|prior| !is_another(subject, prior, stack));
+    if prior.is_some() {
         refreshed.drift.extend(directory_drift(subject, stack));
     }
     let Some(containers) = containers(subject, &stack.project.name) else { return refreshed };
-    let Some(prior) = subject.prior else {
+    let Some(prior) = prior else {
         refreshed.findings.extend(foreign(subject, resource, stack, &containers));
         refreshed.findings.extend(swarm::foreign(subject, resource, wanted));
         return refreshed;

@@ -1,7 +1,7 @@
 //! How a stack runs the services that sites name.
 
 use super::wanted::Wanted;
-use super::{rolling, swarm};
+use super::{observe, rolling, swarm};
 use crate::compose::Service;
 use crate::diag::Diagnostic;
 use crate::plan::{ProxyMode, Serving, Subject};
@@ -43,7 +43,13 @@ pub(super) fn serving(subject: Subject<'_>, name: &str) -> Result<Serving, Diagn
         Some(0) => error("has no containers of the service").map_err(|error| {
             error.help("its Compose file says `replicas: 0` or `scale: 0`: let it have one, or more")
         }),
-        Some(replicas) => Ok(Serving { replicas, fresh: rolling::is_due(subject, wanted, name, replicas) }),
+        Some(replicas) => {
+            // What is replaced by another project has its ports until that one serves.
+            let is_another =
+                subject.prior.is_some_and(|prior| observe::is_another(subject, prior, &wanted.stack));
+            let fresh = is_another || rolling::is_due(subject, wanted, name, replicas);
+            Ok(Serving { replicas, fresh })
+        }
         None => error("has too many containers of the service")
             .map_err(|error| error.help(format!("`replicas` or `scale` is a number up to {MOST}"))),
     }
