@@ -1,6 +1,7 @@
 //! The Compose tool at work, and what a project looks like while it comes up.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use tokio::sync::OnceCell;
 
@@ -9,7 +10,7 @@ use super::operations::{Waiting, Watch, settled};
 use crate::diag::Diagnostic;
 pub(super) use crate::host::compose::Task;
 use crate::host::compose::command;
-use crate::host::{Host, Output, Status};
+use crate::host::{Host, Output};
 use crate::plan::docker::{ComposeTool, Container, ContainerState, Health};
 use crate::plan::{Answer, ComposeProject, Query};
 
@@ -52,11 +53,7 @@ pub(super) async fn run(
         Task::Down { .. } => "taken down",
         Task::Hashes => "read",
     };
-    let how = match output.status {
-        Status::Exited(code) => format!("the Compose tool ended with exit code {code}"),
-        Status::Killed => "the Compose tool was killed".to_owned(),
-        Status::TimedOut => "the Compose tool did not end in time".to_owned(),
-    };
+    let how = output.ending("the Compose tool");
     let error = Diagnostic::error(format!("project `{}` could not be {verb}", project.name));
     // Without an engine the tool says anything but that.
     if let Err(engine) = containers(host, project).await {
@@ -114,9 +111,16 @@ pub async fn containers(host: &dyn Host, project: &ComposeProject) -> Result<Vec
         Some(Answer::Containers(all)) => {
             Ok(all.into_iter().filter(|container| container.belongs_to(&project.name)).collect())
         }
-        Some(Answer::Failed(reason)) => Err(Diagnostic::error("Docker does not answer").detail(reason)),
-        _ => Err(Diagnostic::error(format!("there is no Docker engine at `{}`", project.socket.display()))
-            .help("start Docker, or name its socket with `docker { socket }` of the node")),
+        answer => Err(unanswered(answer, &project.socket)),
+    }
+}
+
+/// What is wrong with an engine that did not answer a question.
+pub(super) fn unanswered(answer: Option<Answer>, socket: &Path) -> Diagnostic {
+    match answer {
+        Some(Answer::Failed(reason)) => Diagnostic::error("Docker does not answer").detail(reason),
+        _ => Diagnostic::error(format!("there is no Docker engine at `{}`", socket.display()))
+            .help("start Docker, or name its socket with `docker { socket }` of the node"),
     }
 }
 

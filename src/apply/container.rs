@@ -10,7 +10,7 @@ use crate::plan::observation::ContainerRef;
 
 /// How much of its log an error shows.
 const LOG_LINES: usize = 20;
-const LOG_BYTES: usize = 4096;
+const LOG_BYTES: usize = 16 << 10;
 
 /// Starts it; one that runs and has no nginx yet waits for a generation, and starts nginx by itself.
 pub(super) async fn start(host: &dyn Host, spec: &NodeSpec, at: &ContainerRef) -> Result<(), Diagnostic> {

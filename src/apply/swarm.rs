@@ -5,10 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(super) use super::compose::masked;
+use super::compose::unanswered;
+use super::container;
 use super::operations::Told;
 use crate::diag::Diagnostic;
-use crate::host::{DockerAnswer, DockerOperation, Host, Status, swarm};
+use crate::host::{Host, swarm};
 use crate::plan::docker::{Service, SwarmMembership, Task, UpdateState};
+use crate::plan::observation::ContainerRef;
 use crate::plan::{Answer, Query, SwarmStack};
 
 /// How long all must have stood as it shall before that is believed: a swarm takes note of an update a little later.
@@ -19,10 +22,6 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// How many tasks of one replica may fail before its service is given up: those that wait for another fail at first.
 const ATTEMPTS: usize = 3;
-
-/// How many lines of a task's log an error shows, and how many bytes.
-const LOG_LINES: usize = 20;
-const LOG_BYTES: usize = 16 << 10;
 
 /// How many lines of what the command line says are told.
 const SAID: usize = 12;
@@ -112,7 +111,7 @@ pub(super) async fn services(
         Some(Answer::Services(all)) => {
             Ok(all.into_iter().filter(|service| service.stack.as_deref() == Some(stack)).collect())
         }
-        Some(Answer::Failed(reason)) => Err(Diagnostic::error("Docker does not answer").detail(reason)),
+        failed @ Some(Answer::Failed(_)) => Err(unanswered(failed, socket)),
         // Either there is no engine, or it is in no swarm.
         _ => Err(manages(host, socket).await.err().unwrap_or_else(no_swarm)),
     }
@@ -128,9 +127,7 @@ pub(super) async fn manages(host: &dyn Host, socket: &Path) -> Result<(), Diagno
             Ok(())
         }
         Some(Answer::Engine(_)) => Err(no_swarm()),
-        Some(Answer::Failed(reason)) => Err(Diagnostic::error("Docker does not answer").detail(reason)),
-        _ => Err(Diagnostic::error(format!("there is no Docker engine at `{}`", socket.display()))
-            .help("start Docker, or name its socket with `docker { socket }` of the node")),
+        answer => Err(unanswered(answer, socket)),
     }
 }
 
@@ -202,16 +199,10 @@ async fn failure(
         };
         detail.push(format!("a task is {}{why}", task.state));
         if let Some(container) = &task.container {
-            let operation =
-                DockerOperation::Logs { container: container.clone(), lines: LOG_LINES, bytes: LOG_BYTES };
-            match host.docker(socket, operation).await {
-                Ok(DockerAnswer::Log(log)) => {
-                    detail.push(format!("the end of its log:\n{}", log.text().trim_end()));
-                }
-                Ok(_) => {}
-                // It may be on another node, or gone.
-                Err(error) => detail.push(error.to_string()),
-            }
+            let at = ContainerRef { socket: socket.to_owned(), container: container.clone() };
+            // It may be on another node, or gone.
+            let log = container::said(host, &at).await;
+            detail.extend(log.map(|log| format!("the end of its log:\n{log}")));
         }
     }
     Diagnostic::error(format!("service `{name}` of stack `{stack}` {how}"))
@@ -240,10 +231,7 @@ pub async fn restart(
     for service in services {
         let output = host.run(swarm::restart(stack, service)).await?;
         if !output.success() {
-            let how = match output.status {
-                Status::Exited(code) => format!("`docker service update` ended with exit code {code}"),
-                Status::Killed | Status::TimedOut => "`docker service update` did not end".to_owned(),
-            };
+            let how = output.ending("`docker service update`");
             let said = masked(last_lines(&output.errors()), secrets);
             return Err(Diagnostic::error(format!(
                 "service `{service}` of stack `{}` could not be restarted",

@@ -126,6 +126,15 @@ impl Output {
         self.status == Status::Exited(0)
     }
 
+    /// How it ended, for people; `what` is what ran.
+    pub fn ending(&self, what: &str) -> String {
+        match self.status {
+            Status::Exited(code) => format!("{what} ended with exit code {code}"),
+            Status::Killed => format!("{what} was killed"),
+            Status::TimedOut => format!("{what} did not end in time"),
+        }
+    }
+
     /// Its standard error as text.
     pub fn errors(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()

@@ -21,8 +21,8 @@ pub struct Details {
     pub felt_by: Vec<Address>,
 }
 
-/// How a change is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a change is done; what is worse for those who are served comes later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// What is there stays as it is.

@@ -11,7 +11,6 @@ use super::build::Inputs;
 use super::docker::Protocol;
 use super::endpoint::NO_ENDPOINTS;
 use super::items::Item;
-use super::kind::Subject;
 use super::node::{Node, NodeSpec};
 use super::observation::Observations;
 use crate::address::Address;
@@ -104,10 +103,6 @@ struct Taker<'a> {
     taken: Taken,
 }
 
-fn subject<'a>(item: &'a Item<'a>, node: &'a Node, observed: &'a Observations, now: i64) -> Subject<'a> {
-    item.subject(node, observed, &NO_ENDPOINTS, now)
-}
-
 /// Reports what is taken twice: by two resources, by one twice, or by one although it is the node's own.
 pub(super) fn findings(
     items: &[Item<'_>],
@@ -144,7 +139,7 @@ fn all<'a>(
     let mut takers = Vec::new();
     for item in items.iter().filter(|item| item.desired.is_some()) {
         let Some((node, observed)) = known.get(&item.node) else { continue };
-        let subject = subject(item, node, observed, inputs.now);
+        let subject = item.subject(node, observed, &NO_ENDPOINTS, inputs.now);
         let taken = item.kind.takes(subject);
         if taken.is_empty() {
             continue;

@@ -78,6 +78,10 @@ async fn on_the_node(host: &dyn Host, stored: &Stored, env_file: &Path) -> Vec<S
         if path == env_file || *path == super::former(env_file) {
             let values = text.lines().filter_map(|line| line.split_once('='));
             found.extend(values.filter(|(name, _)| names.contains(name)).map(|(_, value)| value.to_owned()));
+            // A value may go on over several lines.
+            let read = read_variables(&text, &Environment::new()).unwrap_or_default();
+            let read = read.into_iter().filter(|(name, _)| names.contains(&**name));
+            found.extend(read.map(|(_, value)| value.text.to_string()));
         } else {
             found.push(text);
         }

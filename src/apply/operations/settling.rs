@@ -144,12 +144,7 @@ pub(in crate::apply) async fn settled(
         let states = states(&containers);
         watch.tell(&states, told);
         let elapsed = host.elapsed();
-        let failed = states.iter().find(|(_, readiness)| *readiness == Readiness::Failed);
-        let failed = match failed {
-            Some((failed, _)) => Some(*failed),
-            None => stopped(host, project, &containers).await?,
-        };
-        if let Some(failed) = failed {
+        if let Some((failed, _)) = states.iter().find(|(_, readiness)| *readiness == Readiness::Failed) {
             return Err(unhealthy(host, project, failed, secrets, "failed").await);
         }
         let waiting = states.iter().find(|(_, readiness)| *readiness == Readiness::Waiting);
@@ -158,7 +153,11 @@ pub(in crate::apply) async fn settled(
         }
         let must_stay = states.iter().any(|(_, readiness)| *readiness == Readiness::Running);
         if waiting.is_none() && (!must_stay || elapsed.saturating_sub(steady) >= STAYS_UP) {
-            return Ok(containers);
+            // Only an inspection tells, so it is asked once.
+            return match stopped(host, project, &containers).await? {
+                Some(stopped) => Err(unhealthy(host, project, stopped, secrets, "failed").await),
+                None => Ok(containers),
+            };
         }
         if elapsed.saturating_sub(begun) >= limit
             && let Some((late, _)) = waiting

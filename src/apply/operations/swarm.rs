@@ -8,7 +8,7 @@ use super::{Context, Facts, fact};
 use crate::apply::swarm::{self, Waiting};
 use crate::compose::{Environment, read_variables, swarm::blob_name};
 use crate::diag::Diagnostic;
-use crate::host::{Contents, DockerOperation, HostError, Status, swarm as commands};
+use crate::host::{Contents, DockerOperation, HostError, swarm as commands};
 use crate::plan::docker::Service;
 use crate::plan::{Answer, Blob, BlobSource, PullPolicy, Query, SwarmStack};
 
@@ -75,11 +75,7 @@ async fn hand_over(
         if output.success() {
             continue;
         }
-        let how = match output.status {
-            Status::Exited(code) => format!("`{what}` ended with exit code {code}"),
-            Status::Killed => format!("`{what}` was killed"),
-            Status::TimedOut => format!("`{what}` did not end in time"),
-        };
+        let how = output.ending(&format!("`{what}`"));
         let said = swarm::masked(swarm::last_lines(&output.errors()), secrets);
         return Err(Diagnostic::error(format!("stack `{}` could not be deployed", stack.name))
             .detail(format!("{how}:\n{said}")));

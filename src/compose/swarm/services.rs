@@ -131,7 +131,9 @@ impl Deployment {
 fn ports(service: &Service) -> Vec<Node> {
     let mut all = Vec::new();
     for (node, port) in service.list("ports").iter().zip(&service.ports) {
-        let targets = port.target.clone().cycle_to(port.published.as_ref().map_or(0, ExactSizeIterator::len));
+        // Several ports of the node may lead to one of the containers.
+        let count = port.published.as_ref().map_or(0, ExactSizeIterator::len).max(port.target.len());
+        let targets = port.target.clone().cycle().take(count);
         let mut published = port.published.clone().into_iter().flatten();
         for target in targets {
             let span = port.span;
@@ -149,18 +151,6 @@ fn ports(service: &Service) -> Vec<Node> {
         }
     }
     all
-}
-
-/// A range of ports that leads to one, or as many as there are.
-trait Repeated {
-    fn cycle_to(self, count: usize) -> Vec<u16>;
-}
-
-impl Repeated for std::ops::RangeInclusive<u16> {
-    fn cycle_to(self, count: usize) -> Vec<u16> {
-        let length = self.len().max(count);
-        self.cycle().take(length).collect()
-    }
 }
 
 fn deploy(project: &Project, service: &Service, setup: Setup) -> Map {

@@ -52,7 +52,7 @@ pub(in crate::kinds::stack) fn running(
         let attributes = change.map(attributes).unwrap_or_default();
         let (kind, why, gap) = outcome(service, &tasks, &attributes, &mounted);
         if kind == ChangeKind::Replace {
-            effect = effect.max_with(if gap { Effect::Interrupting } else { Effect::Rolling });
+            effect = effect.max(if gap { Effect::Interrupting } else { Effect::Rolling });
             details.interrupted.extend(gap.then(|| service.name.to_string()));
         }
         details.parts.push(PartChange { part: format!("service {}", service.name), kind, why, attributes });
@@ -68,21 +68,6 @@ pub(in crate::kinds::stack) fn running(
     }
     details.remarks.extend(kept(before.as_ref(), &after));
     details.effect = Some(effect);
-}
-
-trait Worse {
-    fn max_with(self, other: Self) -> Self;
-}
-
-impl Worse for Effect {
-    fn max_with(self, other: Self) -> Self {
-        let rank = |effect: Self| match effect {
-            Self::Additive => 0,
-            Self::Rolling => 1,
-            Self::Interrupting => 2,
-        };
-        if rank(other) > rank(self) { other } else { self }
-    }
 }
 
 /// What becomes of the tasks of a service.
