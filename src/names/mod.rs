@@ -128,7 +128,7 @@ pub use credential::{Realm, UserName};
 pub use header::{HeaderName, HeaderValue, VARIABLES};
 pub use host::{HostName, covers};
 pub use mode::DirectoryMode;
-pub use network::{AddressRange, ResolverAddress, UpstreamAddress, UpstreamScheme};
+pub use network::{AddressRange, INTERNAL_DOMAIN, ResolverAddress, UpstreamAddress, UpstreamScheme};
 pub use number::{MOST_COUNTED, number};
 pub use path::{FileName, FilePath, UriPath};
 pub use policy::Policy;

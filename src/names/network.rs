@@ -25,6 +25,10 @@ super::text_type! {
     ["127.0.0.1:3000", "https://api.example.com", "unix:/run/app.sock"], upstream
 }
 
+/// What the names end in that vsa gives to services. Names below `.internal` are private (ICANN, 2024): no name server
+/// of the world answers for them.
+pub const INTERNAL_DOMAIN: &str = "vsa.internal";
+
 /// The protocol that an upstream speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpstreamScheme {
@@ -63,6 +67,19 @@ impl UpstreamAddress {
             return "";
         }
         authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+    }
+
+    /// The port: that of the scheme where none is said; `None` of a Unix socket.
+    pub fn port(&self) -> Option<u16> {
+        let authority = self.authority();
+        if authority.starts_with("unix:") {
+            return None;
+        }
+        let said = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Some(said.unwrap_or(match self.scheme() {
+            UpstreamScheme::Http => 80,
+            UpstreamScheme::Https => 443,
+        }))
     }
 
     /// Whether the host is a name that has to be looked up; `localhost` is in every node's hosts file.

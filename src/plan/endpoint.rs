@@ -19,7 +19,7 @@ use super::kind::Refreshed;
 use super::node::{Docker, Node, ProxyMode};
 use super::observation::Observations;
 use super::placed::Placement;
-use super::taken;
+use super::{taken, tenants};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::state::Status;
 
@@ -274,8 +274,10 @@ pub(super) fn endpoints<'a>(
     };
     let each = wanted.iter().map(|(endpoint, serving)| (endpoint, *serving));
     let allocated = allocate(each, prior, &published.keys().copied().collect(), docker);
+    let mut given = BTreeMap::new();
     if let Some(allocated) = allocated {
         findings.extend(taken::given(&allocated, &published, &node.spec.address));
+        given = allocated.clone();
         let ports = |(endpoint, ports)| (Target::Service(endpoint), Reach::Ports(ports));
         reached.extend(allocated.into_iter().map(ports));
     } else {
@@ -288,6 +290,8 @@ pub(super) fn endpoints<'a>(
                 .on(address),
         );
     }
+    let items: Vec<_> = items.iter().map(|(item, _)| *item).collect();
+    findings.extend(tenants::findings(&items, node, observed, &given, inputs.now));
     reached
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::names::UpstreamAddress;
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
 use crate::state::Stored;
@@ -173,6 +174,11 @@ pub trait Kind: Send + Sync {
 
     /// What it passes requests on to beside addresses, each with the attribute that says so.
     fn endpoints(&self, _resource: &Resource) -> Vec<(Path, Target)> {
+        Vec::new()
+    }
+
+    /// The addresses that it passes requests on to, each with the attribute that says so.
+    fn addresses(&self, _resource: &Resource) -> Vec<(Path, UpstreamAddress)> {
         Vec::new()
     }
 

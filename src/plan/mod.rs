@@ -29,6 +29,7 @@ mod proxy;
 mod running;
 mod taken;
 mod targets;
+mod tenants;
 mod unseen;
 
 pub use action::{

@@ -286,6 +286,43 @@ fn tenants_reach_nobody_elses_database_while_all_sites_answer() {
     assert!(!connects("one", &container("two", "db")), "nor by its name");
     assert!(connects("two", &address("two")));
 
+    // Nor does a site of theirs lead there.
+    let site = |upstream: &str| {
+        ground.workspace.write(
+            "spy.hcl",
+            format!(
+                "domain \"spy.example.com\" {{\n  tenant = tenant.{}\n\n  tls {{\n    enabled = false\n  }}\n\n  \
+                 upstream {{\n    {upstream}\n  }}\n}}\n",
+                ground.tenant("one")
+            ),
+        );
+        ground.workspace.vsa(["plan"])
+    };
+    let (theirs, own) = (container("two", "db"), container("one", "db"));
+    let network = ground.networks(&theirs).remove(0);
+    for upstream in [
+        format!("container = \"{theirs}\"\n    port = 5432"),
+        format!("address = \"{}:5432\"", address("two").trim()),
+        format!("address = \"{theirs}.{network}:5432\""),
+    ] {
+        let refused = site(&upstream).code(1).says("error[other_tenant]");
+        let refused = refused.says(&format!("the container `{theirs}` answers there"));
+        drop(refused.says(&format!("belongs to the tenant `{}`", ground.tenant("two"))));
+    }
+    drop(
+        site("address = \"db:5432\"")
+            .code(1)
+            .says("`db` would be looked up among the containers of all tenants"),
+    );
+    let name = format!("db.two.{}.vsa.internal", ground.tenant("two"));
+    drop(
+        site(&format!("address = \"{name}:5432\""))
+            .code(1)
+            .says("is one of the names that vsa gives to services"),
+    );
+    drop(site(&format!("container = \"{own}\"\n    port = 5432")).code(0));
+    fs::remove_file(ground.source("spy.hcl")).unwrap();
+
     // A stack that goes leaves the others alone.
     fs::remove_file(ground.source("two.hcl")).unwrap();
     drop(ground.workspace.apply());

@@ -220,3 +220,32 @@ fn a_machine_that_passes_nothing_on_is_warned_of() {
     fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
     drop(ground.workspace.vsa(["plan"]).code(0).says(warning).says("sysctl -w net.ipv4.ip_forward=1"));
 }
+
+#[test]
+fn a_site_leads_to_no_port_of_another_tenants_stack() {
+    let Some(ground) = Ground::new() else { return };
+    let site = |port: u16, tenant: &str| {
+        let own = if tenant == "spy" { "tenant \"spy\" {}\n\n" } else { "" };
+        let site = format!(
+            "{own}domain \"spy.example.com\" {{\n  tenant = tenant.{tenant}\n\n  tls {{\n    enabled = false\n  }}\n\n  \
+             location \"/api/\" {{\n    upstream {{\n      address = \"127.0.0.1:{port}\"\n    }}\n  }}\n\n  root = \
+             \"/srv/spy\"\n}}\n"
+        );
+        ground.workspace.write("spy.hcl", site);
+        ground.workspace.vsa(["plan"])
+    };
+    let given = 2_000 + ground.workspace.http_port() % 1_000 * 8;
+    let published = given + 7;
+    ground.shop(&format!("ports: ['127.0.0.1:{published}:3000']"));
+    let refused = |port, what: &str| {
+        let plan = site(port, "spy").code(1).says("error[other_tenant]").says("spy.hcl:");
+        drop(
+            plan.says(&format!("port {port} of this machine belongs to the tenant `{}`", ground.tenant()))
+                .says(what),
+        );
+    };
+    refused(given, "`web` of `stack.shop` answers there");
+    refused(published, "`stack.shop` answers there");
+    assert!(!site(published, &ground.tenant()).stderr.contains("other_tenant"));
+    assert!(!site(given + 6, "spy").stderr.contains("other_tenant"));
+}

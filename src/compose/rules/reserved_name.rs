@@ -1,5 +1,6 @@
 use super::{Project, Purpose, Report, Rule};
 use crate::diag::{Diagnostic, Severity, visible};
+use crate::names::INTERNAL_DOMAIN;
 
 pub(super) const RULE: Rule = Rule {
     name: "reserved_name",
@@ -17,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
 fn is_reserved(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let behind = lower.split_once('.').is_some_and(|(_, behind)| behind.contains('_'));
-    behind || lower == "vsa.internal" || lower.ends_with(".vsa.internal")
+    behind || lower.strip_suffix(INTERNAL_DOMAIN).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 fn check(project: &Project, report: &mut Report<'_>) {

@@ -10,7 +10,7 @@ use crate::names::{
     AddressRange, ContainerName, Duration, FileName, FilePath, HeaderName, HeaderValue, HostName, Policy,
     Rate, Realm, RedirectTarget, ResolverAddress, Size, Snippet, Text as _, UpstreamAddress, UriPath,
 };
-use crate::plan::{Endpoint, Endpoints, Nginx, Reach, Target};
+use crate::plan::{Endpoint, Endpoints, Nginx, ProxyMode, Reach, Target};
 use crate::resource::Resource;
 use crate::value::{DecodeError, Object, Value};
 
@@ -141,6 +141,7 @@ impl Tenant {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Node {
+    pub(super) mode: ProxyMode,
     pub(super) ipv6: bool,
     pub(super) http2: bool,
     pub(super) resolver: Vec<ResolverAddress>,

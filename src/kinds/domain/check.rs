@@ -3,8 +3,10 @@
 use super::attributes::{Attributes, Location, Place, Upstream};
 use super::place::path;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::names::{FilePath, HeaderName, Text as _, covers};
+use crate::names::{FilePath, HeaderName, INTERNAL_DOMAIN, Text as _, covers};
 use crate::nginx::{Context, check_snippet};
+use crate::plan::ProxyMode;
+use crate::plan::docker::DNS_SERVER;
 use crate::resource::{Path, Resource};
 use crate::value::Value;
 
@@ -185,6 +187,25 @@ impl Check<'_> {
                     format!("the upstream `{host}` is a name, and the node has no resolver to look it up"),
                     "set `resolver` in the node's `proxy` block to the servers of `/etc/resolv.conf`, such as \
                      `[\"127.0.0.53\"]`; or give the upstream's IP address",
+                );
+            }
+            let by_docker = self.attributes.site.node.mode == ProxyMode::Container
+                && self.attributes.site.node.resolver.iter().all(|server| server.as_str() == DNS_SERVER);
+            if by_docker && !host.contains('.') {
+                self.error(
+                    &at.name("address"),
+                    format!("`{host}` would be looked up among the containers of all tenants"),
+                    "name a stack's service with `stack`, `service` and `port`, or a container that vsa does not own \
+                     with `container` and `port`",
+                );
+            } else if host
+                .strip_suffix(INTERNAL_DOMAIN)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            {
+                self.error(
+                    &at.name("address"),
+                    format!("`{host}` is one of the names that vsa gives to services"),
+                    "name the service with `stack`, `service` and `port`",
                 );
             }
             if upstream.keepalive.is_some() {

@@ -8,6 +8,7 @@ use super::roots;
 use crate::names::{AddressRange, FilePath, Text as _, UpstreamScheme};
 use crate::nginx::Param;
 use crate::nginx::base::{BY_CLIENT, BY_SITE, CLIENT_ZONE, PASSWORD_ZONE, Zone, name_hash};
+use crate::plan::docker::DNS_SERVER;
 use crate::resource::Path;
 use crate::template::View;
 
@@ -16,7 +17,7 @@ const SYSTEM_CA: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The server of names that Docker gives to every container of a network. Its answers are good for ten minutes by
 /// themselves, and an address may be another container's a moment after.
-const DOCKER_RESOLVER: [&str; 3] = ["127.0.0.11", "valid=1s", "ipv6=off"];
+const DOCKER_RESOLVER: [&str; 3] = [DNS_SERVER, "valid=1s", "ipv6=off"];
 
 impl<'a> Writer<'a> {
     pub(super) fn location(&mut self, index: usize, place: &Resolved<'a>, headers: &Headers) -> View {

@@ -16,6 +16,7 @@ use attributes::Attributes;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::names::{Text as _, UpstreamAddress};
 use crate::plan::{Claim, ClaimScope, File, Kind, ProxyMode, Query, Refreshed, Subject, Target};
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
@@ -175,6 +176,19 @@ impl Kind for Domain {
             Some((place::path(location, "upstream").name(attribute), target))
         };
         whole.chain(locations).filter_map(target).collect()
+    }
+
+    fn addresses(&self, resource: &Resource) -> Vec<(Path, UpstreamAddress)> {
+        let root = Path::root();
+        let whole = std::iter::once((root.clone(), Some(resource.get("upstream"))));
+        let locations = resource.get("location").as_object().into_iter().flatten();
+        let locations =
+            locations.map(|(name, place)| (root.name("location").name(name.clone()), place.get("upstream")));
+        let address = |(path, upstream): (Path, Option<&Value>)| {
+            let address = UpstreamAddress::parse(upstream?.get("address")?.as_str()?).ok()?;
+            Some((path.name("upstream").name("address"), address))
+        };
+        whole.chain(locations).filter_map(address).collect()
     }
 
     fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {

@@ -13,6 +13,7 @@ use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::Text as _;
 use crate::plan::action::Access;
+use crate::plan::docker::DNS_SERVER;
 use crate::plan::kind::Base;
 use crate::plan::observation::{FileType, Ids};
 use crate::plan::{
@@ -196,7 +197,7 @@ impl Kind for Node {
     fn exports(&self, resource: &Resource) -> Object {
         let Ok(attributes) = resource.decode::<Attributes>() else { return Object::new() };
         let proxy = &attributes.proxy;
-        let docker = (proxy.mode == Mode::Container && proxy.resolver.is_empty()).then_some("127.0.0.11");
+        let docker = (proxy.mode == Mode::Container && proxy.resolver.is_empty()).then_some(DNS_SERVER);
         let resolver = proxy.resolver.iter().map(crate::names::Text::as_str).chain(docker).map(Value::from);
         Object::from_iter([
             ("name", Value::string(resource.name.clone())),

@@ -7,11 +7,8 @@ use std::sync::Arc;
 use crate::compose::{NetworkOverride, Override, Project, Service};
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
+use crate::names::INTERNAL_DOMAIN;
 use crate::plan::{NeededNetwork, NetworkName, Serving, Subject};
-
-/// What the names end in that vsa gives to services. Names below `.internal` are private (ICANN, 2024): no name server
-/// of the world answers for them.
-const DOMAIN: &str = "vsa.internal";
 
 /// The network of the stack that runs the proxy sorts before all others by its name: Docker keeps the ports that a
 /// container publishes at the first of its networks, and would move them with each network that sorts before it.
@@ -44,7 +41,7 @@ fn host(service: &str, stack: &str, tenant: &str, number: u64) -> Arc<str> {
     let unlike =
         if lower == service { String::new() } else { format!("-{}", &sha256(service.as_bytes())[..8]) };
     let number = if number == FIRST_NUMBER { String::new() } else { format!(".{number}") };
-    format!("{lower}{unlike}.{stack}.{tenant}{number}.{DOMAIN}").into()
+    format!("{lower}{unlike}.{stack}.{tenant}{number}.{INTERNAL_DOMAIN}").into()
 }
 
 /// The number of the containers that a service has at first, which their name leaves out.
@@ -52,7 +49,8 @@ const FIRST_NUMBER: u64 = 1;
 
 /// The number in a name that [`host`] gave.
 fn number(host: &str) -> u64 {
-    let label = host.strip_suffix(DOMAIN).and_then(|rest| rest.strip_suffix('.')?.rsplit('.').next());
+    let label =
+        host.strip_suffix(INTERNAL_DOMAIN).and_then(|rest| rest.strip_suffix('.')?.rsplit('.').next());
     label.and_then(|label| label.parse().ok()).unwrap_or(FIRST_NUMBER)
 }
 

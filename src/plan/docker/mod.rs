@@ -22,6 +22,9 @@ pub use swarm::{Service, Task, UpdateState, service_name};
 /// Where Docker listens unless somebody has moved it.
 pub const SOCKET: &str = "/var/run/docker.sock";
 
+/// Where a container asks for names: Docker's own server, in every network but the default one.
+pub const DNS_SERVER: &str = "127.0.0.11";
+
 /// Labels of vsa's own begin so; only those, Compose's and Swarm's are kept of a container's labels.
 pub const LABEL_PREFIX: &str = "vsa.";
 
