@@ -24,6 +24,8 @@ const SYSTEMD: &str = "/run/systemd/system";
 const NO_SUCH_UNIT: Status = Status::Exited(5);
 /// How long a master process may be stopped that was told to reload.
 const HEARS: Duration = Duration::from_secs(5);
+/// How long workers from before a reload are waited for that do not say that they take no more connections: one may hang.
+const WITHDRAWS: Duration = Duration::from_secs(3);
 /// How often nginx is asked.
 const OFTEN: Duration = Duration::from_millis(5);
 
@@ -298,7 +300,8 @@ impl<'a> Proxy<'a> {
     }
 
     /// Waits until it says that it serves `expected` (`None`: until nobody answers for the marker), by workers that
-    /// were not there before a reload.
+    /// were not there before a reload. Those that were take connections for a moment more, which is waited for too: who
+    /// asks afterwards gets what is live.
     ///
     /// # Errors
     /// As soon as nginx says that it keeps the old configuration, or is gone; at the latest when its time is up.
@@ -309,6 +312,7 @@ impl<'a> Proxy<'a> {
         give_up: impl Fn() -> bool,
     ) -> Result<(), Unproven> {
         let since = self.host.elapsed();
+        let mut answered_since = None;
         let error = |detail: String| {
             Diagnostic::error("nginx does not serve the next generation")
                 .code("nginx_not_live")
@@ -332,7 +336,11 @@ impl<'a> Proxy<'a> {
             };
             // Looking through all processes takes time from nginx, which is busy: only once it matters.
             let turned_over = match reloaded {
-                Some(running) if answered => self.has_new_workers(running).await,
+                Some(running) if answered => {
+                    let begun = *answered_since.get_or_insert_with(|| self.host.elapsed());
+                    let all = self.host.elapsed().saturating_sub(begun) < WITHDRAWS;
+                    self.has_new_workers(running, all).await
+                }
                 _ => true,
             };
             let log = match (reloaded, answers.get(2)) {
@@ -382,13 +390,16 @@ impl<'a> Proxy<'a> {
         }
     }
 
-    async fn has_new_workers(&self, running: &Running) -> bool {
-        match self.ask(self.processes_query(running.master)).await {
-            Answer::Processes(children) => {
-                workers(&children).iter().any(|worker| !running.workers.contains(worker))
-            }
-            _ => true,
-        }
+    /// Whether there are other workers than before; with `alone`, and none of those takes connections any more.
+    async fn has_new_workers(&self, running: &Running, alone: bool) -> bool {
+        let Answer::Processes(children) = self.ask(self.processes_query(running.master)).await else {
+            return true;
+        };
+        let is_old = |worker: &u32| running.workers.contains(worker);
+        // One that takes no more says so: `nginx: worker process is shutting down`.
+        let takes =
+            |(worker, line): (&u32, &String)| is_old(worker) && line.trim_end() == "nginx: worker process";
+        workers(&children).iter().any(|worker| !is_old(worker)) && !(alone && children.iter().any(takes))
     }
 
     /// Where vsa owns every file that nginx reads, a name that nginx ignores is one site's that another one has: not
