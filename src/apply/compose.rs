@@ -12,6 +12,7 @@ pub(super) use crate::host::compose::Task;
 use crate::host::compose::command;
 use crate::host::{Host, Output};
 use crate::plan::docker::{ComposeTool, Container, ContainerState, Health};
+use crate::plan::observation::FileType;
 use crate::plan::{Answer, ComposeProject, Query};
 
 /// The tool at hand, looked for once.
@@ -41,6 +42,7 @@ pub(super) async fn run(
     secrets: &[String],
 ) -> Result<Output, Diagnostic> {
     let tool = tool.find(host).await?;
+    refuse_links(host, project).await?;
     let output = host.run(command(tool, project, task)).await?;
     if output.success() {
         return Ok(output);
@@ -63,6 +65,29 @@ pub(super) async fn run(
     }
     let said = masked(last_lines(&without_traceback(&output.errors()), 12), secrets);
     Err(error.detail(format!("{how}:\n{said}")))
+}
+
+/// Refuses a project whose files are reached by symbolic links below the stack's own directory: the tool would follow
+/// them, and a container may have put them there.
+async fn refuse_links(host: &dyn Host, project: &ComposeProject) -> Result<(), Diagnostic> {
+    let Some(root) = project.directory.parent() else { return Ok(()) };
+    let files = project.files.iter().chain([&project.env_file]);
+    let ways = files.flat_map(|file| file.ancestors().take_while(|place| *place != root));
+    let places: BTreeSet<&Path> = ways.filter(|place| place.starts_with(root)).collect();
+    let queries: Vec<Query> = places.iter().map(|place| Query::Stat((*place).to_owned())).collect();
+    let answers = host.observe(&queries).await;
+    let is_link =
+        |answer: &Answer| matches!(answer, Answer::Stat(stat) if matches!(stat.file_type, FileType::Link(_)));
+    match places.iter().zip(answers).find(|(_, answer)| is_link(answer)) {
+        Some((place, _)) => Err(Diagnostic::error(format!("`{}` is a symbolic link", place.display()))
+            .code("obstructed")
+            .detail(format!(
+                "the Compose tool would follow it, and project `{}` is started from there",
+                project.name
+            ))
+            .help("remove it: the next apply puts its own in its place")),
+        None => Ok(()),
+    }
 }
 
 /// What a program of Python's said, without how it came there: of its tracebacks the very end alone.

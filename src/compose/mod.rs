@@ -50,6 +50,8 @@ pub struct Directories {
 pub struct Input {
     /// The stack's files that are text, by their path from the project's directory: `compose.yml`, `../env/.env`.
     pub files: BTreeMap<String, Arc<str>>,
+    /// The paths, as those of `files`, of what else is written beside them: what is no text, and vsa's own.
+    pub others: Vec<String>,
     /// The compose files to read, in order: each is merged over those before it.
     pub entries: Vec<String>,
     /// What interpolation reads.

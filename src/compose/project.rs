@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::interpolate::{hushed, telling};
 use super::load::{Loader, profiles};
 use super::node::{Entry, Map, Node, Text};
+use super::path::normal;
 use super::service::Service;
 use super::volume::MountKind;
 use super::{Directories, Input, Place, rules};
@@ -59,6 +60,8 @@ pub struct Project {
     pub directories: Directories,
     /// The names, as Docker knows them, of networks and volumes that it may use without making them.
     pub(super) owned: Vec<Arc<str>>,
+    /// The paths of the files that are written beside it, and before each start of it.
+    pub(super) written: BTreeSet<String>,
     /// The variables it was read with: those that Compose itself obeys matter to the rules.
     pub(super) variables: Vec<Arc<str>>,
     /// What no diagnostic may show.
@@ -141,6 +144,12 @@ impl Project {
             secrets,
             directories: input.directories.clone(),
             owned: input.owned.clone(),
+            written: input
+                .files
+                .keys()
+                .chain(&input.others)
+                .map(|path| normal(&input.directories.project, path))
+                .collect(),
             variables: input.environment.keys().cloned().collect(),
             hidden: telling(&input.environment),
             links: BTreeMap::new(),

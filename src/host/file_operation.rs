@@ -134,6 +134,14 @@ pub enum FileOperation {
         /// The path.
         path: PathBuf,
     },
+    /// Operations on what stands below a directory; no symbolic link is followed on the way from there: whoever may
+    /// write below it could have put one in the place of a directory.
+    Below {
+        /// The directory.
+        root: PathBuf,
+        /// The operations, in their order: of directories, of access, and of files written whole.
+        operations: Vec<Self>,
+    },
     /// Operations that do not depend on each other, done in any order and at once.
     Unordered(Vec<Self>),
 }

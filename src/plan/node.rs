@@ -226,6 +226,14 @@ impl NodeSpec {
         self.srv_root.join(tenant)
     }
 
+    /// The directory of the stack that a path is inside of: its containers may write there. Tenants' own directories, and
+    /// those above them, are the administrator's.
+    pub fn stack_around(&self, path: &Path) -> Option<PathBuf> {
+        let mut names = path.strip_prefix(&self.srv_root).ok()?.components();
+        let (tenant, stack) = (names.next()?, names.next()?);
+        names.next().map(|_| self.srv_root.join(tenant).join(stack))
+    }
+
     /// The directory of one issue of a certificate.
     pub fn certificate(&self, name: &str, issue: u64) -> PathBuf {
         self.root.join("certificates").join(name).join(issue.to_string())

@@ -107,7 +107,7 @@ error[compose_bind]: `/etc` is not below the tenant's directory
 2 |   web:
   |   --- of this service
   |
-  = help: mount what is below the stack's `data` directory, as `../data/name:/path`, or a named volume
+  = help: mount what is below the stack's `data` directory, as `../data/name:/path`, or a named volume; files of the stack itself with `:ro`
   = help: to allow it: `allow = ["bind:web"]`
 "#);
 }

@@ -67,6 +67,26 @@ fn a_link_that_leads_out_of_the_tenants_directory_is_not_mounted() {
     fs::remove_file(data.join("real/x")).unwrap();
     symlink("y", data.join("real/x")).unwrap();
     drop(ground.workspace.vsa(["plan"]).code(0));
+
+    // In the place of what vsa itself writes and reads, no link is followed.
+    let (stack, web) = (data.parent().unwrap(), ground.container("web"));
+    let elsewhere = stack.parent().unwrap().join("elsewhere");
+    fs::rename(stack.join("compose"), &elsewhere).unwrap();
+    symlink("../elsewhere", stack.join("compose")).unwrap();
+    let way = format!("`{}` is a symbolic link", stack.join("compose").display());
+    drop(ground.workspace.vsa(["apply", "-auto-approve"]).code(1).says(&way));
+    drop(ground.workspace.vsa(["stack", "restart", "shop"]).code(1).says(&way));
+    assert_eq!(ground.container("web"), web);
+    // One that is made while a run is under way.
+    fs::remove_file(stack.join("compose")).unwrap();
+    fs::rename(&elsewhere, stack.join("compose")).unwrap();
+    ground.workspace.write("shop/conf/a", "a");
+    let late = ground.workspace.apply_meanwhile("phase:prepare:1", || {
+        fs::create_dir(&elsewhere).unwrap();
+        symlink("../../elsewhere", stack.join("compose/conf")).unwrap();
+    });
+    drop(late.code(6).says("is not followed"));
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
 
 #[test]

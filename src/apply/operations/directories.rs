@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::files::guarded;
 use super::{Context, Facts, fact, missing};
 use crate::apply::journal::Before;
 use crate::apply::lock;
@@ -39,18 +40,16 @@ pub(super) async fn ensure(
         let owned = owned || !before.existed || is_made_root(context, path).await?;
         if owned {
             let operation = FileOperation::SetAccess { path: path.to_owned(), access: access.clone() };
-            host.files(vec![operation]).await?;
+            host.files(guarded(context.spec, path, vec![operation])).await?;
         }
         return Ok(facts(host, path, owned).await);
     }
     let parents = missing(host, path).await;
-    let make = parents.into_iter().map(|parent| FileOperation::MakeDirectory {
-        access: if parent == path {
-            access.clone()
-        } else {
-            Access { owner: None, group: None, mode: 0o755 }
-        },
-        path: parent,
+    let make = parents.into_iter().flat_map(|parent| {
+        let access =
+            if parent == path { access.clone() } else { Access { owner: None, group: None, mode: 0o755 } };
+        let operation = FileOperation::MakeDirectory { path: parent.clone(), access };
+        guarded(context.spec, &parent, vec![operation])
     });
     let mut operations: Vec<_> = make.collect();
     operations.extend(path.parent().map(|parent| FileOperation::Sync { path: parent.to_owned() }));
@@ -86,7 +85,8 @@ pub(super) async fn undo(
     if let Some((mode, uid, gid)) = before.access {
         if owned || is_made_root(context, path).await? {
             let access = Access { owner: Some(uid.to_string()), group: Some(gid.to_string()), mode };
-            context.host.files(vec![FileOperation::SetAccess { path: path.to_owned(), access }]).await?;
+            let operation = FileOperation::SetAccess { path: path.to_owned(), access };
+            context.host.files(guarded(context.spec, path, vec![operation])).await?;
         }
         return Ok(());
     }
@@ -98,7 +98,7 @@ pub(super) async fn undo(
     } else {
         FileOperation::RemoveDirectory { path: path.to_owned() }
     };
-    context.host.files(vec![remove]).await?;
+    context.host.files(guarded(context.spec, path, vec![remove])).await?;
     for parent in before.parents.iter().rev() {
         let operation = FileOperation::RemoveDirectory { path: parent.clone() };
         if context.host.files(vec![operation]).await.is_err() {
@@ -120,7 +120,8 @@ pub(super) async fn remove(context: Context<'_>, root: &Path, path: &Path) -> Re
 pub(super) async fn remove_empty(context: Context<'_>, path: &Path) -> Result<Facts, Diagnostic> {
     match context.host.observe(&[Query::Stat(path.to_owned())]).await.pop() {
         Some(Answer::Stat(stat)) if stat.file_type == FileType::Directory && stat.empty => {
-            context.host.files(vec![FileOperation::RemoveDirectory { path: path.to_owned() }]).await?;
+            let remove = FileOperation::RemoveDirectory { path: path.to_owned() };
+            context.host.files(guarded(context.spec, path, vec![remove])).await?;
             Ok(Facts::new())
         }
         Some(Answer::Stat(_)) => Ok(fact("kept", path.to_string_lossy().into_owned())),

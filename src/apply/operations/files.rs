@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::host::{Contents, FileOperation};
 use crate::plan::action::Access;
 use crate::plan::{Answer, observation::FileType};
-use crate::plan::{PlacedBody, Query};
+use crate::plan::{NodeSpec, PlacedBody, Query};
 
 /// Where the former file is kept until the run has committed: beside the new one, so with the same protection.
 pub(in crate::apply) fn former(path: &Path) -> PathBuf {
@@ -46,8 +46,20 @@ pub(super) async fn write(
         operations.push(FileOperation::HardLink { from: path.to_owned(), to: former });
     }
     operations.push(FileOperation::Replace { path: path.to_owned(), access: access.clone(), bytes });
-    context.host.files(operations).await?;
+    context.host.files(guarded(context.spec, path, operations)).await?;
     Ok(Facts::new())
+}
+
+/// Operations on a path: where containers may write, no symbolic link is followed on the way to it.
+pub(in crate::apply) fn guarded(
+    spec: &NodeSpec,
+    path: &Path,
+    operations: Vec<FileOperation>,
+) -> Vec<FileOperation> {
+    match spec.stack_around(path) {
+        Some(root) => vec![FileOperation::Below { root, operations }],
+        None => operations,
+    }
 }
 
 /// Puts the former file back, or removes the new one where there was none.
@@ -60,11 +72,12 @@ pub(super) async fn undo(context: Context<'_>, path: &Path, before: &Before) -> 
         (true, _) => return Ok(()),
         (false, _) => FileOperation::Remove { path: path.to_owned() },
     };
-    Ok(context.host.files(vec![operation]).await?)
+    Ok(context.host.files(guarded(context.spec, path, vec![operation])).await?)
 }
 
 /// Removes a file.
 pub(super) async fn remove(context: Context<'_>, path: &Path) -> Result<Facts, Diagnostic> {
-    context.host.files(vec![FileOperation::Remove { path: path.to_owned() }]).await?;
+    let remove = FileOperation::Remove { path: path.to_owned() };
+    context.host.files(guarded(context.spec, path, vec![remove])).await?;
     Ok(Facts::new())
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use certificates::Issue;
 pub use compose::known_secrets;
-pub(super) use files::former;
+pub(super) use files::{former, guarded};
 pub(super) use issues::Issues;
 pub(super) use settling::{Waiting, Watch, settled};
 

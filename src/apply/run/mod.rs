@@ -186,7 +186,7 @@ impl Work {
 
     /// Removes the former files that an undo would have needed: there will be none. One that stays is removed by the next write.
     async fn forget_former_files(&self) {
-        let removals = ready::former_files(self.run.actions.iter());
+        let removals = ready::former_files(self.run.actions.iter(), |node| spec(&self.run, node));
         if !removals.is_empty() {
             let _ = self.host.files(removals).await;
         }

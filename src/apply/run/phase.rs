@@ -103,7 +103,7 @@ impl Work {
     /// one that another run left goes first.
     async fn intend(&self, ids: &[u32]) -> Result<Vec<(u32, Before)>, Diagnostic> {
         let actions: Vec<&Action> = ids.iter().filter_map(|id| self.action(*id)).collect();
-        let stale = former_files(actions.iter().copied());
+        let stale = former_files(actions.iter().copied(), |node| super::spec(&self.run, node));
         if !stale.is_empty() {
             self.host.files(stale).await?;
         }

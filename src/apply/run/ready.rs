@@ -69,7 +69,7 @@ impl Ready {
             let left = header.into_iter().flat_map(|header| &header.actions);
             let left = left.filter(|action| action.node == *node);
             // A killed run is finished forwards: nobody takes its files back, and some of the former ones hold secrets.
-            host.files(former_files(left)).await?;
+            host.files(former_files(left, |_| Some(spec))).await?;
         }
         events.event(Event::Started { run: &run.id, actions: run.actions.len() });
         for action in &run.actions {
@@ -117,12 +117,19 @@ impl Ready {
 }
 
 /// Removals of the files that were kept for an undo.
-pub(super) fn former_files<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec<FileOperation> {
-    let former = |action: &Action| match &action.operation {
-        Operation::WriteFile { path, .. } => Some(FileOperation::Remove { path: operations::former(path) }),
-        _ => None,
+pub(super) fn former_files<'a>(
+    actions: impl Iterator<Item = &'a Action>,
+    spec_of: impl Fn(&Address) -> Option<&'a NodeSpec>,
+) -> Vec<FileOperation> {
+    let former = |action: &'a Action| {
+        let Operation::WriteFile { path, .. } = &action.operation else { return Vec::new() };
+        let remove = vec![FileOperation::Remove { path: operations::former(path) }];
+        match spec_of(&action.node) {
+            Some(spec) => operations::guarded(spec, path, remove),
+            None => remove,
+        }
     };
-    actions.filter_map(former).collect()
+    actions.flat_map(former).collect()
 }
 
 /// Removes what a killed run left that nobody will ask for: its candidate, and generations above the live one that

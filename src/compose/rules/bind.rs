@@ -2,15 +2,17 @@ use super::docker_socket::reaches_engine;
 use super::{Project, Purpose, Report, Resource, Rule};
 use crate::compose::path::is_below;
 use crate::compose::{Directories, MountKind, Place, Text};
-use crate::diag::Severity;
+use crate::diag::{Severity, visible};
 
 pub(super) const RULE: Rule = Rule {
     name: "bind",
     code: "compose_bind",
     severity: Severity::Error,
     purpose: Purpose::Safety,
-    summary: "mounts of paths outside of the tenant's directory, over what vsa writes, or below another writable mount",
-    doc: "mount what is below the stack's `data` directory, as `../data/name:/path`, or a named volume",
+    summary: "mounts of paths outside of the tenant's directory, writable ones of what vsa writes, and what is below another \
+              writable mount",
+    doc: "mount what is below the stack's `data` directory, as `../data/name:/path`, or a named volume; files of the stack \
+          itself with `:ro`",
     check,
 };
 
@@ -75,6 +77,17 @@ fn replaceable(
         let Place::Local(directory) = other else { return false };
         places.iter().any(|place| place != *other && place.is_below(directory))
     };
+    let held = |place: &Place| {
+        let Place::Local(path) = place else { return None };
+        project.written.iter().find(|file| is_below(file, path))
+    };
+    if let Some(file) = places.iter().filter(|_| writable).find_map(held) {
+        return Some(format!(
+            "`{}` holds `{}`, which is written before each start, and is mounted writable",
+            text.shown(),
+            visible(file)
+        ));
+    }
     let other = others.iter().find(above)?;
     Some(format!(
         "`{}` is below {other}, which is mounted writable: a container could put a link there",

@@ -98,6 +98,11 @@ pub(super) struct Directory {
 }
 
 impl Directory {
+    /// Whether vsa alone writes there.
+    pub(super) fn is_ours(&self) -> bool {
+        !self.containers
+    }
+
     /// Whether what stands there is not as it shall be.
     pub(super) fn differs(&self, stat: &Stat) -> bool {
         !self.containers && stat.mode != self.mode

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use super::attributes::{Directory, Stack};
+use super::observe;
 use super::wanted::Wanted;
+use crate::diag::Diagnostic;
 use crate::plan::observation::{FileType, Stat};
 use crate::plan::{Answer, Query, Subject};
+use crate::resource::Resource;
 
 /// The longest chain of links (Linux has the same limit, `path_resolution(7)`).
 const LONGEST: usize = 40;
@@ -28,6 +32,32 @@ pub(super) fn found(subject: Subject<'_>, wanted: &Wanted) -> BTreeMap<String, S
         (real != Path::new(&path)).then(|| (path, real.to_string_lossy().into_owned()))
     });
     elsewhere.collect()
+}
+
+/// Refuses symbolic links in the places of what vsa writes: it would write, and the Compose tool would read, elsewhere.
+pub(super) fn in_the_way(subject: Subject<'_>, resource: &Resource, stack: &Stack) -> Option<Diagnostic> {
+    let directories = observe::known_directories(subject, stack).into_iter();
+    let directories = directories.filter(Directory::is_ours).map(|directory| directory.path);
+    let files = subject.prior.into_iter().flat_map(|prior| prior.placed.keys().cloned());
+    // Whatever is above it is the administrator's.
+    let inside = directories.chain(files).filter(|path| *path != stack.layout.root);
+    let link = |path: PathBuf| match &subject.observed.stat(&path)?.file_type {
+        FileType::Link(target) => Some((path, target.clone())),
+        _ => None,
+    };
+    let (path, target) = inside.into_iter().find_map(link)?;
+    Some(
+        Diagnostic::error(format!("`{}` is a symbolic link", path.display()))
+            .code("obstructed")
+            .detail(format!(
+                "it leads to `{}`; vsa writes there, and follows no links below a stack's directory, where a container may \
+                 have made them",
+                target.display()
+            ))
+            .at(resource.span(&crate::resource::Path::root()))
+            .help("find out who made it, and remove it: the next apply puts its own in its place")
+            .on(subject.address),
+    )
 }
 
 /// Where a path leads, as far as that is known, and what must be asked to know it. What is outside of the tenant's

@@ -58,7 +58,7 @@ pub(super) fn queries(subject: Subject<'_>) -> Vec<Query> {
 }
 
 /// The directories that the state knows.
-fn known_directories(subject: Subject<'_>, stack: &Stack) -> Vec<Directory> {
+pub(super) fn known_directories(subject: Subject<'_>, stack: &Stack) -> Vec<Directory> {
     let known = subject.prior.into_iter().flat_map(|prior| prior.placed.keys());
     stack.layout.directories(known.map(PathBuf::as_path))
 }
@@ -86,6 +86,7 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     // One that is replaced by another project is not there yet.
     let prior = subject.prior.filter(|prior| !is_another(subject, prior, stack));
     if prior.is_some() {
+        refreshed.findings.extend(links::in_the_way(subject, resource, stack));
         refreshed.drift.extend(directory_drift(subject, stack));
     }
     let Some(containers) = containers(subject, &stack.project.name) else { return refreshed };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use super::attributes::{Attributes, Stack, entry, stays};
+use super::attributes::{Attributes, OVERRIDE, Stack, entry, stays};
 use super::files;
 use crate::compose::{Directories, EnvValue, Environment, Input, Project};
 use crate::diag::{Diagnostics, Sources};
@@ -74,9 +74,12 @@ fn input(
     entry: String,
 ) -> Input {
     let mut texts: BTreeMap<String, Arc<str>> = BTreeMap::new();
-    for (path, leaf) in resource.trees.get("source").into_iter().flat_map(|tree| tree.iter()) {
-        if let (false, Ok(text)) = (stays(path), std::str::from_utf8(&leaf.bytes)) {
-            texts.insert(path.to_string(), text.into());
+    let mut others = vec![OVERRIDE.to_owned()];
+    let source = resource.trees.get("source").into_iter().flat_map(|tree| tree.iter());
+    for (path, leaf) in source.filter(|(path, _)| !stays(path)) {
+        match std::str::from_utf8(&leaf.bytes) {
+            Ok(text) => drop(texts.insert(path.to_string(), text.into())),
+            Err(_) => others.push(path.to_string()),
         }
     }
     if let Some(text) = &attributes.compose {
@@ -90,6 +93,7 @@ fn input(
     }
     Input {
         files: texts,
+        others,
         entries: vec![entry],
         environment: environment(resource),
         profiles: attributes.profiles.iter().map(|profile| profile.as_str().into()).collect(),

@@ -1,5 +1,7 @@
 //! Changes of files on this machine.
 
+mod beneath;
+
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
@@ -24,6 +26,9 @@ fn one(operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
     match operation {
         FileOperation::Unordered(operations) => {
             operations.par_iter().with_min_len(16).try_for_each(|operation| one(operation, ids))
+        }
+        FileOperation::Below { root, operations } => {
+            operations.iter().try_for_each(|operation| beneath::one(root, operation, ids))
         }
         other => pause::around(|| change(other, ids)),
     }
@@ -78,9 +83,7 @@ fn change(operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
             let opened = File::open(path).map_err(failed("sync", path))?;
             syncfs(&opened).map_err(|error| HostError::new("sync", path, error))
         }
-        FileOperation::Unordered(operations) => {
-            operations.iter().try_for_each(|operation| one(operation, ids))
-        }
+        FileOperation::Unordered(_) | FileOperation::Below { .. } => one(operation, ids),
     }
 }
 
