@@ -131,7 +131,8 @@ pub async fn restart(
 
 /// The containers of a project, one-off runs left away.
 pub async fn containers(host: &dyn Host, project: &ComposeProject) -> Result<Vec<Container>, Diagnostic> {
-    let query = Query::Containers { socket: project.socket.clone() };
+    let query =
+        Query::ProjectContainers { socket: project.socket.clone(), project: project.name.as_str().into() };
     match host.observe(&[query]).await.pop() {
         Some(Answer::Containers(all)) => {
             Ok(all.into_iter().filter(|container| container.belongs_to(&project.name)).collect())

@@ -107,6 +107,14 @@ pub enum Query {
         /// Where the engine listens.
         socket: PathBuf,
     },
+    /// The containers of a Compose project, running or not, one-off runs among them: answered with
+    /// [`Answer::Containers`].
+    ProjectContainers {
+        /// Where the engine listens.
+        socket: PathBuf,
+        /// The project's name.
+        project: Arc<str>,
+    },
     /// All networks of a Docker engine: answered with [`Answer::Networks`].
     Networks {
         /// Where the engine listens.
@@ -341,7 +349,7 @@ pub enum Answer {
         /// What bars the way.
         barrier: Option<PathBuf>,
     },
-    /// To [`Query::Containers`], by name.
+    /// To [`Query::Containers`] and [`Query::ProjectContainers`], by name.
     Containers(Vec<Container>),
     /// To [`Query::Networks`], by name.
     Networks(Vec<Network>),

@@ -65,6 +65,7 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::MayGroup(group) => access::may_group(group),
         Query::Readable { user, path } => identities.readable(user, path),
         Query::Containers { .. }
+        | Query::ProjectContainers { .. }
         | Query::Networks { .. }
         | Query::Engine { .. }
         | Query::Images { .. }

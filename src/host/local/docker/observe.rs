@@ -1,5 +1,6 @@
 //! Answers of the engine.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::query_parameters::{ListContainersOptions, ListServicesOptions};
@@ -12,7 +13,8 @@ use crate::plan::{Answer, Query};
 /// has two parts).
 pub(in crate::host::local) async fn one(vsa: &Path, query: &Query, tools: &Tools) -> Answer {
     let (socket, found) = match query {
-        Query::Containers { socket } => (socket, containers(socket).await),
+        Query::Containers { socket } => (socket, containers(socket, None).await),
+        Query::ProjectContainers { socket, project } => (socket, containers(socket, Some(project)).await),
         Query::Networks { socket } => (socket, networks(socket).await),
         Query::Engine { socket } => (socket, engine(socket).await),
         Query::Images { socket, references } => (socket, images(socket, references, tools).await),
@@ -50,9 +52,12 @@ fn is_inside(query: &Query) -> bool {
     )
 }
 
-async fn containers(socket: &Path) -> Result<Answer, Failure> {
+/// Those of one Compose project, or all.
+async fn containers(socket: &Path, project: Option<&str>) -> Result<Answer, Failure> {
     let docker = connect(socket)?;
-    let options = ListContainersOptions { all: true, ..Default::default() };
+    let label = |project: &str| vec![format!("com.docker.compose.project={project}")];
+    let filters = project.map(|project| HashMap::from([("label".to_owned(), label(project))]));
+    let options = ListContainersOptions { all: true, filters, ..Default::default() };
     let found = within(PATIENCE, docker.list_containers(Some(options))).await?;
     let mut containers: Vec<_> = found.into_iter().map(convert::container).collect();
     containers.sort_by(|one, other| one.name.cmp(&other.name));
