@@ -6,10 +6,17 @@ use std::time::Duration;
 use super::Ground;
 use crate::support::images;
 use crate::support::processes::wait_until;
+use crate::support::{Request, fetch};
 
 impl Ground {
     fn default_network(&self, tenant: &str) -> String {
         format!("{}_default", self.project(tenant, tenant))
+    }
+
+    /// Whether the shop's site answers within a while.
+    fn answers_again(&self) -> bool {
+        let request = Request::http(self.workspace.http_port(), "shop.example.com", "/");
+        wait_until(Duration::from_secs(15), || fetch(&request).is_ok_and(|answer| answer.status == 200))
     }
 
     fn proxy_is_in(&self, network: &str) -> bool {
@@ -50,15 +57,25 @@ fn an_update_of_the_proxy_that_fails_leaves_its_sites_as_they_were() {
     let network = ground.default_network("shop");
     let compose = ground.workspace.read("proxy/compose.yml");
     let id = || ground.engine.ask(&["inspect", "--format", "{{.Id}}", &ground.container()]);
-    let before = id();
+    let (before, networks) = (id(), ground.networks(&ground.container()));
     let broken = compose.replacen("        trap 'exit 0'", "        exit 3\n        trap 'exit 0'", 1);
     ground.workspace.write("proxy/compose.yml", broken.replace("restart: unless-stopped", "restart: \"no\""));
     let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(5);
     assert_ne!(id(), before, "it was made anew: {failed}");
     assert!(ground.proxy_is_in(&network), "{failed}");
-    let answered =
-        wait_until(Duration::from_secs(15), || ground.workspace.http("shop.example.com", "/").status == 200);
-    assert!(answered, "{failed}");
+    assert!(ground.answers_again(), "{failed}");
+
+    // One that is well by its own account, and waits for what never comes.
+    let (now, waits) = (id(), compose.replacen("/current/nginx.conf\" ]; do", "/nothing\" ]; do", 1));
+    let healthy =
+        waits.replacen("'[ ! -e", "'true || [ ! -e", 1).replacen("interval: 10s", "interval: 1s", 1);
+    ground.workspace.write("proxy/compose.yml", healthy);
+    let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(5);
+    let failed = failed.says(&format!("the container `{}` does not serve", ground.container()));
+    let failed = failed.says("no nginx that reads").says("same path");
+    assert_ne!(id(), now, "it was made anew: {failed}");
+    assert_eq!(ground.networks(&ground.container()), networks, "{failed}");
+    assert!(ground.answers_again(), "{failed}");
     ground.workspace.write("proxy/compose.yml", compose);
     drop(ground.workspace.assert_nothing_to_do());
 }

@@ -7,6 +7,7 @@ mod files;
 mod issues;
 mod networks;
 mod prune;
+mod remade;
 mod root;
 mod settling;
 mod swarm;
@@ -123,7 +124,7 @@ pub(super) async fn perform(
         Operation::ComposePrepare { project, ports, .. } => compose::prepare(context, project, ports).await,
         Operation::ComposeUp { project, pull, wait, rolling, others, leaving } => {
             let how = compose::Up { pull: *pull, wait: *wait, rolling, others, leaving };
-            compose::up(context, project, how).await
+            remade::served(context, project, Box::pin(compose::up(context, project, how))).await
         }
         Operation::RetireContainers { project, containers } => {
             compose::retire(context, project, containers).await
@@ -179,7 +180,7 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
         }
         (Undo::FormerFile, Operation::WriteFile { path, .. }) => files::undo(context, path, before).await,
         (Undo::FormerProject, Operation::ComposePrepare { project, was_up, .. }) => {
-            compose::restore(context, project, *was_up).await?;
+            remade::rejoined(context, project, compose::restore(context, project, *was_up)).await?;
             networks::rejoin(context).await
         }
         (

@@ -1,6 +1,11 @@
 //! Networks of Docker's: made and removed, and those that a proxy in a container is in.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::{Context, Facts, fact};
+use crate::apply::compose;
 use crate::diag::Diagnostic;
 use crate::host::{DockerAnswer, DockerOperation};
 use crate::plan::{Answer, NetworkSettings, Query};
@@ -71,19 +76,44 @@ pub(super) async fn disconnect(context: Context<'_>, network: &str) -> Result<Fa
     Ok(Facts::new())
 }
 
-/// Takes the proxy into the networks again that it was in, which a container that was made anew has lost.
+/// How often is looked whether the proxy's container was made anew.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Takes the proxy into the networks of the live generation again, which a container that was made anew has lost: those
+/// that vsa took it into, and those that sites are reached in, whoever did.
+///
+/// # Errors
+/// The engine does not answer, or does not do it.
 pub(super) async fn rejoin(context: Context<'_>) -> Result<(), Diagnostic> {
     let (Some(container), Some(stored)) =
         (container(context), context.state.nodes.get(&context.spec.address))
     else {
         return Ok(());
     };
-    let socket = context.spec.docker.socket.clone();
-    let found = context.host.observe(&[Query::Containers { socket }]).await.pop();
-    let Some(Answer::Containers(all)) = found else { return Ok(()) };
+    let socket = &context.spec.docker.socket;
+    let found = context.host.observe(&[Query::Containers { socket: socket.clone() }]).await.pop();
+    let Some(Answer::Containers(all)) = found else { return Err(compose::unanswered(found, socket)) };
     let Some(proxy) = all.iter().find(|found| found.name == container) else { return Ok(()) };
-    for network in stored.networks.iter().filter(|network| !proxy.networks.contains_key(&***network)) {
+    let named = stored.names.values().map(|name| &name.network);
+    let needed: BTreeSet<&Arc<str>> = stored.networks.iter().chain(named).collect();
+    for network in needed.into_iter().filter(|network| !proxy.networks.contains_key(&***network)) {
         connect(context, network).await?;
     }
     Ok(())
+}
+
+/// Does something that may make the proxy's container anew, and takes the new one into the networks of the live
+/// generation as soon as it is there: its sites are not to wait until it is healthy.
+pub(super) async fn rejoined_meanwhile<T>(context: Context<'_>, work: impl Future<Output = T>) -> T {
+    let rejoin = async {
+        loop {
+            context.host.sleep(POLL).await;
+            // What goes wrong is said when all is done: it is tried again then.
+            let _ = rejoin(context).await;
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        never = rejoin => never,
+    }
 }
