@@ -46,7 +46,7 @@ pub use generation::{Candidate, Manifest, Place, read_manifest};
 pub use interrupt::Interrupt;
 pub use journal::Interrupted;
 pub use lock::adopt;
-pub use preflight::{REFUSED, Tested, preflight, refusal};
+pub use preflight::{REFUSED, Tested, preflight, refusal, untested};
 pub use proxy::{Proxy, ProxyStatus};
 pub use run::run;
 pub use scope::Scope;

@@ -62,7 +62,7 @@ pub async fn preflight(
     number: u64,
     marker: &str,
 ) -> Result<Tested, Diagnostic> {
-    if let Some(why) = cannot_test(host, &work.node.spec).await {
+    if let Some(why) = cannot_test(host, work).await {
         return Ok(Tested::NotTested { why });
     }
     if work.node.spec.mode == ProxyMode::Host && !host.privileged() {
@@ -82,23 +82,38 @@ pub async fn preflight(
 }
 
 /// Why a candidate cannot be tested on a host, if it cannot.
-async fn cannot_test(host: &dyn Host, spec: &NodeSpec) -> Option<String> {
+async fn cannot_test(host: &dyn Host, work: &NodeWork) -> Option<String> {
+    if let Some(why) = &work.untestable {
+        return Some(why.clone());
+    }
+    let spec = &work.node.spec;
     let answer = host.observe(&[spec.version_query()]).await.pop();
     let program = spec.nginx.display();
     match answer {
         Some(Answer::Text(_)) => None,
-        Some(Answer::Absent) if spec.mode == ProxyMode::Container => {
-            let container = spec.container.as_deref().unwrap_or_default();
-            Some(format!("no nginx runs in the container `{container}` yet; the apply tests it there"))
-        }
+        Some(Answer::Absent) if spec.mode == ProxyMode::Container => Some(nowhere(spec)),
         Some(Answer::Failed(reason)) => Some(format!("{program} cannot be asked for its version: {reason}")),
         _ => Some(format!("there is no nginx at {program}")),
     }
 }
 
+/// That a container has no nginx yet.
+fn nowhere(spec: &NodeSpec) -> String {
+    let container = spec.container.as_deref().unwrap_or_default();
+    format!("no nginx runs in the container `{container}` yet; the apply tests it there before the switch")
+}
+
+/// Why a node's next generation cannot be tested before an apply begins, as far as its plan knows that.
+pub fn untested(work: &NodeWork) -> Option<String> {
+    let spec = &work.node.spec;
+    let absent = work.observed.get(&spec.version_query()) == Some(&Answer::Absent);
+    let nowhere = || (absent && spec.mode == ProxyMode::Container).then(|| nowhere(spec));
+    work.untestable.clone().or_else(nowhere)
+}
+
 /// Whether there is an nginx to test with.
-pub(super) async fn is_at_hand(host: &dyn Host, spec: &NodeSpec) -> bool {
-    cannot_test(host, spec).await.is_none()
+pub(super) async fn is_at_hand(host: &dyn Host, work: &NodeWork) -> bool {
+    cannot_test(host, work).await.is_none()
 }
 
 /// Tests a candidate, or as much of it as `scope` says.

@@ -66,6 +66,10 @@ pub(crate) fn leave_to_apply(state: &State, planned: &mut Planned) {
     for node in planned.plan.nodes.iter_mut().filter(|node| node.next.is_some()) {
         let work = planned.nodes.get(&node.node);
         let large = apply::Options::default().large;
+        if let Some(why) = work.and_then(apply::untested) {
+            node.preflight = Preflight::NotTested { why };
+            continue;
+        }
         node.preflight = match work.map(|work| Scope::of(work, state.nodes.get(&node.node), large)) {
             Some(Scope::Changed { files, of }) => Preflight::ChangedAtApply { files: files.len(), of },
             Some(Scope::Whole) | None => Preflight::AtApply,

@@ -190,6 +190,11 @@ impl Project {
         places.filter_map(|place| if let Place::Local(path) = place { Some(path) } else { None }).collect()
     }
 
+    /// The path of the node that a mount names; `None` of one whose place is not known.
+    pub fn bound(&self, source: &Text) -> Option<String> {
+        if let Place::Local(path) = self.place(source) { Some(path) } else { None }
+    }
+
     /// With what links make of its paths: each that leads elsewhere, with where.
     #[must_use]
     pub fn with_links(mut self, links: BTreeMap<String, String>) -> Self {

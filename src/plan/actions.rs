@@ -56,7 +56,7 @@ impl Work {
             (None, Some(prior)) => prior.depends_on.clone(),
             (None, None) => BTreeSet::new(),
         };
-        let remakes_proxy = kind.runs_proxy(subject)
+        let remakes_proxy = kind.proxy(subject).is_some()
             && steps.iter().any(|step| matches!(step.operation, Operation::ComposeUp { .. }));
         Self {
             address: subject.address.clone(),
@@ -71,6 +71,11 @@ impl Work {
 impl Work {
     fn has(&self, is_it: impl Fn(&Operation) -> bool) -> bool {
         self.steps.iter().any(|step| is_it(&step.operation))
+    }
+
+    /// Whether it may make the container anew that is the node's proxy.
+    pub(super) fn remakes_proxy(&self) -> bool {
+        self.remakes_proxy
     }
 
     fn makes_network(&self) -> bool {
@@ -164,7 +169,8 @@ pub(super) fn order(
         let remade = works.iter().any(|work| work.node == *address && work.remakes_proxy);
         let joins = if remade { proxy::needed(work) } else { work.membership.joins.clone() };
         let needs = prepared.get(address).cloned().unwrap_or_default();
-        for network in joins {
+        let come = works.iter().filter(|work| work.runs_containers()).map(|work| &work.address).collect();
+        for network in joins.into_iter().filter(|network| proxy::can_be_joined(work, network, &come)) {
             let undo = if former.is_some_and(|former| former.contains(&network)) {
                 Undo::Nothing
             } else {

@@ -29,7 +29,7 @@ use super::observation::{Answer, Observations, Query};
 use super::placed::{self, PlacedFile};
 use super::proxy::{self, Membership};
 use super::targets::Targets;
-use super::{actions, moves, nodes, outputs, pools, running, taken, unseen};
+use super::{actions, brought, moves, nodes, outputs, pools, running, taken, unseen};
 
 /// Puts questions to a node; one answer for each, in their order.
 pub type Ask<'a> = dyn FnMut(&NodeSpec, &[Query]) -> Vec<Answer> + 'a;
@@ -77,6 +77,8 @@ pub struct NodeWork {
     pub endpoints: Endpoints,
     /// The networks that its nginx is in, where it runs in a container.
     pub membership: Membership,
+    /// Why the nginx that is there now cannot say whether the next generation is right, where it cannot.
+    pub untestable: Option<String>,
 }
 
 /// A plan with what an apply needs beside it.
@@ -221,10 +223,16 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
             findings.extend(pools::missing(&node.spec, &needed, observed));
             findings.extend(pools::finding(&node.spec, &needed, observed));
             findings.extend(pools::unforwarded(&node.spec, &needed, observed));
-            let comes = here.iter().any(|(kind, subject)| kind.runs_proxy(*subject));
-            findings.extend(proxy::finding(node, observed, comes));
-            findings.extend(proxy::hidden(node, &here, comes));
+            let brought = here.iter().find_map(|(kind, subject)| Some((kind.proxy(*subject)?, *subject)));
+            if let Some((brought, subject)) = &brought {
+                let stored = inputs.state.nodes.get(address);
+                findings.extend(brought::findings(node, stored, observed, *subject, brought));
+            }
+            let brought = brought.as_ref().map(|(brought, _)| brought);
+            findings.extend(proxy::finding(node, observed, brought.is_some()));
+            findings.extend(proxy::hidden(node, &here, brought));
         }
+        findings.extend(brought::kept(node, &items, observed, &targets, inputs.now));
         if let Some(stored) = inputs.state.nodes.get(address) {
             findings.extend(nodes::unseen(stored, observed));
         }
@@ -313,6 +321,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
                 membership: Membership::of(&node.spec, &endpoints, stored, &observed),
                 observed: observed.clone(),
                 endpoints,
+                untestable: None,
             },
         );
         known.insert(address.clone(), (node, observed));
@@ -351,6 +360,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
     let mut steps = Vec::new();
     let mut unchanged = 0;
     let sites = OnceCell::new();
+    let mut untestable = Vec::new();
     for (((item, subject), refreshed), compared) in items.iter().zip(&subjects).zip(&refreshed).zip(compared)
     {
         findings.extend(compared.errors);
@@ -368,14 +378,25 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
                 if inputs.refresh { ask(spec, queries) } else { vec![Answer::Absent; queries.len()] }
             };
             file_changes.extend(placement.diffs(subject, &mut read));
+            let brought = item.kind.proxy(subject);
             change.details = item.kind.details(subject, &placement.files).map(|details| Details {
                 felt_by: match details.interrupted.as_slice() {
                     [] => Vec::new(),
+                    services if brought.as_ref().is_some_and(|brought| brought.is_one_of(services)) => {
+                        let here = items.iter().filter(|one| one.node == item.node && one.desired.is_some());
+                        here.filter(|one| one.kind.is_site()).map(|one| one.address.clone()).collect()
+                    }
                     services => sites.get_or_init(|| Sites::of(&items)).of_services(item.address, services),
                 },
                 ..details
             });
-            steps.push(actions::Work::of(item.kind, subject, change.kind, placement, &refreshed.drift));
+            let step = actions::Work::of(item.kind, subject, change.kind, placement, &refreshed.drift);
+            if let Some(brought) = brought.filter(|_| step.remakes_proxy()) {
+                let (stored, observed) = (inputs.state.nodes.get(&item.node), subject.observed);
+                let why = brought::judges_nothing(&subject.node.spec, stored, observed, &brought);
+                untestable.extend(why.map(|why| (item.node.clone(), why)));
+            }
+            steps.push(step);
         }
         let files = compared.placement.files.into_iter();
         placed.extend(files.map(|(path, file)| ((item.node.clone(), path), file)));
@@ -386,6 +407,12 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
         return Err(findings);
     }
 
+    drop(subjects);
+    for (node, why) in untestable {
+        if let Some(work) = work.get_mut(&node) {
+            work.untestable = Some(why);
+        }
+    }
     let retired: Vec<_> = inputs
         .state
         .nodes

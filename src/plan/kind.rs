@@ -16,6 +16,7 @@ use crate::state::Stored;
 use crate::value::Object;
 
 use super::action::{Operation, Phase, Undo};
+use super::brought::BroughtProxy;
 use super::details::Details;
 use super::endpoint::{Endpoints, NetworkName, Serving, Target};
 use super::file::File;
@@ -226,8 +227,13 @@ pub trait Kind: Send + Sync {
         Vec::new()
     }
 
-    /// Whether it brings the container that is its node's proxy.
-    fn runs_proxy(&self, _subject: Subject<'_>) -> bool {
+    /// The container that is its node's proxy, where it brings that.
+    fn proxy(&self, _subject: Subject<'_>) -> Option<BroughtProxy> {
+        None
+    }
+
+    /// Whether it is a site: the nginx of its node answers for it.
+    fn is_site(&self) -> bool {
         false
     }
 

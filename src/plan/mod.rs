@@ -4,6 +4,7 @@
 
 pub mod action;
 mod actions;
+mod brought;
 mod build;
 pub mod change;
 mod claims;
@@ -37,6 +38,7 @@ pub use action::{
     RollingService, SwarmStack, Undo,
 };
 pub use actions::KEPT_GENERATIONS;
+pub use brought::{BroughtContainer, BroughtProxy};
 pub use build::{Ask, Inputs, NodeWork, Planned, build};
 pub use change::{
     Change, ChangeKind, Counts, FileChange, FileChangeKind, Mode, NodePlan, OutputChange, Plan, Preflight,

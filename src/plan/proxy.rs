@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::brought::BroughtProxy;
 use super::build::NodeWork;
-use super::docker::{Container, ContainerState, Network};
-use super::endpoint::{Endpoints, Reach};
+use super::docker::{Container, ContainerState, Mount, Network};
+use super::endpoint::{Endpoints, Reach, Target};
 use super::kind::{Drift, Kind, Subject};
 use super::node::{MASTER, Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
-use crate::diag::{Diagnostic, Severity};
+use crate::address::Address;
+use crate::diag::Diagnostic;
 use crate::state::StoredNode;
 
 /// What has to be known of it, besides whether nginx runs.
@@ -35,7 +37,7 @@ pub(super) fn runs(spec: &NodeSpec, answer: &Answer) -> Option<bool> {
 }
 
 /// The containers that there are; `None` where the engine could not be asked.
-fn containers<'a>(spec: &NodeSpec, observed: &'a Observations) -> Option<&'a [Container]> {
+pub(super) fn containers<'a>(spec: &NodeSpec, observed: &'a Observations) -> Option<&'a [Container]> {
     match observed.get(&Query::Containers { socket: spec.docker.socket.clone() })? {
         Answer::Containers(all) => Some(all),
         _ => None,
@@ -43,7 +45,7 @@ fn containers<'a>(spec: &NodeSpec, observed: &'a Observations) -> Option<&'a [Co
 }
 
 /// The one that nginx runs in.
-fn own<'a>(spec: &NodeSpec, all: &'a [Container]) -> Option<&'a Container> {
+pub(super) fn own<'a>(spec: &NodeSpec, all: &'a [Container]) -> Option<&'a Container> {
     all.iter().find(|container| Some(&*container.name) == spec.container.as_deref())
 }
 
@@ -55,7 +57,7 @@ fn networks<'a>(spec: &NodeSpec, observed: &'a Observations) -> Option<&'a [Netw
     }
 }
 
-/// Why the container cannot be the node's proxy. `comes`: a resource of the plan brings it.
+/// Why the container cannot be the node's proxy. `comes`: a resource of the plan brings it, and says more of it.
 pub(super) fn finding(node: &Node, observed: &Observations, comes: bool) -> Option<Diagnostic> {
     let spec = &node.spec;
     let name = spec.container.as_ref()?;
@@ -63,7 +65,9 @@ pub(super) fn finding(node: &Node, observed: &Observations, comes: bool) -> Opti
         return (!comes).then(|| {
             Diagnostic::error(format!("there is no container `{name}` for the proxy of `{}`", spec.address))
                 .code("no_proxy_container")
-                .help(format!("declare a `stack \"{name}\"`: one comes with vsa (`stacks/reverse-proxy`)"))
+                .help(format!(
+                    "declare a `stack \"{name}\"` with `source = \"vsa://reverse-proxy\"`, which comes with vsa"
+                ))
                 .help("or start the container, or name another one with `proxy { container }`")
                 .on(&spec.address)
         });
@@ -71,26 +75,31 @@ pub(super) fn finding(node: &Node, observed: &Observations, comes: bool) -> Opti
     if comes {
         return None;
     }
-    let finding = blind(spec, found).or_else(|| without_nginx(spec, found, observed)).or_else(|| {
-        let Some(Answer::Processes(processes)) = observed.get(&spec.running_query()) else { return None };
-        let is_other = |line: &&String| line.starts_with(MASTER) && !line.contains(&spec.prefix());
-        let other = processes.values().find(is_other)?;
-        Some(
-            Diagnostic::error(format!("the nginx in the container `{name}` does not read what vsa writes"))
+    let finding = blind(spec, &found.name, &found.mounts)
+        .or_else(|| without_nginx(spec, found, observed))
+        .or_else(|| {
+            let Some(Answer::Processes(processes)) = observed.get(&spec.running_query()) else { return None };
+            let is_other = |line: &&String| line.starts_with(MASTER) && !line.contains(&spec.prefix());
+            let other = processes.values().find(is_other)?;
+            Some(
+                Diagnostic::error(format!(
+                    "the nginx in the container `{name}` does not read what vsa writes"
+                ))
                 .code("proxy_command")
                 .detail(format!("it runs as `{other}`"))
                 .help(format!(
                     "start it with `nginx -p {0} -c {0}nginx.conf -g \"daemon off;\"`",
                     spec.prefix()
                 )),
-        )
-    });
+            )
+        });
     finding.map(|finding| finding.on(&spec.address))
 }
 
 /// What of the node's directory a container does not see as it must.
-fn blind(spec: &NodeSpec, found: &Container) -> Option<Diagnostic> {
-    let (root, name) = (spec.root.display(), &found.name);
+pub(super) fn blind(spec: &NodeSpec, name: &str, mounts: &[Mount]) -> Option<Diagnostic> {
+    let root = spec.root.display();
+    let sees = |path: &PathBuf, writable| Mount::show(mounts, path, writable);
     let finding = |summary: String, detail: String| {
         let mount = format!("-v {root}:{root}:ro -v {root}/run:{root}/run -v {root}/logs:{root}/logs");
         Diagnostic::error(summary)
@@ -99,14 +108,14 @@ fn blind(spec: &NodeSpec, found: &Container) -> Option<Diagnostic> {
             .help(format!("mount the node's directory under the same path: `{mount}`"))
     };
     let current = spec.current();
-    if found.mounts.iter().any(|mount| mount.destination.starts_with(&current)) {
+    if mounts.iter().any(|mount| mount.destination.starts_with(&current)) {
         let summary = format!("the container `{name}` has `{}` mounted by itself", current.display());
         let why =
             "a mount follows a link once: the container would go on reading the generation of its start";
         return Some(finding(summary, why.to_owned()));
     }
     let seen_from = |path: &PathBuf| {
-        let elsewhere = found.mounts.iter().find(|mount| path.starts_with(&mount.source));
+        let elsewhere = mounts.iter().find(|mount| path.starts_with(&mount.source));
         let elsewhere = elsewhere.filter(|mount| mount.source != mount.destination);
         elsewhere.map_or_else(String::new, |mount| {
             let below = path.strip_prefix(&mount.source).unwrap_or(path);
@@ -114,13 +123,13 @@ fn blind(spec: &NodeSpec, found: &Container) -> Option<Diagnostic> {
         })
     };
     let read = ["generations", "certificates", "acme"].map(|name| spec.root.join(name));
-    if let Some(path) = read.iter().find(|path| !found.sees(path, false)) {
+    if let Some(path) = read.iter().find(|path| !sees(path, false)) {
         let summary = format!("the container `{name}` does not see the directory of `{}`", spec.address);
         let detail = format!("nginx reads {} by that path{}", path.display(), seen_from(path));
         return Some(finding(summary, detail));
     }
     let written = ["run", "logs"].map(|name| spec.root.join(name));
-    let path = written.iter().find(|path| !found.sees(path, true))?;
+    let path = written.iter().find(|path| !sees(path, true))?;
     let summary = format!("the nginx in the container `{name}` cannot write what it has to");
     let detail = format!("{} is read-only in there, or not mounted{}", path.display(), seen_from(path));
     Some(finding(summary, detail))
@@ -142,29 +151,35 @@ fn without_nginx(spec: &NodeSpec, found: &Container, observed: &Observations) ->
     )
 }
 
-/// That the container does not see what resources of the node name. Where one of them brings the container (`comes`),
-/// it may be about to.
-pub(super) fn hidden(node: &Node, here: &[(&dyn Kind, Subject<'_>)], comes: bool) -> Vec<Diagnostic> {
+/// That the container does not see what resources of the node name. Where one of them brings it, what that says of it
+/// counts.
+pub(super) fn hidden(
+    node: &Node,
+    here: &[(&dyn Kind, Subject<'_>)],
+    brought: Option<&BroughtProxy>,
+) -> Vec<Diagnostic> {
     let Some((_, first)) = here.first() else { return Vec::new() };
-    let Some(found) = containers(&node.spec, first.observed).and_then(|all| own(&node.spec, all)) else {
-        return Vec::new();
+    let found = || Some(&own(&node.spec, containers(&node.spec, first.observed)?)?.mounts);
+    let mounts = match brought {
+        Some(brought) => brought.container.as_ref().and_then(|container| container.mounts.as_ref()),
+        None => found(),
     };
+    let (Some(mounts), Some(name)) = (mounts, &node.spec.container) else { return Vec::new() };
     let named = here.iter().flat_map(|(kind, subject)| {
         kind.reads(*subject).into_iter().map(move |(at, path)| (subject, at, path))
     });
-    let unseen = named.filter(|(.., path)| !found.sees(path, false)).map(|(subject, at, path)| {
+    let unseen = named.filter(|(.., path)| !Mount::show(mounts, path, false)).map(|(subject, at, path)| {
         let shown = path.display();
-        let finding = Diagnostic::error(format!("the container `{}` does not see `{shown}`", found.name))
+        let finding = Diagnostic::error(format!("the container `{name}` does not see `{shown}`"))
             .code("proxy_mounts")
             .detail("nginx runs in there, and would answer 404 for all that is in it")
             .at(subject.desired.and_then(|resource| resource.span(&at)))
             .on(subject.address);
-        if comes {
-            let help = format!("mount it where the container comes from: `{shown}:{shown}:ro`");
-            Diagnostic { severity: Severity::Warning, ..finding.help(help) }
+        finding.help(if brought.is_some() {
+            format!("mount it where the container comes from: `{shown}:{shown}:ro`")
         } else {
-            finding.help(format!("mount it under the same path: `-v {shown}:{shown}:ro`"))
-        }
+            format!("mount it under the same path: `-v {shown}:{shown}:ro`")
+        })
     });
     unseen.collect()
 }
@@ -237,6 +252,21 @@ impl Membership {
             leaves: ours.difference(&wanted).cloned().collect(),
         }
     }
+}
+
+/// Whether a network can be joined: it is there, or comes with those resources of the plan that bring containers up
+/// (`come`). One that went with a stopped stack comes with that again.
+pub(super) fn can_be_joined(work: &NodeWork, network: &str, come: &BTreeSet<&Address>) -> bool {
+    let spec = &work.node.spec;
+    let brings = |(target, reach): (&Target, &Reach)| {
+        let is_in = matches!(reach, Reach::Name(name) if *name.network == *network);
+        is_in && target.service().is_some_and(|endpoint| come.contains(&endpoint.target))
+    };
+    let Some(all) = networks(spec, &work.observed) else { return true };
+    // The one that is shared is made by itself.
+    spec.network.as_deref() == Some(network)
+        || all.iter().any(|found| found.name == network)
+        || work.endpoints.iter().any(brings)
 }
 
 /// All networks that a node's proxy must be in, for one whose container is made anew.

@@ -144,7 +144,7 @@ fn all<'a>(
         if taken.is_empty() {
             continue;
         }
-        let brings_proxy = item.kind.runs_proxy(subject);
+        let brings_proxy = item.kind.proxy(subject).is_some();
         for taken in taken {
             let own = |spec: &NodeSpec| spec.address == item.node && brings_proxy;
             let mut nodes = known.values().map(|(node, _)| &node.spec).filter(|spec| !own(spec));

@@ -1,6 +1,7 @@
 //! nginx in a container, on a real Docker engine: brought up with all that it serves in one apply, and held to what
 //! an nginx on the host is held to.
 
+mod brought;
 mod engine;
 mod foreign;
 mod mended;
@@ -176,10 +177,35 @@ fn a_proxy_and_what_it_serves_come_up_in_one_apply() {
     let Some(ground) = Ground::new() else { return };
     ground.shop("shop", "1", "");
     let applied = ground.workspace.apply();
+    let applied = applied.says("no nginx runs in the container").says("the apply tests it there");
+    assert!(!said(&applied).contains("before anything is touched"), "{}", said(&applied));
     assert_eq!(ground.get("shop"), "1 shop", "{}", said(&applied));
     let network = format!("{}_default", ground.project("shop", "shop"));
     assert!(ground.networks(&ground.container()).contains(&network));
     drop(ground.workspace.assert_nothing_to_do());
+
+    // Under another name nobody would find it.
+    let (name, other) = (ground.container(), format!("{}-old", ground.container()));
+    ground.engine.ask(&["rename", &name, &other]);
+    let plan = ground.workspace.vsa(["plan"]).code(1).says("was renamed");
+    drop(plan.says(&format!("`docker rename {other} {name}`")));
+    ground.engine.ask(&["rename", &other, &name]);
+    drop(ground.workspace.assert_nothing_to_do());
+
+    // It stays as long as its sites.
+    let shop = "nobody would answer for `domain[\"shop.example.com\"]`";
+    let down = ground.workspace.vsa(["stack", "down", &name, "-auto-approve"]).code(1);
+    drop(down.says("cannot be stopped while it serves sites").says(shop).says("remove these sites first"));
+    let proxy = ground.workspace.read("proxy.hcl");
+    let (tenant, _) = proxy.split_once("stack").unwrap();
+    ground.workspace.write("proxy.hcl", tenant);
+    drop(ground.workspace.vsa(["plan"]).code(1).says("cannot go while it serves sites").says(shop));
+    ground.workspace.write("proxy.hcl", proxy);
+    assert_eq!(ground.get("shop"), "1 shop");
+    drop(ground.workspace.assert_nothing_to_do());
+    drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
+    let left = ground.engine.ask(&["ps", "--all", "--format", "{{.Names}}"]);
+    assert!(!left.lines().any(|left| left == name), "{left}");
 }
 
 #[test]
@@ -226,23 +252,28 @@ fn a_proxy_that_somebody_made_anew_is_joined_again() {
     let container = ground.container();
     let compose = ground.workspace.path().join("srv").join(ground.tenant("infra")).join(&container);
     let network = format!("{}_default", ground.project("shop", "shop"));
-    let again = [
-        "--env-file",
-        "../env/.env",
-        "-f",
-        "compose.yml",
-        "-f",
-        "vsa.override.yml",
-        "up",
-        "-d",
-        "--force-recreate",
-    ];
-    ground.engine.compose(&compose.join("compose"), &ground.project("infra", &container), &again);
+    let again = |variables: &str| {
+        let files = ["--env-file", variables, "-f", "compose.yml", "-f", "vsa.override.yml"];
+        let up = [&files[..], &["up", "-d", "--force-recreate"]].concat();
+        ground.engine.compose(&compose.join("compose"), &ground.project("infra", &container), &up)
+    };
+    again("../env/.env");
     assert!(!ground.networks(&container).contains(&network), "it has lost the stack's network");
     let plan = ground.workspace.vsa(["plan"]).code(0);
     drop(plan.says(&format!("is not in the network {network}")));
     drop(ground.workspace.apply());
     assert!(ground.networks(&container).contains(&network));
+    assert_eq!(ground.get("shop"), "1 shop");
+    drop(ground.workspace.assert_nothing_to_do());
+
+    // One that sees another directory can test nothing; what the plan makes of it does.
+    let root = ground.root().display().to_string();
+    let variables = fs::read_to_string(compose.join("env/.env")).unwrap();
+    let elsewhere = ground.workspace.path().join("elsewhere.env");
+    fs::write(&elsewhere, variables.replace(&root, &format!("{root}-elsewhere"))).unwrap();
+    again(&elsewhere.display().to_string());
+    drop(ground.workspace.vsa(["plan"]).code(0).says("what runs there now does not serve"));
+    drop(ground.workspace.apply());
     assert_eq!(ground.get("shop"), "1 shop");
     drop(ground.workspace.assert_nothing_to_do());
 

@@ -245,6 +245,7 @@ impl Ground {
             observed,
             endpoints: vsa::plan::Endpoints::new(),
             membership: vsa::plan::Membership::default(),
+            untestable: None,
         }
     }
 

@@ -128,6 +128,10 @@ impl Work {
             }
             candidate.certify(host).await?;
             let scope = Scope::of(work, former, self.run.options.large);
+            if candidate.untested {
+                let (node, files) = (&action.node, work.files.files.len());
+                self.events.event(Event::Testing { node, files, scope: &scope });
+            }
             let tested = preflight::test(host, work, &candidate, &scope).await?;
             if let Some(error) = preflight::refusal(spec, &tested) {
                 return Err(error);

@@ -79,16 +79,16 @@ impl Ready {
             refuse_live_number(host, spec, number).await?;
             let stored = run.prior.nodes.get(&action.node);
             let scope = Scope::of(work, stored, run.options.large);
-            let files = work.files.files.len();
-            events.event(Event::Testing { node: &action.node, files, scope: &scope });
             let place = Place::in_root(spec);
             let mut candidate = Candidate::make(host, work, stored, number, &run.marker, place).await?;
             // A container that this very run brings up tests what it is to serve once it is there.
             candidate.untested =
-                spec.mode == ProxyMode::Container && !preflight::is_at_hand(host, spec).await;
+                spec.mode == ProxyMode::Container && !preflight::is_at_hand(host, work).await;
             let tested = if candidate.untested {
                 Ok(Tested::Passed { warnings: Vec::new() })
             } else {
+                let files = work.files.files.len();
+                events.event(Event::Testing { node: &action.node, files, scope: &scope });
                 preflight::test(host, work, &candidate, &scope).await
             };
             self.candidates.insert(action.node.clone(), candidate);

@@ -8,6 +8,9 @@ use crate::plan::{ChangeKind, Details, Effect, PartAttribute, Shown};
 use super::attributes::quoted;
 use super::paint::Paint;
 
+/// How many of the sites that feel a change are named.
+const NAMED: usize = 10;
+
 /// Writes the details of a change, with an empty line behind them.
 pub(super) fn render(out: &mut String, details: &Details, paint: Paint) {
     for part in &details.parts {
@@ -38,7 +41,10 @@ pub(super) fn render(out: &mut String, details: &Details, paint: Paint) {
             Some("interrupting: no site feels it".to_owned())
         }
         Some(Effect::Interrupting) => {
-            let names: Vec<_> = details.felt_by.iter().map(ToString::to_string).collect();
+            let mut names: Vec<_> = details.felt_by.iter().take(NAMED).map(ToString::to_string).collect();
+            if let more @ 1.. = details.felt_by.len().saturating_sub(NAMED) {
+                names.push(format!("{more} more"));
+            }
             Some(paint.yellow(&format!("interrupting: {} cannot be answered for a while", names.join(", "))))
         }
     };

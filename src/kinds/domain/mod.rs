@@ -159,6 +159,10 @@ impl Kind for Domain {
             .collect()
     }
 
+    fn is_site(&self) -> bool {
+        true
+    }
+
     fn endpoints(&self, resource: &Resource) -> Vec<(Path, Target)> {
         if !names(resource, &["stack", "container", "detect"]) {
             return Vec::new();

@@ -9,6 +9,7 @@ mod joined;
 mod links;
 mod models;
 mod observe;
+mod proxy;
 mod rolling;
 mod rules;
 mod schema;
@@ -28,8 +29,8 @@ use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::{Slug, Text as _};
 use crate::plan::{
-    Claim, ClaimScope, Details, Kind, NeededNetwork, NetworkName, PlacedFile, Query, Refreshed, Serving,
-    Step, Subject, Taken,
+    BroughtProxy, Claim, ClaimScope, Details, Kind, NeededNetwork, NetworkName, PlacedFile, Query, Refreshed,
+    Serving, Step, Subject, Taken,
 };
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
@@ -179,8 +180,8 @@ impl Kind for StackKind {
         project.map(|project| joined::needed(subject, project)).unwrap_or_default()
     }
 
-    fn runs_proxy(&self, subject: Subject<'_>) -> bool {
-        joined::is_proxy(subject)
+    fn proxy(&self, subject: Subject<'_>) -> Option<BroughtProxy> {
+        proxy::brought(subject)
     }
 
     fn placed(&self, subject: Subject<'_>) -> Result<Vec<PlacedFile>, Diagnostics> {

@@ -70,12 +70,7 @@ impl Container {
 
     /// Whether a path of the host stands under the same path in there.
     pub fn sees(&self, path: &Path, writable: bool) -> bool {
-        let over = self.mounts.iter().filter(|mount| path.starts_with(&mount.destination));
-        let nearest = over.max_by_key(|mount| mount.destination.components().count());
-        nearest.is_some_and(|mount| {
-            let below = path.strip_prefix(&mount.destination).unwrap_or(path);
-            mount.volume.is_none() && mount.source.join(below) == path && (mount.writable || !writable)
-        })
+        Mount::show(&self.mounts, path, writable)
     }
 
     /// Whether it is one of the containers that a service of a Compose project runs (one-off runs are not).
@@ -230,4 +225,16 @@ pub struct Mount {
     pub destination: PathBuf,
     /// Whether the container may write to it.
     pub writable: bool,
+}
+
+impl Mount {
+    /// Whether a path of the host stands under the same path in a container with these mounts.
+    pub fn show(mounts: &[Self], path: &Path, writable: bool) -> bool {
+        let over = mounts.iter().filter(|mount| path.starts_with(&mount.destination));
+        let nearest = over.max_by_key(|mount| mount.destination.components().count());
+        nearest.is_some_and(|mount| {
+            let below = path.strip_prefix(&mount.destination).unwrap_or(path);
+            mount.volume.is_none() && mount.source.join(below) == path && (mount.writable || !writable)
+        })
+    }
 }
