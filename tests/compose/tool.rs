@@ -1,11 +1,17 @@
 //! What files come to, by vsa and by the Compose tool itself, where one is installed.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::process::Command;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use vsa::compose::diff::Diff;
+use vsa::compose::write_variable;
 
 use super::{Stack, stack};
+use crate::support::docker::PLUGIN;
+use crate::support::skipped;
 
 type Pairs = &'static [(&'static str, &'static str)];
 
@@ -137,5 +143,63 @@ fn files_come_to_what_the_compose_tool_makes_of_them() {
         theirs.0.entries = vec!["compose.yml".into()];
         let diff = Diff::between(Some(&ours.project()), Some(&theirs.project()));
         assert!(diff.is_empty(), "{name}:\n{}\n{text}", super::changes::lines(&diff));
+    }
+}
+
+/// Texts of up to four of the characters that mean something in an `.env` file or to those who read one.
+fn awkward() -> Vec<String> {
+    let parts = ["'", "\"", "\\", "$", "${", "}", "#", " ", "\n", "\r", "\t", "a", "é", "="];
+    let mut texts = vec![String::new()];
+    for _ in 0..3 {
+        let longer = texts.iter().flat_map(|text| parts.map(|part| format!("{text}{part}")));
+        texts = longer.chain([String::new()]).collect();
+    }
+    texts
+}
+
+/// The environment of the service `web`, as a Compose tool understands it.
+#[derive(Deserialize)]
+struct Understood {
+    services: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+}
+
+#[test]
+fn a_value_that_is_written_is_the_value_that_each_tool_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let texts: Vec<(String, String)> =
+        awkward().into_iter().filter_map(|text| Some((write_variable(&text).ok()?, text))).collect();
+    assert!(texts.len() > 1_500, "{}", texts.len());
+    let (mut file, mut environment) = (String::new(), String::new());
+    for (number, (written, _)) in texts.iter().enumerate() {
+        writeln!(file, "V{number}={written}").unwrap();
+        writeln!(environment, "      V{number}: ${{V{number}}}").unwrap();
+    }
+    std::fs::write(directory.path().join(".env"), file).unwrap();
+    let compose = format!("version: '2.4'\nservices:\n  web:\n    image: a\n    environment:\n{environment}");
+    std::fs::write(directory.path().join("compose.yml"), compose).unwrap();
+    let plugin = format!("{PLUGIN}/docker/cli-plugins/docker-compose");
+    let mut tools = 0;
+    // The first prints YAML alone; the YAML of the second loses line breaks at the start of a text.
+    for (tool, form) in [("docker-compose", &[][..]), (&plugin, &["--format", "json"])] {
+        let mut command = Command::new(tool);
+        command.args(["--env-file", ".env", "--file", "compose.yml", "config"]).args(form);
+        command.current_dir(&directory);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let output = match command.env_clear().env("PATH", path).output() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            output => output.unwrap(),
+        };
+        assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
+        let understood: Understood = serde_saphyr::from_slice(&output.stdout).unwrap();
+        for (number, (written, text)) in texts.iter().enumerate() {
+            let read = understood.services["web"]["environment"][format!("V{number}")].as_str();
+            // What is printed is to be read by the tool again.
+            let read = read.map(|read| read.replace("$$", "$"));
+            assert_eq!(read.as_deref(), Some(text.as_str()), "{tool}: {written}");
+        }
+        tools += 1;
+    }
+    if tools == 0 {
+        skipped("no Compose tool is installed");
     }
 }

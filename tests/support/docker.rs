@@ -57,7 +57,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Where the second Compose is, the plugin, on a machine that has the first: `scripts/setup` puts it there, as the
 /// tree below `/usr/local/lib` that Docker's command line looks into.
-const PLUGIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/compose-plugin");
+pub const PLUGIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/compose-plugin");
 
 /// Seconds that the shared engine outlives its last test.
 const LINGER: u32 = 30;
