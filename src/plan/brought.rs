@@ -45,8 +45,8 @@ pub struct BroughtContainer {
     pub image: Option<Arc<str>>,
     /// What it mounts of the node, where all of that is known.
     pub mounts: Option<Vec<Mount>>,
-    /// The TCP ports of the container that it publishes.
-    pub ports: BTreeSet<u16>,
+    /// The TCP ports of the container that it publishes; `None` where it has no network of its own.
+    pub ports: Option<BTreeSet<u16>>,
     /// Where it is described.
     pub place: Option<Span>,
 }
@@ -70,12 +70,26 @@ pub(super) fn findings(
     }
     let former = stored.map(|stored| [stored.spec.http_port, stored.spec.https_port]).unwrap_or_default();
     let listens = |port: &u16| [spec.http_port, spec.https_port].contains(port) || former.contains(port);
-    found.extend(container.ports.iter().find(|port| !listens(port)).map(|port| {
+    let Some(ports) = &container.ports else { return found };
+    found.extend(ports.iter().find(|port| !listens(port)).map(|port| {
         let error = format!("`{}` publishes port {port} of the proxy, where nginx does not listen", subject.address);
         let ports = format!("nginx listens on {} and {}", spec.http_port, spec.https_port);
         let help = "publish the node's `http_port` and `https_port`: the stack that comes with vsa has `HTTP_PORT` and \
                     `HTTPS_PORT` for them";
         place(Diagnostic::error(error).code("proxy_ports").detail(ports).help(help))
+    }));
+    let now = proxy::containers(spec, observed).and_then(|all| proxy::own(spec, all));
+    let published =
+        |port: &u16| now.is_some_and(|now| now.published.iter().any(|one| one.container_port == *port));
+    let lost =
+        [spec.http_port, spec.https_port].into_iter().find(|port| published(port) && !ports.contains(port));
+    found.extend(lost.map(|port| {
+        let warning = format!("`{}` does not publish port {port} of the proxy any more", subject.address);
+        place(
+            Diagnostic::warning(warning)
+                .code("proxy_ports")
+                .detail("nginx listens there, and nobody from outside reaches it"),
+        )
     }));
     found
 }

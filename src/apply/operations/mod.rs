@@ -180,8 +180,7 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
         }
         (Undo::FormerFile, Operation::WriteFile { path, .. }) => files::undo(context, path, before).await,
         (Undo::FormerProject, Operation::ComposePrepare { project, was_up, .. }) => {
-            remade::rejoined(context, project, compose::restore(context, project, *was_up)).await?;
-            networks::rejoin(context).await
+            remade::restored(context, project, compose::restore(context, project, *was_up)).await
         }
         (
             Undo::Nothing

@@ -15,11 +15,7 @@ async fn proxy(context: Context<'_>, project: &ComposeProject) -> Option<Contain
 }
 
 /// Does something that may make the containers of a project anew. The proxy's is taken into its networks meanwhile.
-pub(super) async fn rejoined<T>(
-    context: Context<'_>,
-    project: &ComposeProject,
-    work: impl Future<Output = T>,
-) -> T {
+async fn rejoined<T>(context: Context<'_>, project: &ComposeProject, work: impl Future<Output = T>) -> T {
     match proxy(context, project).await {
         Some(_) => networks::rejoined_meanwhile(context, work).await,
         None => work.await,
@@ -38,15 +34,38 @@ pub(super) async fn served(
     let before = proxy(context, project).await.filter(|found| found.state == ContainerState::Running);
     let facts = rejoined(context, project, work).await?;
     let Some(found) = proxy(context, project).await else { return Ok(facts) };
-    if before.is_some_and(|before| before.id == found.id) {
-        return Ok(facts);
+    if before.is_none_or(|before| before.id != found.id) {
+        serves(context).await?;
     }
+    Ok(facts)
+}
+
+/// Brings a project back to as it was, with the proxy where that is part of it: then its sites are as they were, too.
+///
+/// # Errors
+/// Those of `work`; the former container does not serve any more.
+pub(super) async fn restored(
+    context: Context<'_>,
+    project: &ComposeProject,
+    work: impl Future<Output = Result<(), Diagnostic>>,
+) -> Result<(), Diagnostic> {
+    let before = proxy(context, project).await;
+    rejoined(context, project, work).await?;
+    networks::rejoin(context).await?;
+    let found = proxy(context, project).await;
+    if found.is_some_and(|found| before.is_none_or(|before| before.id != found.id)) {
+        serves(context).await?;
+    }
+    Ok(())
+}
+
+/// Waits until the proxy serves the live generation, where there is one.
+async fn serves(context: Context<'_>) -> Result<(), Diagnostic> {
     // What is live listens where it was written to listen.
-    let Some(stored) = context.state.nodes.get(&context.spec.address) else { return Ok(facts) };
+    let Some(stored) = context.state.nodes.get(&context.spec.address) else { return Ok(()) };
     let NodeSpec { http_port, https_port, .. } = stored.spec;
     let spec = NodeSpec { http_port, https_port, ..context.spec.clone() };
-    let Some(live) = generation::current_manifest(context.host, &spec).await? else { return Ok(facts) };
+    let Some(live) = generation::current_manifest(context.host, &spec).await? else { return Ok(()) };
     networks::rejoin(context).await?;
-    container::serves(context.host, &spec, &live.marker_answer()).await?;
-    Ok(facts)
+    container::serves(context.host, &spec, &live.marker_answer()).await
 }

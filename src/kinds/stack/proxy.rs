@@ -1,6 +1,5 @@
 //! The stack that runs the proxy of its node in a container.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::attributes::{Stack, Status};
@@ -31,7 +30,10 @@ fn container(subject: Subject<'_>, wanted: &Wanted) -> Option<BroughtContainer> 
         service: service.name.clone(),
         image: wanted.images().get(&*service.name).map(|image| (*image).into()),
         mounts: mounts(project, service),
-        ports: tcp.flat_map(|port| port.target.clone()).collect::<BTreeSet<u16>>(),
+        ports: service
+            .text("network_mode")
+            .is_none()
+            .then(|| tcp.flat_map(|port| port.target.clone()).collect()),
         place: subject.desired.and_then(|resource| resource.span(&Path::root().name(attribute))),
     })
 }
