@@ -94,4 +94,9 @@ fn a_container_that_nginx_cannot_reach_is_refused_with_what_to_do() {
     ground.engine.ask(&["start", &blog]);
     drop(ground.workspace.apply());
     assert_eq!(ground.get(), "1 blog");
+
+    // One that goes down later concerns its own site alone: all else is planned and applied.
+    ground.engine.ask(&["stop", "--time", "1", &blog]);
+    let down = ground.workspace.assert_nothing_to_do().says("the container is exited");
+    drop(down.says("warning").says("the site is left as it is until then"));
 }

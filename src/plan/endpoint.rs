@@ -20,7 +20,7 @@ use super::node::{Docker, Node, ProxyMode};
 use super::observation::Observations;
 use super::placed::Placement;
 use super::{taken, tenants};
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::state::Status;
 
 /// A port of a service.
@@ -218,7 +218,14 @@ pub(super) fn endpoints<'a>(
             let Target::Service(endpoint) = target else {
                 match foreign::reach(&target, node, stored, observed) {
                     Ok(reach) => drop(reached.insert(target, reach)),
-                    Err(error) => findings.push(error.at(place).on(site)),
+                    Err(mut error) => {
+                        if let Some(reach) = foreign::as_before(&target, node, stored, observed) {
+                            error.severity = Severity::Warning;
+                            error = error.help("the site is left as it is until then");
+                            reached.insert(target, reach);
+                        }
+                        findings.push(error.at(place).on(site));
+                    }
                 }
                 continue;
             };

@@ -24,14 +24,9 @@ pub(super) fn reach(
     observed: &Observations,
 ) -> Result<Reach, Diagnostic> {
     let spec = &node.spec;
-    let key = target.to_string();
     let query = Query::Containers { socket: spec.docker.socket.clone() };
     let Some(Answer::Containers(all)) = observed.get(&query) else {
-        let known = stored.and_then(|stored| match (stored.names.get(&key), stored.endpoints.get(&key)) {
-            (Some(name), _) => Some(Reach::Name(name.clone())),
-            (None, ports) => ports.cloned().map(Reach::Ports),
-        });
-        return known.ok_or_else(|| {
+        return known(target, stored).ok_or_else(|| {
             Diagnostic::error(format!("the {} cannot be looked for", words(target)))
                 .code("docker_unseen")
                 .detail(format!("nobody answers at `{}`", spec.docker.socket.display()))
@@ -42,11 +37,37 @@ pub(super) fn reach(
     if spec.mode != ProxyMode::Container {
         return published(target, container, port).map(|port| Reach::Ports(vec![port]));
     }
-    let known = stored.and_then(|stored| stored.names.get(&key)).map(|name| &*name.network);
+    let known = stored.and_then(|stored| stored.names.get(&target.to_string())).map(|name| &*name.network);
     let network = network(spec, container, all, known)?;
     // The name alone could be an alias in a network of somebody else's that the proxy is in too.
     let host = format!("{}.{network}", container.name).into();
     Ok(Reach::Name(NetworkName { host, port, network }))
+}
+
+/// Where a container was reached by the last apply.
+fn known(target: &Target, stored: Option<&StoredNode>) -> Option<Reach> {
+    let (stored, key) = (stored?, target.to_string());
+    let name = stored.names.get(&key).cloned().map(Reach::Name);
+    name.or_else(|| stored.endpoints.get(&key).cloned().map(Reach::Ports))
+}
+
+/// Where a site goes on to pass requests on to while its container is down: nothing else of the node waits for that. Not
+/// where another container has its port by now.
+pub(super) fn as_before(
+    target: &Target,
+    node: &Node,
+    stored: Option<&StoredNode>,
+    observed: &Observations,
+) -> Option<Reach> {
+    let reach = known(target, stored)?;
+    let query = Query::Containers { socket: node.spec.docker.socket.clone() };
+    let Answer::Containers(all) = observed.get(&query)? else { return None };
+    let mut published = all.iter().flat_map(|container| &container.published);
+    let taken = match &reach {
+        Reach::Ports(ports) => published.any(|at| ports.contains(&at.host_port)),
+        Reach::Name(_) => false,
+    };
+    (!taken).then_some(reach)
 }
 
 fn words(target: &Target) -> String {
