@@ -140,6 +140,7 @@ pub(crate) fn plan_from(
         mode: options.mode,
         refresh: options.refresh,
         destroy_data: options.destroy_data,
+        advise: false,
         targets: options.targets.as_ref(),
     };
     let mut ask = |_: &NodeSpec, queries: &[Query]| -> Vec<Answer> {

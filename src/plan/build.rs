@@ -60,6 +60,8 @@ pub struct Inputs<'a> {
     pub refresh: bool,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
+    /// Whether kinds say what could be better about the configuration.
+    pub advise: bool,
     /// What the plan is about, with what they depend on and the sites that they serve; all where nothing is named.
     pub targets: Option<&'a BTreeSet<Address>>,
 }
@@ -189,6 +191,13 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
         }
     }
     findings.extend(taken::findings(&items, &known, inputs));
+    if inputs.advise {
+        let told = items.iter().filter_map(|item| {
+            let (node, observed) = known.get(&item.node)?;
+            Some(item.kind.advice(item.subject(node, observed, none, inputs.now)))
+        });
+        findings.extend(told.flatten());
+    }
     let refresh = |item: &Item<'_>| -> Refreshed {
         known.get(&item.node).map_or_else(Refreshed::default, |(node, observed)| {
             let mut refreshed = item.kind.refresh(item.subject(node, observed, none, inputs.now));

@@ -168,6 +168,11 @@ pub trait Kind: Send + Sync {
         Refreshed::default()
     }
 
+    /// What could be better about what the configuration wants, for `validate`: a plan does not repeat it each time.
+    fn advice(&self, _subject: Subject<'_>) -> Diagnostics {
+        Diagnostics::new()
+    }
+
     /// Of a node: the names that something which is not vsa's holds there; a claim of one of them is an error.
     fn held(&self, _subject: Subject<'_>) -> Vec<Held> {
         Vec::new()

@@ -135,6 +135,9 @@ fn tenants_directories_do_not_move() {
         let run = workspace.vsa(["plan"]).code(1).says("node.hcl:2");
         drop(run.says(&format!("`{name}` is the root of the whole file system")));
     }
+    let ports = "node \"local\" {\n  docker {\n    first_port = 3000\n    last_port  = 2999\n  }\n}\n";
+    let run = workspace.write("node.hcl", ports).vsa(["plan"]).code(1).says("node.hcl:3");
+    drop(run.says("`first_port` is 3000, and `last_port` 2999"));
 }
 
 /// The one file of vsa's in nginx's own directory: not written over another's, repaired, and read by nginx.

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 
 use super::{Ground, said};
 use crate::support::images;
+use crate::support::workspace::Workspace;
 
 #[test]
 fn a_compose_file_that_reaches_for_the_host_is_refused_unless_it_is_allowed() {
@@ -41,6 +42,24 @@ fn a_compose_file_that_reaches_for_the_host_is_refused_unless_it_is_allowed() {
     assert_eq!(ground.container("web"), "");
     ground.stack("  allow = [\"privileged:web\"]");
     drop(ground.workspace.vsa(["plan"]).code(0));
+}
+
+#[test]
+fn files_that_are_not_read_and_what_could_be_better_are_told() {
+    let workspace = Workspace::new();
+    workspace.write(
+        "main.hcl",
+        "tenant \"acme\" {}\n\nstack \"shop\" {\n  tenant = tenant.acme\n  source = \"./shop\"\n}\n",
+    );
+    workspace.write("shop/compose.yml", "services:\n  web:\n    image: x:1\n    mem_limit: 64m\n");
+    let validated = || said(&workspace.vsa(["validate"]).code(0));
+    let before = validated();
+    assert!(before.contains("compose_no_restart") && before.contains("shop/compose.yml:2"), "{before}");
+    assert!(!before.contains("compose_no_memory_limit") && !before.contains("unused_file"), "{before}");
+    workspace.write("shop/compose.override.yml", "services: {}\n").write("shop/vsa.override.yml", "");
+    let told = validated();
+    assert!(told.contains("the file `compose.override.yml` of the source is not read"), "{told}");
+    assert!(told.contains("the file `vsa.override.yml` of the source is left out"), "{told}");
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn check(invocation: &Invocation, variables: &VariableFlags) -> Result<Diagnosti
         mode: Mode::Normal,
         refresh: false,
         destroy_data: false,
+        advise: true,
         targets: None,
     };
     let planned = plan::build(&inputs, &mut |_, queries| vec![plan::Answer::Absent; queries.len()])?;

@@ -260,6 +260,18 @@ impl Kind for Node {
                     .help("name a directory for it alone, such as \"/var/lib/vsa\" or \"/srv\""),
             );
         }
+        let docker = &attributes.docker;
+        if docker.first_port > docker.last_port {
+            diagnostics.push(
+                Diagnostic::error(format!(
+                    "`first_port` is {}, and `last_port` {}: there is no port between them",
+                    docker.first_port, docker.last_port
+                ))
+                .at(resource.span(&Path::root().name("docker").name("first_port")))
+                .on(&resource.address)
+                .help("give the lower one as `first_port`"),
+            );
+        }
         if attributes.proxy.http_port() == attributes.proxy.https_port() {
             diagnostics.push(
                 Diagnostic::error(format!(

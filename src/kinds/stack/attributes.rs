@@ -174,6 +174,12 @@ pub(super) const OVERRIDE: &str = "vsa.override.yml";
 pub(super) const COMPOSE_FILES: [&str; 4] =
     ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
+/// Whether a file of a source would stand over its Compose file.
+pub(super) fn is_override(name: &str) -> bool {
+    let names = COMPOSE_FILES.iter().filter_map(|file| file.rsplit_once('.'));
+    name == OVERRIDE || names.into_iter().any(|(stem, end)| name == format!("{stem}.override.{end}"))
+}
+
 /// Where a stack's things are.
 #[derive(Clone, Debug)]
 pub(super) struct Stack {

@@ -111,6 +111,19 @@ impl Kind for StackKind {
                 );
             }
         }
+        if let Some(tree) = resource.trees.get("source") {
+            for name in tree.keys().filter(|name| attributes::is_override(name)) {
+                let (summary, help) = if &**name == attributes::OVERRIDE {
+                    let help = "vsa writes a file of that name itself: give yours another name";
+                    (format!("the file `{name}` of the source is left out"), help)
+                } else {
+                    let help = "Compose reads it by itself where it finds it, vsa does not: write what it says into the \
+                                Compose file, or name it there with `include`";
+                    (format!("the file `{name}` of the source is not read"), help)
+                };
+                report(&root.name("source"), Diagnostic::warning(summary).code("unused_file").help(help));
+            }
+        }
         if let Some(tree) = resource.trees.get("source")
             && tree.contains_key(".env")
         {
@@ -140,6 +153,14 @@ impl Kind for StackKind {
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
         observe::refresh(subject)
+    }
+
+    fn advice(&self, subject: Subject<'_>) -> Diagnostics {
+        subject
+            .desired
+            .zip(Wanted::of(subject))
+            .map(|(resource, wanted)| rules::advice(subject, resource, wanted))
+            .unwrap_or_default()
     }
 
     fn takes(&self, subject: Subject<'_>) -> Vec<Taken> {

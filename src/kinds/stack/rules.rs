@@ -13,9 +13,8 @@ pub(super) fn findings(subject: Subject<'_>, resource: &Resource, wanted: &Wante
     let mut found = Diagnostics::new();
     let root = Path::root();
     let mut allowed = Vec::new();
-    for (index, text) in wanted.attributes.allow.iter().enumerate() {
-        let place = resource.span(&root.name("allow").index(index));
-        match Allow::parse(text, place) {
+    for allow in self::allowed(resource, wanted) {
+        match allow {
             Ok(allow) => allowed.push(allow),
             Err(error) => found.push(error.on(subject.address)),
         }
@@ -45,4 +44,23 @@ pub(super) fn findings(subject: Subject<'_>, resource: &Resource, wanted: &Wante
         }));
     }
     found
+}
+
+/// The rules that need not hold.
+fn allowed(resource: &Resource, wanted: &Wanted) -> impl Iterator<Item = Result<Allow, Diagnostic>> {
+    let texts = wanted.attributes.allow.iter().enumerate();
+    texts.map(|(index, text)| Allow::parse(text, resource.span(&Path::root().name("allow").index(index))))
+}
+
+/// What stacks do that run well, and this one does not.
+pub(super) fn advice(subject: Subject<'_>, resource: &Resource, wanted: &Wanted) -> Diagnostics {
+    let Some(project) = &wanted.project else { return Diagnostics::new() };
+    let allowed: Vec<Allow> = allowed(resource, wanted).filter_map(Result::ok).collect();
+    let attribute = if wanted.attributes.compose.is_some() { "compose" } else { "source" };
+    let place = resource.span(&Path::root().name(attribute));
+    let told = check(project, &allowed, Purpose::Practice).into_iter().map(|remark| match remark.code {
+        Some(UNUSED_ALLOW) => remark.on(subject.address),
+        _ => remark.quoting(&wanted.sources).at(place).on(subject.address),
+    });
+    told.collect()
 }
