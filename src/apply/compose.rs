@@ -48,11 +48,11 @@ pub(super) async fn run(
         return Ok(output);
     }
     let verb = match task {
-        Task::Up { .. } | Task::UpOf { .. } | Task::UpBeside { .. } => "brought up",
+        Task::Up { .. } | Task::UpOf { .. } | Task::UpBeside { .. } | Task::UpAnew { .. } => "brought up",
         Task::Pull => "pulled",
         Task::Stop => "stopped",
         Task::Restart { .. } => "restarted",
-        Task::Down { .. } => "taken down",
+        Task::Down => "taken down",
         Task::Hashes => "read",
     };
     let how = output.ending("the Compose tool");

@@ -55,6 +55,15 @@ pub struct ServiceChange {
     pub attributes: Vec<AttributeChange>,
 }
 
+/// A network of the project's own that is there before and after, and differs: Docker cannot change one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NetworkChange {
+    /// Its name in the files.
+    pub network: Arc<str>,
+    /// What differs.
+    pub attributes: Vec<AttributeChange>,
+}
+
 /// What becomes of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,6 +92,8 @@ pub struct Data {
 pub struct Diff {
     /// The services that change, by name.
     pub services: Vec<ServiceChange>,
+    /// The networks that change, by name.
+    pub networks: Vec<NetworkChange>,
     /// The data of both, by name.
     pub data: Vec<Data>,
 }
@@ -120,17 +131,57 @@ impl Diff {
             };
             Data { name: held.0.clone(), is_path: held.1, fate }
         });
-        Self { services, data: data.collect() }
+        Self { services, networks: networks(before, after), data: data.collect() }
     }
 
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.data.iter().all(|data| data.fate == Fate::Stays)
+        self.services.is_empty()
+            && self.networks.is_empty()
+            && self.data.iter().all(|data| data.fate == Fate::Stays)
     }
 }
 
 fn services(project: Option<&Project>) -> BTreeMap<&Arc<str>, &Service> {
     project.into_iter().flat_map(Project::active).map(|service| (&service.name, service)).collect()
+}
+
+/// The networks that services are in before and after, and that differ.
+fn networks(before: Option<&Project>, after: Option<&Project>) -> Vec<NetworkChange> {
+    let (Some(before), Some(after)) = (before, after) else { return Vec::new() };
+    let (one, two) = (before.own_networks(), after.own_networks());
+    let facets = |resource: Option<&super::Resource>| {
+        let mut facets = Facets::new();
+        let mut add = |key: String, attribute: String, raw: String, shown: Shown| {
+            facets.insert(key, Facet { attribute, raw, shown });
+        };
+        for (key, entry) in resource.and_then(|resource| resource.node.map()).into_iter().flatten() {
+            // What is told as a list or as a mapping means the same.
+            match (&**key, entry.node.list()) {
+                ("external", _) => {}
+                ("labels", Some(list)) => {
+                    for label in list.iter().filter_map(Node::text) {
+                        let (name, value) = label.text.split_once('=').unwrap_or((&label.text, ""));
+                        let name = format!("labels.{}", visible(name));
+                        let shown = if label.sensitive {
+                            Shown::Hidden
+                        } else {
+                            Shown::Text(visible(value).into_owned())
+                        };
+                        add(name.clone(), name, value.to_owned(), shown);
+                    }
+                }
+                _ => leaves(&entry.node, visible(key).into_owned(), &mut add),
+            }
+        }
+        facets
+    };
+    let both = one.iter().filter_map(|(name, before)| Some((name, before, two.get(name)?)));
+    let changed = both.filter_map(|(name, before, after)| {
+        let attributes = differing(&facets(*before), &facets(*after));
+        (!attributes.is_empty()).then(|| NetworkChange { network: Arc::clone(name), attributes })
+    });
+    changed.collect()
 }
 
 /// A value as it is compared, and as it is shown.

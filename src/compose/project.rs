@@ -164,6 +164,17 @@ impl Project {
         self.services.values().filter(|service| service.active)
     }
 
+    /// The networks that it makes: those that services are in which run, with what is said of each.
+    pub(super) fn own_networks(&self) -> BTreeMap<Arc<str>, Option<&Resource>> {
+        let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
+        for service in self.active().filter(|service| service.text("network_mode").is_none()) {
+            names.extend(service.networks.keys().cloned());
+            names.extend(service.networks.is_empty().then(|| Arc::from("default")));
+        }
+        let said = names.into_iter().map(|name| (Arc::clone(&name), self.networks.get(&name)));
+        said.filter(|(_, said)| said.is_none_or(|said| !said.is_external())).collect()
+    }
+
     /// The paths of the node that it has mounted or read, as texts. Whoever starts the project finds out where links
     /// among them lead, and says so with [`Project::with_links`]: the rules hold for that too.
     pub fn paths(&self) -> BTreeSet<String> {

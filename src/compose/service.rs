@@ -290,6 +290,13 @@ impl Service {
             || !self.list("expose").is_empty()
     }
 
+    /// Whether it says that its containers are started once: one that has ended in good order is done.
+    pub fn is_job(&self) -> bool {
+        let is_no = |text: &Text| matches!(&*text.text, "no" | "none" | "false");
+        let policy = self.get("deploy").and_then(|deploy| deploy.get("restart_policy")?.text_of("condition"));
+        self.text("restart").or(policy).is_some_and(is_no) && !self.runs_on()
+    }
+
     /// The ports of the node that it takes for itself, so that no second container can have them.
     pub fn fixed_ports(&self) -> impl Iterator<Item = &Port> {
         self.ports.iter().filter(|port| port.published.is_some())

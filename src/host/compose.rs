@@ -44,11 +44,15 @@ pub enum Task {
         /// The services; all where none is named.
         services: Vec<String>,
     },
-    /// Removes containers and networks, and with `volumes` the named volumes.
-    Down {
-        /// Whether named volumes go too.
-        volumes: bool,
+    /// Makes all containers of some services anew, whether they differ from the files or not.
+    UpAnew {
+        /// The services.
+        services: Vec<String>,
+        /// As of [`Task::Up`].
+        never_pull: bool,
     },
+    /// Removes containers and networks. Volumes are known by their labels alone: somebody else's may have the same name.
+    Down,
     /// The hash of each service's configuration: a container is made anew where its label has another.
     Hashes,
 }
@@ -88,8 +92,14 @@ impl Task {
                 arguments.extend(services.iter().cloned());
                 arguments
             }
-            Self::Down { volumes: false } => words(&["down", "--remove-orphans"]),
-            Self::Down { volumes: true } => words(&["down", "--remove-orphans", "--volumes"]),
+            Self::UpAnew { services, never_pull } => {
+                // The second Compose leaves what they depend on as it is; the first has to be told.
+                let alone: &[&str] = if tool.version.major >= 2 { &[] } else { &["--no-deps"] };
+                let mut arguments = up(&[&["--force-recreate"], alone].concat(), *never_pull);
+                arguments.extend(services.iter().cloned());
+                arguments
+            }
+            Self::Down => words(&["down", "--remove-orphans"]),
         }
     }
 }
@@ -172,5 +182,8 @@ mod tests {
         let others = Task::UpOf { services: vec!["db".to_owned()], never_pull: false };
         let words = " up --detach db";
         assert!(line(&standalone, &others).ends_with(words) && line(&plugin, &others).ends_with(words));
+        let anew = Task::UpAnew { services: vec!["db".to_owned()], never_pull: false };
+        assert!(line(&standalone, &anew).ends_with(" up --detach --force-recreate --no-deps db"));
+        assert!(line(&plugin, &anew).ends_with(" up --detach --force-recreate db"));
     }
 }

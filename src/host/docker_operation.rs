@@ -48,6 +48,18 @@ pub enum DockerOperation {
         /// The container.
         container: String,
     },
+    /// Lets a container go on that was paused (`docker pause`). Answered with [`DockerAnswer::Done`].
+    Unpause {
+        /// The container.
+        container: String,
+    },
+    /// Gives a container another name. Answered with [`DockerAnswer::Done`].
+    Rename {
+        /// The container.
+        container: String,
+        /// Its new name.
+        name: String,
+    },
     /// Stops a container. Answered with [`DockerAnswer::Done`].
     Stop {
         /// The container.

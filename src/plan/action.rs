@@ -183,10 +183,13 @@ pub enum Operation {
         ports: Vec<u16>,
         /// Whether the project was up before, as the state knows.
         was_up: bool,
+        /// Whether a network of its own changes, so that it is taken down before it comes up, forwards and back.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        anew: bool,
     },
     /// Makes the containers of a Compose project as its files say, and waits until they are healthy (or stay up,
     /// where they have no health check).
-    /// Result: `{ "services": { "web": { "hash": "…", "image": "sha256:…", "count": 1, "ended": false } } }`.
+    /// Result: `{ "services": { "web": { "hash": "…", "image": "sha256:…", "count": 1, "ended": false, "networks": ["…"] } } }`.
     ComposeUp {
         /// The project.
         project: ComposeProject,
@@ -203,6 +206,12 @@ pub enum Operation {
         /// The ids of containers of services that the project has no more: they go in clean up.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         leaving: Vec<String>,
+        /// Whether a network of its own changes: containers and networks are removed first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        anew: bool,
+        /// The services that are made anew although the Compose tool sees no reason to.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        again: Vec<String>,
     },
     /// Stops and removes containers of a Compose project that nothing is passed on to any more; one that has gone is
     /// no error.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::action::ComposeProject;
-use super::docker::{ComposeTool, Container, Engine, Image, Network, Service};
+use super::docker::{ComposeTool, Container, Engine, Image, Network, Service, Volume};
 
 /// A container of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +117,11 @@ pub enum Query {
     },
     /// All networks of a Docker engine: answered with [`Answer::Networks`].
     Networks {
+        /// Where the engine listens.
+        socket: PathBuf,
+    },
+    /// All volumes of a Docker engine: answered with [`Answer::Volumes`].
+    Volumes {
         /// Where the engine listens.
         socket: PathBuf,
     },
@@ -353,6 +358,8 @@ pub enum Answer {
     Containers(Vec<Container>),
     /// To [`Query::Networks`], by name.
     Networks(Vec<Network>),
+    /// To [`Query::Volumes`], by name.
+    Volumes(Vec<Volume>),
     /// To [`Query::Engine`].
     Engine(Engine),
     /// To [`Query::Images`]: those that are there, in the order of the question.
@@ -395,6 +402,7 @@ impl fmt::Debug for Answer {
             Self::Readable { barrier } => f.debug_struct("Readable").field("barrier", barrier).finish(),
             Self::Containers(containers) => f.debug_tuple("Containers").field(containers).finish(),
             Self::Networks(networks) => f.debug_tuple("Networks").field(networks).finish(),
+            Self::Volumes(volumes) => f.debug_tuple("Volumes").field(volumes).finish(),
             Self::Engine(engine) => f.debug_tuple("Engine").field(engine).finish(),
             Self::Images(images) => f.debug_tuple("Images").field(images).finish(),
             Self::Services(services) => f.debug_tuple("Services").field(services).finish(),

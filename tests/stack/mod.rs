@@ -205,7 +205,20 @@ fn an_update_that_fails_is_taken_back() {
     drop(failed.says("version crash cannot start: no database"));
     assert_eq!(ground.get(), "1 hush-1");
     assert_eq!(ground.workspace.read("state/default.json"), before);
+
+    // The first Compose gives the old container another name before it finds that the new one cannot start.
     ground.compose(&images::app(&ground.engine, "1"));
+    let text = ground.workspace.read("shop/compose.yml");
+    let broken = text.replacen("    environment:", "    entrypoint: [\"/nonexistent\"]\n    environment:", 1);
+    ground.workspace.write("shop/compose.yml", broken);
+    drop(ground.workspace.vsa(["apply", "-auto-approve"]).code(5).says("/nonexistent"));
+    assert_eq!(ground.get(), "1 hush-1");
+    let project = format!("label=com.docker.compose.project={}", ground.project());
+    let names = ground.engine.ask(&["ps", "--all", "--filter", &project, "--format", "{{.Names}}"]);
+    let mut names: Vec<&str> = names.lines().collect();
+    names.sort_unstable();
+    assert_eq!(names, ["db", "web"].map(|service| ground.engine.container(&ground.project(), service)));
+    ground.workspace.write("shop/compose.yml", text);
     drop(ground.workspace.assert_nothing_to_do());
 }
 
@@ -223,6 +236,21 @@ fn what_somebody_did_to_it_is_drift_and_is_repaired() {
     drop(ground.workspace.apply());
     assert_eq!(ground.get(), "1 hush-1");
     drop(ground.workspace.assert_nothing_to_do());
+    ground.engine.ask(&["pause", &ground.container("web")]);
+    let plan = ground.workspace.vsa(["plan"]).code(0).says("service web is paused");
+    drop(plan.says("service web: 1 container is unpaused"));
+    drop(ground.workspace.apply());
+    assert_eq!(ground.get(), "1 hush-1");
+    let (web, db) = (ground.container("web"), ground.container("db"));
+    let network = format!("{}_default", ground.project());
+    ground.engine.ask(&["network", "disconnect", &network, &db]);
+    let plan = ground.workspace.vsa(["plan"]).code(0);
+    let plan = plan.says(&format!("service db is not in its network `{network}` any more"));
+    drop(plan.says(&format!("1 container is made anew (it is not in `{network}` any more)")));
+    drop(ground.workspace.apply());
+    assert_eq!(ground.container("web"), web);
+    assert_ne!(ground.container("db"), db);
+    drop(ground.workspace.assert_nothing_to_do());
 }
 
 /// Most programs end in good order when they are told to: that is no reason to take them for a job that is done.
@@ -236,14 +264,23 @@ fn a_container_that_somebody_stopped_is_drift_unless_it_is_a_job() {
         "shop/compose.yml",
         text.replacen(
             "volumes:\n  data:",
-            &format!("  job:\n    image: {one}\n    command: [\"true\"]\nvolumes:\n  data:"),
+            &format!(
+                "  job:\n    image: {one}\n    command: [\"true\"]\n  late:\n    image: {one}\n    \
+                 command: [sh, -c, \"trap 'exit 0' TERM; sleep 600 & wait\"]\n    restart: \"no\"\nvolumes:\n  data:"
+            ),
             1,
         ),
     );
     drop(ground.workspace.apply());
     drop(ground.workspace.assert_nothing_to_do());
+    // One whose work goes on beyond the apply.
+    ground.engine.ask(&["stop", &ground.container("late")]);
+    let format = "{{.State.Status}} {{.State.ExitCode}}";
+    assert_eq!(ground.engine.ask(&["inspect", "--format", format, &ground.container("late")]), "exited 0");
+    drop(ground.workspace.assert_nothing_to_do());
     ground.engine.ask(&["stop", &ground.container("web")]);
-    drop(ground.workspace.vsa(["plan"]).code(0).says("service web is exited (exit code 0)"));
+    let plan = ground.workspace.vsa(["plan"]).code(0).says("service web is exited (exit code 0)");
+    drop(plan.says("service job: 1 container is started once more, as a job whose work is done"));
     drop(ground.workspace.apply());
     assert_eq!(ground.get(), "1 hush-1");
     drop(ground.workspace.assert_nothing_to_do());
@@ -262,7 +299,11 @@ fn a_stack_that_goes_leaves_its_data() {
     drop(ground.workspace.apply());
     assert_eq!(ground.get(), "1 hush-1");
     let volume = format!("{}_data", ground.project());
-    drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
+    // Without its files, it is known by its labels.
+    fs::remove_dir_all(ground.data().parent().unwrap().join("compose")).unwrap();
+    let destroyed = ground.workspace.vsa(["destroy", "-auto-approve"]).code(0);
+    let destroyed = destroyed.says(&format!("data that stays: volume {volume}"));
+    drop(destroyed.says(&format!("label=com.docker.compose.project={}", ground.project())));
     assert_eq!((ground.container("web"), ground.container("db")), (String::new(), String::new()));
     assert_eq!(
         ground.engine.ask(&["volume", "ls", "--quiet", "--filter", &format!("name={volume}")]),
@@ -351,8 +392,18 @@ fn a_service_whose_mounted_file_changes_is_made_anew() {
 fn data_goes_with_a_stack_where_that_is_said() {
     let Some(ground) = Ground::new() else { return };
     ground.stack("").compose(&images::app(&ground.engine, "1"));
+    // One that the files name for a while, and one that somebody else made under a name that they come to.
+    let text = ground.workspace.read("shop/compose.yml");
+    let foreign = format!("{}_more", ground.project());
+    ground.engine.ask(&["volume", "create", &foreign]);
+    let more =
+        text.replacen("      - data:/data", "      - data:/data\n      - old:/old\n      - more:/more", 1);
+    ground.workspace.write("shop/compose.yml", format!("{more}  old: {{}}\n  more: {{}}\n"));
+    drop(ground.workspace.apply());
+    ground.workspace.write("shop/compose.yml", text);
     drop(ground.workspace.apply());
     let volume = format!("{}_data", ground.project());
+    let old = format!("{}_old", ground.project());
     let volumes = || ground.engine.ask(&["volume", "ls", "--quiet", "--filter", &format!("name={volume}")]);
     fs::write(ground.data().join("kept"), "by the application").unwrap();
     // A plan says that there is no way back.
@@ -360,11 +411,15 @@ fn data_goes_with_a_stack_where_that_is_said() {
     ground.workspace.write("main.hcl", format!("tenant \"{}\" {{}}\n", ground.tenant()));
     let plan = ground.workspace.vsa(["plan", "-destroy-data"]).code(0);
     let plan = plan.says("the volumes' data is gone").says("the stack's data is gone");
+    let plan = plan.says(&format!("volume {volume}, volume {old}"));
     assert!(ground.data().join("kept").exists() && volumes() == volume, "{plan}");
     ground.workspace.write("main.hcl", wanted);
     drop(ground.workspace.vsa(["destroy", "-auto-approve", "-destroy-data"]).code(0));
     assert_eq!(ground.container("web"), "");
     assert_eq!(volumes(), "");
+    let project = format!("name={}_", ground.project());
+    assert_eq!(ground.engine.ask(&["volume", "ls", "--quiet", "--filter", &project]), foreign);
+    ground.engine.ask(&["volume", "rm", &foreign]);
     assert!(!ground.data().parent().unwrap().exists(), "the stack's directory is gone");
 }
 

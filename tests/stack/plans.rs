@@ -142,6 +142,7 @@ fn each_service_is_told_with_what_changes_and_whether_it_is_made_anew() {
     - service web: its containers are removed
     - service worker: its containers are removed
       # data that stays: ROOT/srv/TENANT/shop/data/web, volume TENANT-shop_data
+      # to remove it later: the directory ROOT/srv/TENANT/shop, and the volumes that `docker volume ls --filter label=com.docker.compose.project=TENANT-shop` lists
       # interrupting: no site feels it
     ");
 }

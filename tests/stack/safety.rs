@@ -174,6 +174,29 @@ fn networks_that_the_files_no_longer_name_go_with_their_stack() {
         format!("{service}    networks: [default, edge]\nnetworks:\n  edge: {{}}\n"),
     );
     drop(ground.workspace.apply());
+
+    // Docker cannot change a network: all that is in it goes and comes again.
+    let (edge, web) = (format!("{}_edge", ground.project()), ground.container("web"));
+    let changed = |more: &str| {
+        let networks = "    networks: [default, edge]\nnetworks:\n  edge:\n    internal: true";
+        ground.workspace.write("shop/compose.yml", format!("{service}{more}{networks}\n"));
+    };
+    let internal = || ground.engine.ask(&["network", "inspect", "--format", "{{.Internal}}", &edge]);
+    changed("    entrypoint: [\"/nonexistent\"]\n");
+    drop(ground.workspace.vsa(["apply", "-auto-approve"]).code(5).says("/nonexistent"));
+    assert_eq!((internal().as_str(), ground.get().as_str()), ("false", "1"), "it is taken back");
+    changed("");
+    assert_snapshot!(ground.services(), @r#"
+    -/+ network edge: it is made anew: the stack is taken down, and comes up with it
+          + internal = "true"
+    -/+ service web: 1 container is made anew (the network `edge` is made anew)
+        # interrupting: domain["shop.example.com"] cannot be answered for a while
+    "#);
+    drop(ground.workspace.apply());
+    assert_eq!((internal().as_str(), ground.get().as_str()), ("true", "1"));
+    assert_ne!(ground.container("web"), web);
+    drop(ground.workspace.assert_nothing_to_do());
+
     ground.workspace.write("shop/compose.yml", &service);
     drop(ground.workspace.apply());
     drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::settling::{Waiting, Watch, settled, started};
-use super::{Context, Facts, fact};
+use super::{Context, Facts, fact, networks};
 use crate::apply::compose::{self, Task};
 use crate::compose::{Environment, read_variables};
 use crate::diag::Diagnostic;
 use crate::host::{DockerOperation, Host};
 use crate::plan::docker::{Container, ContainerState, attached};
+use crate::plan::observation::FileType;
 use crate::plan::{Answer, ComposeProject, Piece, PlacedBody, PullPolicy, Query, RollingService};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
@@ -128,6 +129,10 @@ pub(super) struct Up<'a> {
     pub(super) others: &'a [String],
     /// Containers of services that are gone, which stay for now.
     pub(super) leaving: &'a [String],
+    /// Whether its containers and networks are removed first.
+    pub(super) anew: bool,
+    /// The services that are made anew whatever the tool thinks of them.
+    pub(super) again: &'a [String],
 }
 
 /// Brings a project up, and waits until its containers do their work.
@@ -136,10 +141,15 @@ pub(super) async fn up(
     project: &ComposeProject,
     how: Up<'_>,
 ) -> Result<Facts, Diagnostic> {
-    let Up { pull, wait, rolling, others, leaving } = how;
+    let Up { pull, wait, rolling, others, leaving, anew, again } = how;
     let secrets = secrets(context, &project.env_file).await;
     if pull == PullPolicy::Always {
         compose::run(context.host, context.tool, project, &Task::Pull, &secrets).await?;
+    }
+    unpause(context.host, project).await?;
+    if anew {
+        leave_networks(context, project).await?;
+        take_down(context, project, &secrets).await?;
     }
     // What goes may be ill: perhaps that is why it goes.
     let old = rolling.iter().flat_map(|service| &service.old).chain(leaving);
@@ -156,12 +166,40 @@ pub(super) async fn up(
         let scale = rolling.iter().map(|service| (service.name.clone(), service.scale)).collect();
         tasks.push(Task::UpBeside { scale, never_pull });
     }
+    if !again.is_empty() {
+        tasks.push(Task::UpAnew { services: again.to_vec(), never_pull });
+    }
     let mut watch = Watch::default();
     for task in tasks {
         started(context.host, context.tool, project, &task, waiting, &mut watch).await?;
     }
     let containers = settled(context.host, project, waiting, &mut watch).await?;
+    if anew {
+        networks::rejoin(context).await?;
+    }
     Ok(fact("services", services(&containers)))
+}
+
+/// Lets containers go on that somebody paused: the tool neither does that nor stops them.
+async fn unpause(host: &dyn Host, project: &ComposeProject) -> Result<(), Diagnostic> {
+    let all = compose::containers(host, project).await?;
+    for paused in all.into_iter().filter(|container| container.state == ContainerState::Paused) {
+        host.docker(&project.socket, DockerOperation::Unpause { container: paused.id }).await?;
+    }
+    Ok(())
+}
+
+/// Takes the proxy's container from the networks of a project, which could not be removed with it in them.
+async fn leave_networks(context: Context<'_>, project: &ComposeProject) -> Result<(), Diagnostic> {
+    if context.spec.container.is_none() {
+        return Ok(());
+    }
+    let query = Query::Networks { socket: project.socket.clone() };
+    let Some(Answer::Networks(all)) = context.host.observe(&[query]).await.pop() else { return Ok(()) };
+    for network in all.iter().filter(|network| network.project() == Some(&project.name)) {
+        networks::disconnect(context, &network.name).await?;
+    }
+    Ok(())
 }
 
 /// Removes the containers that came up beside the old ones.
@@ -213,8 +251,10 @@ fn services(containers: &[Container]) -> serde_json::Value {
         let image = newest.map(|container| container.image_id.clone());
         // A job: it is not missed where it does not run.
         let ended = containers.iter().all(|container| container.state == ContainerState::Exited);
-        let known =
-            serde_json::json!({ "hash": hash, "image": image, "count": containers.len(), "ended": ended });
+        let networks = newest.map(|container| container.networks.keys().collect::<Vec<_>>());
+        let known = serde_json::json!({
+            "hash": hash, "image": image, "count": containers.len(), "ended": ended, "networks": networks
+        });
         (service.to_owned(), known)
     });
     serde_json::Value::Object(known.collect())
@@ -222,6 +262,7 @@ fn services(containers: &[Container]) -> serde_json::Value {
 
 /// Stops a project.
 pub(super) async fn stop(context: Context<'_>, project: &ComposeProject) -> Result<Facts, Diagnostic> {
+    unpause(context.host, project).await?;
     compose::run(
         context.host,
         context.tool,
@@ -233,16 +274,58 @@ pub(super) async fn stop(context: Context<'_>, project: &ComposeProject) -> Resu
     Ok(Facts::new())
 }
 
-/// Removes a project's containers and networks. What is not there any more needs no tool.
+/// Removes a project's containers and networks, and with `volumes` the volumes that it made, those of former files too:
+/// what has its label, whoever else has a volume of a name that its files say.
 pub(super) async fn down(
     context: Context<'_>,
     project: &ComposeProject,
     volumes: bool,
 ) -> Result<Facts, Diagnostic> {
     let secrets = secrets(context, &project.env_file).await;
-    compose::run(context.host, context.tool, project, &Task::Down { volumes }, &secrets).await?;
-    nothing_left(context.host, project, &secrets).await?;
+    take_down(context, project, &secrets).await?;
+    if volumes {
+        let remove = DockerOperation::RemoveVolumes { project: project.name.clone() };
+        context.host.docker(&project.socket, remove).await?;
+    }
     Ok(Facts::new())
+}
+
+/// How long a container may take to end that is stopped without the tool: as long as Docker gives.
+const ENDS: Duration = Duration::from_secs(10);
+
+/// Removes a project's containers and networks: by the tool, or else, where the files are not there that it reads, by
+/// their labels.
+async fn take_down(
+    context: Context<'_>,
+    project: &ComposeProject,
+    secrets: &[String],
+) -> Result<(), Diagnostic> {
+    let (host, socket) = (context.host, &project.socket);
+    unpause(host, project).await?;
+    if has_files(host, project).await {
+        compose::run(host, context.tool, project, &Task::Down, secrets).await?;
+    } else {
+        let query =
+            Query::ProjectContainers { socket: socket.clone(), project: project.name.as_str().into() };
+        let answer = host.observe(&[query]).await.pop();
+        let Some(Answer::Containers(all)) = answer else { return Err(compose::unanswered(answer, socket)) };
+        for container in all {
+            let stop = DockerOperation::Stop { container: container.id.clone(), patience: ENDS };
+            host.docker(socket, stop).await?;
+            let remove = DockerOperation::Remove { container: container.id };
+            host.docker(socket, remove).await?;
+        }
+    }
+    nothing_left(host, project, secrets).await
+}
+
+/// Whether all files are there that the tool reads first.
+async fn has_files(host: &dyn Host, project: &ComposeProject) -> bool {
+    let files = project.files.iter().chain([&project.env_file]);
+    let queries: Vec<Query> = files.cloned().map(Query::Stat).collect();
+    let answers = host.observe(&queries).await;
+    let is_file = |answer: &Answer| matches!(answer, Answer::Stat(stat) if stat.file_type == FileType::File);
+    answers.iter().all(is_file)
 }
 
 /// Sees to it that a project's networks have gone, those of former files too. One that others are in is left, and only
@@ -279,12 +362,37 @@ pub(super) async fn restore(
     context: Context<'_>,
     project: &ComposeProject,
     was_up: bool,
+    anew: bool,
 ) -> Result<(), Diagnostic> {
-    if was_up {
-        // What was up has its images.
-        let up = Task::Up { orphans: true, never_pull: true };
-        compose::run(context.host, context.tool, project, &up, &secrets(context, &project.env_file).await)
-            .await?;
+    if !was_up {
+        return Ok(());
+    }
+    let secrets = secrets(context, &project.env_file).await;
+    if anew {
+        leave_networks(context, project).await?;
+        take_down(context, project, &secrets).await?;
+    }
+    name_again(context.host, project).await?;
+    // What was up has its images.
+    let up = Task::Up { orphans: true, never_pull: true };
+    compose::run(context.host, context.tool, project, &up, &secrets).await.map(drop)
+}
+
+/// Gives containers their names again that the first Compose has put aside, as `<id>_<name>`, for new ones that it could
+/// then not start; those go. What is mounted into both stays with the old ones.
+async fn name_again(host: &dyn Host, project: &ComposeProject) -> Result<(), Diagnostic> {
+    let all = compose::containers(host, project).await?;
+    for aside in &all {
+        let short = aside.id.get(..12).unwrap_or(&aside.id);
+        let Some(name) = aside.name.strip_prefix(short).and_then(|rest| rest.strip_prefix('_')) else {
+            continue;
+        };
+        for new in all.iter().filter(|container| container.name == name) {
+            let remove = DockerOperation::Remove { container: new.id.clone() };
+            host.docker(&project.socket, remove).await?;
+        }
+        let rename = DockerOperation::Rename { container: aside.id.clone(), name: name.to_owned() };
+        host.docker(&project.socket, rename).await?;
     }
     Ok(())
 }

@@ -122,8 +122,8 @@ pub(super) async fn perform(
         Operation::RemoveFile { path } => files::remove(context, path).await,
         Operation::RemoveDirectory { root, path } => directories::remove(context, root, path).await,
         Operation::ComposePrepare { project, ports, .. } => compose::prepare(context, project, ports).await,
-        Operation::ComposeUp { project, pull, wait, rolling, others, leaving } => {
-            let how = compose::Up { pull: *pull, wait: *wait, rolling, others, leaving };
+        Operation::ComposeUp { project, pull, wait, rolling, others, leaving, anew, again } => {
+            let how = compose::Up { pull: *pull, wait: *wait, rolling, others, leaving, anew: *anew, again };
             remade::served(context, project, Box::pin(compose::up(context, project, how))).await
         }
         Operation::RetireContainers { project, containers } => {
@@ -179,8 +179,9 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
             networks::disconnect(context, network).await.map(|_| ())
         }
         (Undo::FormerFile, Operation::WriteFile { path, .. }) => files::undo(context, path, before).await,
-        (Undo::FormerProject, Operation::ComposePrepare { project, was_up, .. }) => {
-            remade::restored(context, project, compose::restore(context, project, *was_up)).await
+        (Undo::FormerProject, Operation::ComposePrepare { project, was_up, anew, .. }) => {
+            let restore = compose::restore(context, project, *was_up, *anew);
+            remade::restored(context, project, restore).await
         }
         (
             Undo::Nothing

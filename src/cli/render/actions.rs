@@ -61,7 +61,7 @@ pub fn describe(operation: &Operation) -> String {
             let what = if count == 1 { "container" } else { "containers" };
             format!("remove {count} {what} of project {} that nothing is passed on to any more", project.name)
         }
-        Operation::ComposeUp { project, pull, wait, rolling, .. } => {
+        Operation::ComposeUp { project, pull, wait, rolling, anew, again, .. } => {
             let pull = match pull {
                 PullPolicy::Always => "pull images, ",
                 PullPolicy::Missing => "",
@@ -72,7 +72,15 @@ pub fn describe(operation: &Operation) -> String {
                 [] => String::new(),
                 names => format!("new containers of {} beside the old, ", names.join(", ")),
             };
-            format!("bring project {} up: {pull}{beside}wait up to {wait}s until it is healthy", project.name)
+            let anew = if *anew { "remove its containers and networks first, " } else { "" };
+            let again = match again.as_slice() {
+                [] => String::new(),
+                names => format!("make the containers of {} anew, ", names.join(", ")),
+            };
+            format!(
+                "bring project {} up: {pull}{anew}{again}{beside}wait up to {wait}s until it is healthy",
+                project.name
+            )
         }
         Operation::CreateNetwork { network, replaces } => {
             let verb = if replaces.is_some() { "make anew" } else { "make" };
@@ -112,7 +120,7 @@ pub fn describe(operation: &Operation) -> String {
         }
         Operation::ComposeStop { project } => format!("stop project {}", project.name),
         Operation::ComposeDown { project, volumes } => {
-            let volumes = if *volumes { " and volumes" } else { "; volumes stay" };
+            let volumes = if *volumes { ", and the volumes with its label" } else { "; volumes stay" };
             format!("remove project {}: containers, networks{volumes}", project.name)
         }
     }

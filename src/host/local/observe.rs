@@ -67,6 +67,7 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::Containers { .. }
         | Query::ProjectContainers { .. }
         | Query::Networks { .. }
+        | Query::Volumes { .. }
         | Query::Engine { .. }
         | Query::Images { .. }
         | Query::Services { .. }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::attributes::Stack;
-use super::observe;
+use super::{networks, observe};
 use crate::compose::{Project, Service, Text};
 use crate::plan::docker::{Container, ContainerState};
 use crate::plan::{Answer, ComposeCandidate, FileBytes, PlacedBody, PlacedFile, Query, Subject};
@@ -17,6 +17,8 @@ pub(super) struct Fate<'a> {
     pub(super) here: Vec<&'a Container>,
     /// Of those, the ones that are made anew, by id; `None` where that is not known.
     pub(super) stale: Option<BTreeSet<&'a str>>,
+    /// A network that one of them is not in any more; the Compose tool does not look.
+    pub(super) left: Option<String>,
     /// Whether its image's name means another image now.
     pub(super) image_moved: bool,
     /// How many there shall be.
@@ -107,24 +109,30 @@ pub(super) fn fates<'a>(
 ) -> Option<BTreeMap<Arc<str>, Fate<'a>>> {
     let all = observe::containers(subject, &stack.project.name)?;
     let ids = image_ids(subject, names(project)).unwrap_or_default();
+    let known = observe::known(subject);
     let fate = |service: &Service| {
         let here: Vec<&Container> =
             all.iter().copied().filter(|container| container.service() == Some(&service.name)).collect();
         let id = service.image().and_then(|image: &Text| ids.get(&*image.text));
         let other_image = |container: &&&Container| id.is_some_and(|id| container.image_id != **id);
         let image_moved = here.iter().any(|container| other_image(&container));
+        let left_by = |container: &Container| networks::left(known.get(&*service.name)?, container);
         let stale = |hash: &str| {
             let other = |container: &&&Container| {
                 let labels = container.compose.as_ref();
                 labels.and_then(|labels| labels.config_hash.as_deref()) != Some(hash)
             };
-            let stale = here.iter().filter(|container| other(container) || other_image(container));
+            let has_left = |container: &&&Container| left_by(container).is_some();
+            let stale = here
+                .iter()
+                .filter(|container| other(container) || other_image(container) || has_left(container));
             stale.map(|container| container.id.as_str()).collect()
         };
         let hash = hashes.ok().and_then(|hashes| hashes.get(&*service.name));
         let stale = if here.is_empty() { Some(BTreeSet::new()) } else { hash.map(|hash| stale(hash)) };
         let wanted = super::serving::replicas(service).map_or(1, usize::from);
-        (Arc::clone(&service.name), Fate { here, stale, image_moved, wanted })
+        let left = here.iter().find_map(|container| left_by(container)).map(str::to_owned);
+        (Arc::clone(&service.name), Fate { here, stale, left, image_moved, wanted })
     };
     Some(project.active().map(fate).collect())
 }

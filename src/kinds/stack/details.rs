@@ -4,21 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::attributes::{Stack, Status};
+use super::attributes::{Engine, Stack, Status};
 use super::containers::{self, Fate};
 use super::wanted::Wanted;
-use super::{models, observe, rolling, swarm};
-use crate::compose::diff::{self, Diff, ServiceChange};
+use super::{models, networks, observe, rolling, swarm};
+use crate::compose::diff::{self, Diff, NetworkChange, ServiceChange};
 use crate::compose::{FILES_LABEL, Project};
+use crate::diag::visible;
+use crate::plan::docker::{Container, ContainerState, Volume};
 use crate::plan::{
-    ChangeKind, Details, Effect, PartAttribute, PartChange, PlacedBody, PlacedFile, PullPolicy, Query, Shown,
-    Subject,
+    Answer, ChangeKind, Details, Effect, PartAttribute, PartChange, PlacedBody, PlacedFile, PullPolicy,
+    Query, Shown, Subject,
 };
 use crate::value::Value;
 
 /// What must be known of a stack that changes.
 pub(super) fn inquiries(subject: Subject<'_>, files: &BTreeMap<PathBuf, PlacedFile>) -> Vec<Query> {
     let mut queries = models::queries(subject);
+    if subject.desired.is_none() {
+        queries.push(volumes_query(subject));
+    }
     if let (Some(wanted), Some(stack)) = (Wanted::of(subject), Stack::of(subject))
         && wanted.attributes.status == Status::Running
         && !swarm::is_on(wanted)
@@ -52,7 +57,7 @@ pub(super) fn details(subject: Subject<'_>, files: &BTreeMap<PathBuf, PlacedFile
             }
         }
         (Some(_), Some(wanted), _) if swarm::is_on(wanted) => swarm::still(subject, wanted, &mut details),
-        (Some(_), ..) => still(subject, &stack, &mut details),
+        (Some(_), ..) => still(subject, &stack, files, &mut details),
         (None, ..) => gone(&diff, &mut details),
     }
     data(subject, &stack, &diff, &mut details);
@@ -70,7 +75,16 @@ fn running(
     details: &mut Details,
 ) {
     let hashes = containers::hashes(subject, stack, files);
-    let fates = containers::fates(subject, stack, after, hashes.as_ref().copied());
+    let mut fates = containers::fates(subject, stack, after, hashes.as_ref().copied());
+    let networks = networks::changed(subject, stack, files);
+    if !networks.is_empty() {
+        // All that is there goes for them.
+        for fate in fates.iter_mut().flat_map(BTreeMap::values_mut) {
+            fate.stale = Some(fate.here.iter().map(|container| container.id.as_str()).collect());
+        }
+    }
+    details.parts.extend(networks.iter().map(anew));
+    let down = (!networks.is_empty()).then(|| networks::named(&networks));
     let mut effect = Some(Effect::Additive);
     match (&fates, &hashes) {
         (None, _) if subject.prior.is_some() => {
@@ -83,7 +97,8 @@ fn running(
         }
         _ => {}
     }
-    let none = Fate { here: Vec::new(), stale: Some(BTreeSet::new()), image_moved: false, wanted: 1 };
+    let none =
+        Fate { here: Vec::new(), stale: Some(BTreeSet::new()), left: None, image_moved: false, wanted: 1 };
     let replaced = rolling::replaced(subject, wanted, files);
     for service in after.active() {
         let fate = fates.as_ref().map_or(Some(&none), |fates| fates.get(&service.name));
@@ -91,7 +106,7 @@ fn running(
         let attributes = change.map(attributes).unwrap_or_default();
         let mounted = changed_files(subject, files, &after.mounted(service));
         let (kind, why) = match fate {
-            Some(fate) if fates.is_some() => outcome(service, fate, &attributes, &mounted),
+            Some(fate) if fates.is_some() => outcome(service, fate, &attributes, &mounted, down.as_deref()),
             _ if subject.prior.is_none() => (ChangeKind::Create, "its containers are made".to_owned()),
             _ if attributes.is_empty() && mounted.is_empty() => continue,
             _ => (ChangeKind::Update, "it changes".to_owned()),
@@ -133,6 +148,7 @@ fn outcome(
     fate: &Fate<'_>,
     attributes: &[PartAttribute],
     mounted: &[String],
+    down: Option<&str>,
 ) -> (ChangeKind, String) {
     let count = |count: usize| match count {
         1 => "1 container".to_owned(),
@@ -160,6 +176,10 @@ fn outcome(
             let image = service.image().map(crate::compose::Text::shown).unwrap_or_default();
             reasons.push(format!("`{image}` is another image now"));
         }
+        if let Some(network) = &fate.left {
+            reasons.push(format!("it is not in `{network}` any more"));
+        }
+        reasons.extend(down.map(str::to_owned));
         if reasons.is_empty() {
             reasons.push("the Compose tool takes its configuration for another one".to_owned());
         }
@@ -180,9 +200,29 @@ fn outcome(
             (ChangeKind::Update, format!("{} removed", is(less, &count(less))))
         }
         std::cmp::Ordering::Equal if fate.stands_still() => {
-            (ChangeKind::Update, format!("{} started", is(here, &count(here))))
+            let is_in = |state| fate.here.iter().any(|container| container.state == state);
+            let done = |container: &&Container| container.exit_code.is_none_or(|code| code == 0);
+            let what = if is_in(ContainerState::Paused) {
+                "unpaused"
+            } else if !service.runs_on() && fate.here.iter().all(done) {
+                // The Compose tool starts whatever does not run.
+                "started once more, as a job whose work is done"
+            } else {
+                "started"
+            };
+            (ChangeKind::Update, format!("{} {what}", is(here, &count(here))))
         }
         std::cmp::Ordering::Equal => (ChangeKind::NoOp, format!("{} {}", count(here), stay(here))),
+    }
+}
+
+/// A network that changes.
+fn anew(change: &NetworkChange) -> PartChange {
+    PartChange {
+        part: format!("network {}", change.network),
+        kind: ChangeKind::Replace,
+        why: "it is made anew: the stack is taken down, and comes up with it".to_owned(),
+        attributes: attribute_changes(&change.attributes),
     }
 }
 
@@ -204,7 +244,13 @@ fn removed(service: &Arc<str>) -> PartChange {
 }
 
 /// A stack whose containers shall stand still.
-fn still(subject: Subject<'_>, stack: &Stack, details: &mut Details) {
+fn still(subject: Subject<'_>, stack: &Stack, files: &BTreeMap<PathBuf, PlacedFile>, details: &mut Details) {
+    let networks = networks::changed(subject, stack, files);
+    let why = if networks.is_empty() {
+        "its containers are stopped".to_owned()
+    } else {
+        format!("its containers are removed: {} when it runs again", networks::named(&networks))
+    };
     let here = observe::containers(subject, &stack.project.name).unwrap_or_default();
     let services: BTreeSet<&str> = here.iter().filter_map(|container| container.service()).collect();
     for service in services {
@@ -212,7 +258,7 @@ fn still(subject: Subject<'_>, stack: &Stack, details: &mut Details) {
         details.parts.push(PartChange {
             part: format!("service {service}"),
             kind: ChangeKind::Update,
-            why: "its containers are stopped".to_owned(),
+            why: why.clone(),
             attributes: Vec::new(),
         });
     }
@@ -226,11 +272,40 @@ fn gone(diff: &Diff, details: &mut Details) {
     details.effect = Some(Effect::Interrupting);
 }
 
+/// The question for the volumes of the engine.
+fn volumes_query(subject: Subject<'_>) -> Query {
+    Query::Volumes { socket: subject.node.spec.docker.socket.clone() }
+}
+
+/// The volumes of the engine, for a stack that goes; `None` where they cannot be seen, or are a swarm's.
+fn volumes(subject: Subject<'_>) -> Option<&[Volume]> {
+    let prior = subject.prior.filter(|_| subject.desired.is_none())?;
+    match subject.observed.get(&volumes_query(subject))? {
+        Answer::Volumes(all) if Engine::of(prior) == Engine::Compose => Some(all),
+        _ => None,
+    }
+}
+
 /// What becomes of data.
 fn data(subject: Subject<'_>, stack: &Stack, diff: &Diff, details: &mut Details) {
     let goes = subject.desired.is_none() && subject.destroy_data;
     let mut told: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let volumes = volumes(subject);
+    let is_own = |volume: &&Volume| volume.project.as_deref() == Some(&*stack.project.name);
+    // Those of former files too, which no file names any more.
+    for volume in volumes.into_iter().flatten().filter(is_own) {
+        let fate = if goes { "goes with all that is in it" } else { "stays" };
+        told.entry(fate).or_default().push(format!("volume {}", visible(&volume.name)));
+    }
     for data in &diff.data {
+        if let Some(all) = volumes.filter(|_| !data.is_path) {
+            let foreign = all.iter().find(|volume| volume.name == data.name && !is_own(volume));
+            let fate = "is not of the stack, and stays";
+            told.entry(fate)
+                .or_default()
+                .extend(foreign.map(|found| format!("volume {}", visible(&found.name))));
+            continue;
+        }
         let name = if data.is_path { data.name.clone() } else { format!("volume {}", data.name) };
         let fate = match data.fate {
             _ if goes && (!data.is_path || PathBuf::from(&data.name).starts_with(&stack.layout.root)) => {
@@ -243,21 +318,38 @@ fn data(subject: Subject<'_>, stack: &Stack, diff: &Diff, details: &mut Details)
         };
         told.entry(fate).or_default().push(name);
     }
+    told.retain(|_, names| !names.is_empty());
+    for names in told.values_mut() {
+        names.sort();
+    }
+    let kept = subject.desired.is_none() && told.contains_key("stays");
     details
         .remarks
         .extend(told.into_iter().map(|(fate, names)| format!("data that {fate}: {}", names.join(", "))));
+    if kept {
+        details.remarks.push(format!(
+            "to remove it later: the directory {}, and the volumes that `docker volume ls --filter \
+             label=com.docker.compose.project={}` lists",
+            stack.layout.root.display(),
+            stack.project.name
+        ));
+    }
 }
 
 pub(super) fn attributes(change: &ServiceChange) -> Vec<PartAttribute> {
+    // That files changed is told by their names.
+    let label = format!("labels.{FILES_LABEL}");
+    attribute_changes(change.attributes.iter().filter(|attribute| attribute.attribute != label))
+}
+
+fn attribute_changes<'a>(changes: impl IntoIterator<Item = &'a diff::AttributeChange>) -> Vec<PartAttribute> {
     let shown = |shown: &diff::Shown| match shown {
         diff::Shown::Absent => Shown::Absent,
         diff::Shown::Hidden => Shown::Hidden,
         diff::Shown::Text(text) => Shown::Text(text.clone()),
     };
-    // That files changed is told by their names.
-    let label = format!("labels.{FILES_LABEL}");
-    let differing = change.attributes.iter().filter(|attribute| attribute.attribute != label);
-    differing
+    changes
+        .into_iter()
         .map(|attribute| PartAttribute {
             name: attribute.attribute.clone(),
             before: shown(&attribute.before),

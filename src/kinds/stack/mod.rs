@@ -8,6 +8,7 @@ mod files;
 mod joined;
 mod links;
 mod models;
+mod networks;
 mod observe;
 mod proxy;
 mod rolling;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::attributes::{Directory, Engine, Stack, Status};
 use super::wanted::Wanted;
-use super::{containers, links, rules, swarm, takes};
+use super::{containers, joined, links, networks, rules, swarm, takes};
 use crate::compose::Service;
 use crate::diag::Diagnostic;
 use crate::plan::docker::{Container, ContainerState, Health};
@@ -27,12 +27,23 @@ pub(super) struct Known {
     /// Whether they had done their work by then. A state of before this was recorded does not say.
     #[serde(default)]
     ended: Option<bool>,
+    /// The networks that its containers were in, as Docker knows them; likewise.
+    #[serde(default)]
+    pub(super) networks: Option<BTreeSet<String>>,
 }
 
 /// The services that the state knows, each with what the last apply reported.
 pub(super) fn known(subject: Subject<'_>) -> BTreeMap<String, Known> {
     let services = subject.prior.and_then(|prior| prior.facts.get("services"));
-    services.and_then(|services| serde_json::from_value(services.clone()).ok()).unwrap_or_default()
+    let mut services: BTreeMap<String, Known> =
+        services.and_then(|services| serde_json::from_value(services.clone()).ok()).unwrap_or_default();
+    if joined::is_proxy(subject) {
+        // The proxy's networks come and go with those whom it serves.
+        for known in services.values_mut() {
+            known.networks = None;
+        }
+    }
+    services
 }
 
 pub(super) fn queries(subject: Subject<'_>) -> Vec<Query> {
@@ -68,6 +79,13 @@ pub(super) fn containers<'a>(subject: Subject<'a>, project: &str) -> Option<Vec<
     let query = Query::Containers { socket: subject.node.spec.docker.socket.clone() };
     let Some(Answer::Containers(all)) = subject.observed.get(&query) else { return None };
     Some(all.iter().filter(|container| container.belongs_to(project)).collect())
+}
+
+/// Whether a swarm runs a stack of this name here.
+fn in_a_swarm(subject: Subject<'_>, stack: &str) -> bool {
+    let query = Query::Containers { socket: subject.node.spec.docker.socket.clone() };
+    let Some(Answer::Containers(all)) = subject.observed.get(&query) else { return false };
+    all.iter().any(|container| container.is_task_of(stack))
 }
 
 /// Whether the state knows a stack as another project, which this one takes the place of.
@@ -119,10 +137,11 @@ pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
         let name = names.get(service.as_str()).copied();
         let image = name.and_then(|name| Some((name, *ids.get(name)?)));
         let project = wanted.project.as_ref();
-        let looks = || {
-            project.and_then(|project| project.services.get(service.as_str())).is_some_and(Service::runs_on)
-        };
-        let runs_on = known.ended.map_or_else(looks, |ended| !ended);
+        let written = project.and_then(|project| project.services.get(service.as_str()));
+        let looks = || written.is_some_and(Service::runs_on);
+        // A job may end after the apply.
+        let is_job = written.is_some_and(Service::is_job);
+        let runs_on = !is_job && known.ended.map_or_else(looks, |ended| !ended);
         if let Some(what) = differs(&known, &here, runs_on).or_else(|| moved(&here, image)) {
             refreshed.drift.push(Drift {
                 address: subject.address.clone(),
@@ -198,6 +217,9 @@ fn differs(known: &Known, here: &[&&Container], runs_on: bool) -> Option<String>
     if here.len() != known.count {
         return Some(format!("has {} containers, not {}", here.len(), known.count));
     }
+    if let Some(network) = here.iter().find_map(|container| networks::left(known, container)) {
+        return Some(format!("is not in its network `{network}` any more"));
+    }
     let hashes: BTreeSet<_> =
         here.iter().filter_map(|container| container.compose.as_ref()?.config_hash.as_deref()).collect();
     (hashes.into_iter().any(|hash| known.hash.as_deref().is_some_and(|known| known != hash)))
@@ -247,6 +269,16 @@ fn foreign(
     stack: &Stack,
     containers: &[&Container],
 ) -> Option<Diagnostic> {
+    if in_a_swarm(subject, &stack.project.name) {
+        return Some(
+            Diagnostic::error(format!("a stack `{}` is in the swarm already", stack.project.name))
+                .code("obstructed")
+                .detail("it would share its networks, and others could not tell the two apart")
+                .at(resource.span(&Path::root()))
+                .help("give the stack another label, or remove that one first (`docker stack rm`)")
+                .on(subject.address),
+        );
+    }
     let others = containers.iter().find_map(|container| {
         let labels = container.compose.as_ref()?;
         (labels.working_dir.as_deref() != Some(&*stack.project.directory)).then_some(labels)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::attributes::{Attributes, Engine, Status, Update};
 use super::containers::{self, Fate};
 use super::wanted::Wanted;
-use super::{files, models};
+use super::{files, models, networks};
 use crate::compose::{Project, Service};
 use crate::plan::{PlacedFile, RollingService, Subject};
 
@@ -43,6 +43,10 @@ pub(super) fn replaced<'a>(
     files: &BTreeMap<PathBuf, PlacedFile>,
 ) -> BTreeMap<String, Fate<'a>> {
     let Some(own) = wanted.project.as_ref().filter(|_| is_on(wanted)) else { return BTreeMap::new() };
+    // The stack is taken down for those.
+    if !networks::changed(subject, &wanted.stack, files).is_empty() {
+        return BTreeMap::new();
+    }
     let rolling: BTreeSet<&str> = services(subject, own).map(|service| &*service.name).collect();
     let Some(fates) = (if rolling.is_empty() { None } else { fates(subject, wanted, files) }) else {
         return BTreeMap::new();
@@ -79,6 +83,18 @@ pub(super) fn others(
     let fates = fates(subject, wanted, files).unwrap_or_default();
     let others = fates.iter().filter(|(name, fate)| !replaced.contains_key(&***name) && fate.changes());
     others.map(|(name, _)| name.to_string()).collect()
+}
+
+/// The services, beside those that are replaced so, that the Compose tool sees no reason to make anew.
+pub(super) fn again(
+    subject: Subject<'_>,
+    wanted: &Wanted,
+    files: &BTreeMap<PathBuf, PlacedFile>,
+    replaced: &BTreeMap<String, Fate<'_>>,
+) -> Vec<String> {
+    let fates = fates(subject, wanted, files).unwrap_or_default();
+    let again = fates.iter().filter(|(name, fate)| fate.left.is_some() && !replaced.contains_key(&***name));
+    again.map(|(name, _)| name.to_string()).collect()
 }
 
 /// What becomes of the containers of all services; `None` where that is not known.
@@ -131,6 +147,8 @@ pub(super) fn hindered(
         let dependent = dependent(project, &rolling, &fates(subject, wanted, files)?, name)?;
         Some(format!("`{dependent}` depends on it, and changes too"))
     };
-    let why = hindrance(service).or_else(dependent)?;
+    let networks = networks::changed(subject, &wanted.stack, files);
+    let networks = || (!networks.is_empty()).then(|| networks::named(&networks));
+    let why = hindrance(service).or_else(networks).or_else(dependent)?;
     Some(format!("service {name} cannot come up beside itself: {why}"))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::attributes::{Directory, Engine, Stack, Status as Run};
 use super::containers::Fate;
 use super::wanted::Wanted;
-use super::{files, observe, rolling, swarm};
+use super::{files, networks, observe, rolling, swarm};
 use crate::plan::action::Access;
 use crate::plan::{Operation, Phase, Step, Subject, Undo};
 use crate::state::Status;
@@ -44,8 +44,14 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
         let operation = Operation::RetireContainers { project: stack.project.clone(), containers };
         Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing }
     };
+    let by_path: BTreeMap<_, _> = files.into_iter().map(|file| (file.path.clone(), file)).collect();
+    let anew = !networks::changed(subject, stack, &by_path).is_empty();
     if attributes.status == Run::Stopped {
-        let operation = Operation::ComposeStop { project };
+        let operation = if anew {
+            Operation::ComposeDown { project, volumes: false }
+        } else {
+            Operation::ComposeStop { project }
+        };
         steps.push(Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing });
         steps.extend((!leaving.is_empty()).then(|| retire(leaving)));
         return steps;
@@ -56,12 +62,13 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
             project: project.clone(),
             ports: new_ports(subject, &project.name),
             was_up,
+            anew,
         },
         undo: Undo::FormerProject,
     });
-    let by_path = files.into_iter().map(|file| (file.path.clone(), file)).collect();
     let replaced = rolling::replaced(subject, wanted, &by_path);
     let others = rolling::others(subject, wanted, &by_path, &replaced);
+    let again = if anew { Vec::new() } else { rolling::again(subject, wanted, &by_path, &replaced) };
     steps.push(Step {
         phase: Phase::Prepare,
         operation: Operation::ComposeUp {
@@ -71,6 +78,8 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
             rolling: replaced.iter().map(|(name, fate)| rolling::service(name, fate)).collect(),
             others,
             leaving: leaving.keys().cloned().collect(),
+            anew,
+            again,
         },
         // Of one that was up before, the action that made it ready brings the former back, once its files are back.
         undo: if was_up && replaced.is_empty() { Undo::Nothing } else { Undo::RemoveMade },

@@ -8,6 +8,7 @@ mod engine;
 mod image;
 mod network;
 mod swarm;
+mod volume;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ pub use engine::{AddressPool, Engine, SwarmMembership};
 pub use image::{Image, same_reference};
 pub use network::{Network, attached, free_subnets};
 pub use swarm::{Service, Task, UpdateState, service_name};
+pub use volume::Volume;
 
 /// Where Docker listens unless somebody has moved it.
 pub const SOCKET: &str = "/var/run/docker.sock";

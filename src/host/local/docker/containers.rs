@@ -9,7 +9,7 @@ use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
 use bollard::query_parameters::{
     KillContainerOptions, ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions,
-    RestartContainerOptions, StopContainerOptions,
+    RenameContainerOptions, RestartContainerOptions, StopContainerOptions,
 };
 use futures_util::StreamExt;
 
@@ -42,6 +42,23 @@ pub(super) async fn start(docker: &Docker, container: &str) -> Result<DockerAnsw
         return Ok(DockerAnswer::Done { changed: false });
     }
     within(PATIENCE, docker.start_container(container, None)).await?;
+    Ok(DockerAnswer::Done { changed: true })
+}
+
+pub(super) async fn unpause(docker: &Docker, container: &str) -> Result<DockerAnswer, Failure> {
+    let found = inspect(docker, container).await?;
+    if found.is_none_or(|found| found.state != ContainerState::Paused) {
+        return Ok(DockerAnswer::Done { changed: false });
+    }
+    within(PATIENCE, docker.unpause_container(container)).await?;
+    Ok(DockerAnswer::Done { changed: true })
+}
+
+pub(super) async fn rename(docker: &Docker, container: &str, name: String) -> Result<DockerAnswer, Failure> {
+    if inspect(docker, container).await?.is_some_and(|found| found.name == name) {
+        return Ok(DockerAnswer::Done { changed: false });
+    }
+    within(PATIENCE, docker.rename_container(container, RenameContainerOptions { name })).await?;
     Ok(DockerAnswer::Done { changed: true })
 }
 

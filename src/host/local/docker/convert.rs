@@ -9,7 +9,7 @@ use crate::digest::sha256;
 use crate::plan::docker::{
     AddressPool, Attachment, ComposeLabels, Container, ContainerState, Engine, Health, Image, LABEL_PREFIX,
     Mount, Network, Protocol, PublishedPort, Service, SwarmLabels, SwarmMembership, Task, UpdateState,
-    service_name,
+    Volume, service_name,
 };
 
 type Labels = HashMap<String, String>;
@@ -165,6 +165,11 @@ pub(super) fn network(network: models::Network) -> Network {
         labels: labels.filter(|(name, _)| kept(name)).collect(),
         subnets: ranges.into_iter().filter_map(|range| range.subnet?.parse().ok()).collect(),
     }
+}
+
+pub(super) fn volume(volume: models::Volume) -> Volume {
+    let project = volume.labels.get(&format!("{COMPOSE}project")).cloned();
+    Volume { name: volume.name, project }
 }
 
 pub(super) fn engine(version: models::SystemVersion, info: models::SystemInfo) -> Engine {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use bollard::query_parameters::{ListContainersOptions, ListServicesOptions};
+use bollard::query_parameters::{ListContainersOptions, ListServicesOptions, ListVolumesOptions};
 
 use super::tools::Tools;
 use super::{PATIENCE, connect, convert, failure::Failure, images, inside, stacks, within};
@@ -16,6 +16,7 @@ pub(in crate::host::local) async fn one(vsa: &Path, query: &Query, tools: &Tools
         Query::Containers { socket } => (socket, containers(socket, None).await),
         Query::ProjectContainers { socket, project } => (socket, containers(socket, Some(project)).await),
         Query::Networks { socket } => (socket, networks(socket).await),
+        Query::Volumes { socket } => (socket, volumes(socket).await),
         Query::Engine { socket } => (socket, engine(socket).await),
         Query::Images { socket, references } => (socket, images(socket, references, tools).await),
         Query::Services { socket } => (socket, services(socket).await),
@@ -70,6 +71,14 @@ async fn networks(socket: &Path) -> Result<Answer, Failure> {
     let mut networks: Vec<_> = found.into_iter().map(convert::network).collect();
     networks.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
     Ok(Answer::Networks(networks))
+}
+
+async fn volumes(socket: &Path) -> Result<Answer, Failure> {
+    let docker = connect(socket)?;
+    let found = within(PATIENCE, docker.list_volumes(None::<ListVolumesOptions>)).await?;
+    let mut volumes: Vec<_> = found.volumes.unwrap_or_default().into_iter().map(convert::volume).collect();
+    volumes.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Answer::Volumes(volumes))
 }
 
 async fn engine(socket: &Path) -> Result<Answer, Failure> {

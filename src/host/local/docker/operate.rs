@@ -32,6 +32,8 @@ pub(in crate::host::local) async fn operate(
             networks::disconnect(&docker, &network, &container).await
         }
         DockerOperation::Start { container } => containers::start(&docker, &container).await,
+        DockerOperation::Unpause { container } => containers::unpause(&docker, &container).await,
+        DockerOperation::Rename { container, name } => containers::rename(&docker, &container, name).await,
         DockerOperation::Stop { container, patience } => {
             containers::stop(&docker, &container, patience).await
         }
@@ -86,6 +88,8 @@ fn words(operation: &DockerOperation) -> (&'static str, String) {
         DockerOperation::Connect { network, .. } => ("attach a container to the network", network),
         DockerOperation::Disconnect { network, .. } => ("take a container from the network", network),
         DockerOperation::Start { container } => ("start the container", container),
+        DockerOperation::Unpause { container } => ("unpause the container", container),
+        DockerOperation::Rename { container, .. } => ("rename the container", container),
         DockerOperation::Stop { container, .. } => ("stop the container", container),
         DockerOperation::Restart { container, .. } => ("restart the container", container),
         DockerOperation::Remove { container } => ("remove the container", container),
@@ -137,6 +141,7 @@ fn is_name(operation: &DockerOperation, on: &str) -> bool {
         DockerOperation::Connect { container, .. } | DockerOperation::Disconnect { container, .. } => {
             is(on) && is(container)
         }
+        DockerOperation::Rename { name, .. } => is(on) && is(name),
         _ => is(on),
     }
 }
