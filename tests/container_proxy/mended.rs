@@ -114,6 +114,19 @@ fn a_network_that_a_killed_run_was_to_leave_is_left_by_the_next() {
     assert!(!ground.proxy_is_in(&network));
     assert_eq!(ground.get("one"), "1 one");
     drop(ground.workspace.assert_nothing_to_do());
+
+    // One that somebody removed comes again with its stack, and is joined again.
+    let (network, project) = (ground.default_network("one"), ground.project("one", "one"));
+    let [web, db] = ["web", "db"].map(|service| ground.engine.container(&project, service));
+    for container in [&web, &db, &ground.container()] {
+        ground.engine.ask(&["network", "disconnect", "--force", &network, container]);
+    }
+    ground.engine.ask(&["network", "rm", &network]);
+    drop(ground.workspace.vsa(["plan"]).code(0).says(&network));
+    drop(ground.workspace.apply());
+    assert!(ground.proxy_is_in(&network));
+    assert_eq!(ground.get("one"), "1 one");
+    drop(ground.workspace.assert_nothing_to_do());
 }
 
 #[test]
