@@ -5,13 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use super::settling::{Waiting, Watch, settled, started};
+use super::settling::{POLL, Waiting, Watch, settled, started};
 use super::{Context, Facts, fact, networks};
 use crate::apply::compose::{self, Task};
 use crate::compose::{Environment, read_variables};
 use crate::diag::Diagnostic;
 use crate::host::{DockerOperation, Host};
-use crate::plan::docker::{Container, ContainerState, attached};
+use crate::plan::docker::{Container, ContainerState, Health, attached};
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, ComposeProject, Piece, PlacedBody, PullPolicy, Query, RollingService};
 use crate::state::Stored;
@@ -146,7 +146,8 @@ pub(super) async fn up(
     if pull == PullPolicy::Always {
         compose::run(context.host, context.tool, project, &Task::Pull, &secrets).await?;
     }
-    unpause(context.host, project).await?;
+    let paused = unpause(context.host, project).await?;
+    recovered(context.host, project, &paused, Duration::from_secs(wait.into())).await?;
     if anew {
         leave_networks(context, project).await?;
         take_down(context, project, &secrets).await?;
@@ -181,10 +182,33 @@ pub(super) async fn up(
 }
 
 /// Lets containers go on that somebody paused: the tool neither does that nor stops them.
-async fn unpause(host: &dyn Host, project: &ComposeProject) -> Result<(), Diagnostic> {
+/// Returns their ids.
+async fn unpause(host: &dyn Host, project: &ComposeProject) -> Result<BTreeSet<String>, Diagnostic> {
     let all = compose::containers(host, project).await?;
-    for paused in all.into_iter().filter(|container| container.state == ContainerState::Paused) {
-        host.docker(&project.socket, DockerOperation::Unpause { container: paused.id }).await?;
+    let is_paused = |container: &Container| container.state == ContainerState::Paused;
+    let paused: BTreeSet<String> = all.into_iter().filter(is_paused).map(|container| container.id).collect();
+    for container in &paused {
+        let operation = DockerOperation::Unpause { container: container.clone() };
+        host.docker(&project.socket, operation).await?;
+    }
+    Ok(paused)
+}
+
+/// Waits, so long at most, until those that were paused are not ill any more: no health check passes in one that is.
+async fn recovered(
+    host: &dyn Host,
+    project: &ComposeProject,
+    paused: &BTreeSet<String>,
+    patience: Duration,
+) -> Result<(), Diagnostic> {
+    let since = host.elapsed();
+    while !paused.is_empty() && host.elapsed().saturating_sub(since) < patience {
+        let all = compose::containers(host, project).await?;
+        let mut paused = all.iter().filter(|container| paused.contains(&container.id));
+        if !paused.any(|container| container.health == Some(Health::Unhealthy)) {
+            break;
+        }
+        host.sleep(POLL).await;
     }
     Ok(())
 }

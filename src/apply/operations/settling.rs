@@ -17,7 +17,7 @@ use crate::plan::observation::ContainerRef;
 const STAYS_UP: Duration = Duration::from_secs(3);
 
 /// How often the engine is asked while containers come up.
-const POLL: Duration = Duration::from_millis(200);
+pub(super) const POLL: Duration = Duration::from_millis(200);
 
 /// How containers are waited for.
 #[derive(Clone, Copy)]
