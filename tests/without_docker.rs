@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixListener;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 
@@ -159,6 +160,17 @@ fn what_could_not_be_seen_is_said_once_and_nothing_is_taken_for_deleted() {
      = note: no Docker engine listens at `…/left.sock`; start it (`systemctl start docker`) and run vsa again. Whether `domain["blog.example.com"]`, `domain["wiki.example.com"]`, `network.back`, `stack.mail`, `stack.shop` are as the state says is not known, and an apply that changes them would fail
      = help: where it listens elsewhere, name its socket with `docker { socket }` of the node
     "#);
+
+    // One that hangs takes the connection, and says nothing: it is not waited for as one is that is busy.
+    let silent = ground.workspace.path().join("silent.sock");
+    let listener = UnixListener::bind(&silent).unwrap();
+    ground.node(&silent.display().to_string());
+    let begun = Instant::now();
+    let told = ground.blind(plan());
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    assert!(told.contains("did not answer within 10 s; look at its log (`journalctl -u docker`)"), "{told}");
+    drop(listener);
+    ground.node(&left.display().to_string());
 
     // What is to go is not taken for gone.
     let main = ground.workspace.read("main.hcl");

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use super::{PATIENCE, convert, within};
+use super::{answered, convert};
 use crate::host::DockerAnswer;
 use crate::host::docker_operation::{PullPolicy, RegistryLogin};
 use crate::plan::docker::{Image, same_reference};
@@ -26,7 +26,7 @@ pub(super) async fn find(docker: &Docker, references: &[String]) -> Result<Vec<I
 /// All images.
 pub(super) async fn all(docker: &Docker) -> Result<Vec<ImageSummary>, Failure> {
     let options = ListImagesOptions { digests: true, ..Default::default() };
-    within(PATIENCE, docker.list_images(Some(options))).await
+    answered(docker, docker.list_images(Some(options))).await
 }
 
 /// Those of these names.

@@ -6,7 +6,7 @@ use std::path::Path;
 use bollard::query_parameters::{ListContainersOptions, ListServicesOptions, ListVolumesOptions};
 
 use super::tools::Tools;
-use super::{PATIENCE, connect, convert, failure::Failure, images, inside, stacks, within};
+use super::{answered, connect, convert, failure::Failure, images, inside, stacks};
 use crate::plan::{Answer, Query};
 
 /// Answers a question about Docker; each but those to a container costs one listing of the engine (two for what
@@ -59,7 +59,7 @@ async fn containers(socket: &Path, project: Option<&str>) -> Result<Answer, Fail
     let label = |project: &str| vec![format!("com.docker.compose.project={project}")];
     let filters = project.map(|project| HashMap::from([("label".to_owned(), label(project))]));
     let options = ListContainersOptions { all: true, filters, ..Default::default() };
-    let found = within(PATIENCE, docker.list_containers(Some(options))).await?;
+    let found = answered(&docker, docker.list_containers(Some(options))).await?;
     let mut containers: Vec<_> = found.into_iter().map(convert::container).collect();
     containers.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Answer::Containers(containers))
@@ -67,7 +67,7 @@ async fn containers(socket: &Path, project: Option<&str>) -> Result<Answer, Fail
 
 async fn networks(socket: &Path) -> Result<Answer, Failure> {
     let docker = connect(socket)?;
-    let found = within(PATIENCE, docker.list_networks(None)).await?;
+    let found = answered(&docker, docker.list_networks(None)).await?;
     let mut networks: Vec<_> = found.into_iter().map(convert::network).collect();
     networks.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
     Ok(Answer::Networks(networks))
@@ -75,7 +75,7 @@ async fn networks(socket: &Path) -> Result<Answer, Failure> {
 
 async fn volumes(socket: &Path) -> Result<Answer, Failure> {
     let docker = connect(socket)?;
-    let found = within(PATIENCE, docker.list_volumes(None::<ListVolumesOptions>)).await?;
+    let found = answered(&docker, docker.list_volumes(None::<ListVolumesOptions>)).await?;
     let mut volumes: Vec<_> = found.volumes.unwrap_or_default().into_iter().map(convert::volume).collect();
     volumes.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(Answer::Volumes(volumes))
@@ -84,7 +84,7 @@ async fn volumes(socket: &Path) -> Result<Answer, Failure> {
 async fn engine(socket: &Path) -> Result<Answer, Failure> {
     let docker = connect(socket)?;
     let (version, info) =
-        tokio::try_join!(within(PATIENCE, docker.version()), within(PATIENCE, docker.info()))?;
+        tokio::try_join!(answered(&docker, docker.version()), answered(&docker, docker.info()))?;
     Ok(Answer::Engine(convert::engine(version, info)))
 }
 
@@ -98,6 +98,6 @@ async fn services(socket: &Path) -> Result<Answer, Failure> {
     let docker = connect(socket)?;
     let options = ListServicesOptions { status: Some(true), ..Default::default() };
     let Some(services) = stacks::services(&docker, options).await? else { return Ok(Answer::Absent) };
-    let tasks = within(PATIENCE, docker.list_tasks(None)).await?;
+    let tasks = answered(&docker, docker.list_tasks(None)).await?;
     Ok(Answer::Services(convert::services(services, tasks)))
 }

@@ -13,7 +13,7 @@ use bollard::query_parameters::{
 use super::convert::{STACK, membership};
 use super::failure::Failure;
 use super::networks::gone;
-use super::{PATIENCE, within};
+use super::{PATIENCE, answered, within};
 use crate::host::{Contents, DockerAnswer};
 use crate::plan::BlobKind;
 use crate::plan::docker::SwarmMembership;
@@ -117,7 +117,7 @@ pub(super) async fn services(
     docker: &Docker,
     options: ListServicesOptions,
 ) -> Result<Option<Vec<Service>>, Failure> {
-    match within(PATIENCE, docker.list_services(Some(options))).await {
+    match answered(docker, docker.list_services(Some(options))).await {
         Err(Failure::Status(503, said)) => {
             let info = within(PATIENCE, docker.info()).await?;
             match membership(info.swarm) {
