@@ -444,3 +444,33 @@ fn a_deletion_says_why() {
     let all = workspace.vsa(["destroy"]).code(1).says("will be destroyed");
     assert!(!all.stdout.contains("(because"), "{all}");
 }
+
+#[test]
+fn a_part_is_taken_away_with_all_that_depends_on_it() {
+    let Some(workspace) = Workspace::managed() else { return };
+    two_domains(&workspace);
+    workspace.write(
+        "other.hcl",
+        format!(
+            "tenant \"other\" {{}}\n{}",
+            redirecting("other.example.com", "other").replace("acme", "other")
+        ),
+    );
+    drop(workspace.apply());
+    let lost = workspace.vsa(["destroy", "-auto-approve", "-target=tenant.othr"]).code(1);
+    drop(lost.says("there is no `tenant.othr` to take away").says("did you mean `tenant.other`?"));
+    drop(workspace.vsa(["destroy", "-auto-approve", "-target=domain"]).code(1).says("`vsa state list`"));
+
+    let one = "-target=domain[\"one.example.com\"]";
+    let run = workspace.vsa(["destroy", "-auto-approve", one]).code(0);
+    drop(run.says("0 added, 0 changed, 1 destroyed"));
+    assert_eq!(location(&workspace, "two.example.com"), "https://second.example.net/");
+    drop(workspace.vsa(["plan"]).code(0).says("Plan: 1 to add, 0 to change, 0 to destroy"));
+    drop(workspace.vsa(["destroy", "-auto-approve", "-target", "tenant.acme"]).code(0).says("2 destroyed"));
+    assert_eq!(location(&workspace, "other.example.com"), "https://other.example.net/");
+    let left = workspace.vsa(["state", "list"]).code(0).stdout;
+    assert_eq!(left, "domain[\"other.example.com\"]\nnode.local\ntenant.other\n");
+    drop(workspace.apply());
+    drop(workspace.assert_nothing_to_do());
+    assert_eq!(location(&workspace, "one.example.com"), "https://first.example.net/");
+}

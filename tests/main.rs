@@ -43,6 +43,7 @@ mod nodes;
 mod ownership;
 mod pipes;
 mod reference;
+mod remarks;
 mod saved_plans;
 mod security;
 mod snippets;

@@ -16,7 +16,7 @@ use crate::store::StateFile;
 
 use super::arguments::LockFlags;
 use super::auditing::Auditing;
-use super::planning::{self, Prepared};
+use super::planning::{self, Manner, Prepared};
 use super::progress::Progress;
 use super::{Exit, Failure, Invocation, Terminal, preflight};
 
@@ -51,10 +51,10 @@ pub(crate) fn confirm_and_apply(
     invocation: &Invocation,
     declared: &Declared,
     prepared: Prepared,
-    full: bool,
+    manner: Manner,
     flags: ApplyFlags,
 ) -> Result<Exit, Failure> {
-    confirm(invocation, &prepared, full, flags)?;
+    confirm(invocation, &prepared, manner, flags)?;
     apply(invocation, declared, prepared, flags)
 }
 
@@ -65,13 +65,13 @@ pub(crate) fn confirm_and_apply(
 pub(crate) fn confirm(
     invocation: &Invocation,
     prepared: &Prepared,
-    full: bool,
+    manner: Manner,
     flags: ApplyFlags,
 ) -> Result<(), Failure> {
     let terminal = invocation.terminal;
-    planning::remarks(invocation, prepared);
+    planning::remarks(invocation, prepared, manner);
     let plan = &prepared.planned.plan;
-    terminal.print(&invocation.plan_text(full).render(plan));
+    terminal.print(&invocation.plan_text(manner.full).render(plan));
     if !plan.is_empty() && !flags.auto_approve {
         if !terminal.interactive {
             return Err(Diagnostic::error("nobody is there to approve the plan")

@@ -8,13 +8,13 @@ use uuid::Uuid;
 use crate::address::Address;
 use crate::apply::{self, Interrupted};
 use crate::config::Declared;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity};
 use crate::host::clock;
 use crate::plan::{self, Answer, Inputs, Mode, NodeSpec, Planned, Query};
 use crate::state::{AuditHead, Key, State, StoredOutput, VERSION};
 use crate::store::{self, Lock};
 
-use super::{Failure, Invocation};
+use super::{Failure, Invocation, render};
 
 /// When the next generation is tested. An apply tests it in any case; where nobody reads the plan before that, one
 /// test is enough.
@@ -191,13 +191,29 @@ fn foreign_journal(invocation: &Invocation, lineage: &str, interrupted: &Interru
         .help("or move the journal away; what its run had begun is known to nobody then")
 }
 
+/// How a plan is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// Whether changes of one shape are shown each by itself.
+    pub full: bool,
+    /// Whether of warnings the summaries are shown alone.
+    pub compact_warnings: bool,
+}
+
 /// Draws what was remarked on the way to a plan.
-pub(crate) fn remarks(invocation: &Invocation, prepared: &Prepared) {
-    let sources = invocation.sources.borrow();
-    invocation.terminal.diagnostics(rerooted(invocation).as_ref(), &sources);
-    invocation.terminal.diagnostics(&prepared.planned.findings, &sources);
-    invocation.terminal.diagnostics(without_key(prepared).as_ref(), &sources);
-    invocation.terminal.diagnostics(another_key(prepared).as_ref(), &sources);
+pub(crate) fn remarks(invocation: &Invocation, prepared: &Prepared, manner: Manner) {
+    let (sources, terminal) = (invocation.sources.borrow(), invocation.terminal);
+    let (first, last) = (rerooted(invocation), [without_key(prepared), another_key(prepared)]);
+    let all = first.iter().chain(&prepared.planned.findings).chain(last.iter().flatten());
+    if !manner.compact_warnings {
+        terminal.diagnostics(all, &sources);
+        return;
+    }
+    let (warnings, others): (Vec<_>, Vec<_>) = all.partition(|told| told.severity == Severity::Warning);
+    terminal.diagnostics(others, &sources);
+    if let Some(text) = render::compact(warnings) {
+        terminal.note(&text);
+    }
 }
 
 /// Says where system paths are, where they are not where they are written.

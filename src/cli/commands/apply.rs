@@ -36,7 +36,13 @@ impl Apply {
                 &declared,
                 self.plan.options_for_apply(Mode::Normal, self.how.auto_approve),
             )?;
-            return applying::confirm_and_apply(invocation, &declared, prepared, self.plan.full, self.how);
+            return applying::confirm_and_apply(
+                invocation,
+                &declared,
+                prepared,
+                self.plan.manner(),
+                self.how,
+            );
         };
         let saved = saved::read(&invocation.base.configuration.join(file))?;
         let declared = invocation.load_saved(&saved, &self.variables)?;
@@ -53,7 +59,7 @@ impl Apply {
         };
         let prepared = planning::plan(invocation, &declared, options)?;
         // Of a stale one too: what cannot be seen now may be all that differs.
-        planning::remarks(invocation, &prepared);
+        planning::remarks(invocation, &prepared, self.plan.manner());
         if saved::digest(&prepared.planned.plan) != saved.digest {
             return Err(stale(&file.display().to_string()));
         }

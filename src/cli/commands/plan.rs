@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::arguments::VariableFlags;
-use crate::cli::planning::{self, Options, When};
+use crate::cli::planning::{self, Manner, Options, When};
 use crate::cli::{Exit, Failure, Invocation, render, saved};
 use crate::plan::Mode;
 
@@ -43,12 +43,20 @@ pub(crate) struct PlanFlags {
     /// Test the next generation of nginx files before anything is touched
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub preflight: bool,
+    /// Of warnings, show the summaries alone
+    #[arg(long)]
+    pub compact_warnings: bool,
     /// Let what is destroyed take its data with it: directories of data and named volumes
     #[arg(long)]
     pub destroy_data: bool,
 }
 
 impl PlanFlags {
+    /// How the plan is shown.
+    pub(crate) fn manner(self) -> Manner {
+        Manner { full: self.full, compact_warnings: self.compact_warnings }
+    }
+
     /// What planning has to know of them.
     pub(crate) fn options(self, mode: Mode) -> Options {
         let preflight = if self.preflight { When::Now } else { When::Never };
@@ -85,7 +93,7 @@ impl Plan {
         }
         let options = self.flags.options(mode);
         let prepared = planning::plan_from(invocation, &declared, state, options.clone())?;
-        planning::remarks(invocation, &prepared);
+        planning::remarks(invocation, &prepared, self.flags.manner());
         let plan = &prepared.planned.plan;
         if self.json {
             invocation.terminal.line(&render::plan_json(plan).to_string());

@@ -1,6 +1,8 @@
 //! Diagnostics: summed up for people, and as JSON in the shape of `terraform validate -json`.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -9,17 +11,38 @@ use crate::diag::{Diagnostic, Diagnostics, Label, Quote, Severity, Sources, Span
 /// How many addresses a summed-up remark names.
 const NAMED: usize = 4;
 
-/// The diagnostics with remarks of one code and summary told once, and whom else they concern in a line: a thousand
-/// sites must not make a thousand warnings. Errors are told one by one.
+/// What makes two diagnostics one: remarks of one code and summary; errors that one place makes in the same words, but
+/// for the instance.
+#[derive(PartialEq, Eq, Hash)]
+enum Sameness {
+    Remark(&'static str, String),
+    Error { code: Option<&'static str>, told: [String; 2], at: Span, quoted: Vec<(PathBuf, Range<usize>)> },
+}
+
+impl Sameness {
+    fn of(diagnostic: &Diagnostic) -> Option<Self> {
+        if !diagnostic.is_error() {
+            return Some(Self::Remark(diagnostic.code?, diagnostic.summary.clone()));
+        }
+        let address = diagnostic.address.as_ref().filter(|address| address.key().is_some())?.to_string();
+        let quotes = diagnostic.quotes.iter();
+        Some(Self::Error {
+            code: diagnostic.code,
+            told: [&diagnostic.summary, &diagnostic.detail].map(|text| text.replace(&address, "…")),
+            at: diagnostic.primary.as_ref()?.span,
+            quoted: quotes.map(|quote| (quote.file.path.clone(), quote.range.clone())).collect(),
+        })
+    }
+}
+
+/// The diagnostics with those that are the same told once, and whom else they concern in a line: a thousand sites must not
+/// make a thousand warnings, nor the instances of one block an error each.
 pub fn condensed<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> Vec<Diagnostic> {
     let mut told: Vec<(Diagnostic, Vec<String>)> = Vec::new();
-    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut places: HashMap<Sameness, usize> = HashMap::new();
     for diagnostic in diagnostics {
-        let key = diagnostic
-            .code
-            .filter(|_| !diagnostic.is_error())
-            .map(|code| (code, diagnostic.summary.as_str()));
-        match (key.and_then(|key| places.get(&key)), &diagnostic.address) {
+        let key = Sameness::of(diagnostic);
+        match (key.as_ref().and_then(|key| places.get(key)), &diagnostic.address) {
             (Some(at), Some(address)) => told[*at].1.push(format!("`{address}`")),
             _ => {
                 places.extend(key.map(|key| (key, told.len())));
@@ -39,6 +62,24 @@ pub fn condensed<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> V
         diagnostic
     };
     told.into_iter().map(tell).collect()
+}
+
+/// The summaries of warnings alone, each once with how often it is said; `None` where there is none.
+pub fn compact<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> Option<String> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for diagnostic in diagnostics.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Warning) {
+        match counts.iter_mut().find(|(summary, _)| *summary == diagnostic.summary) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((&diagnostic.summary, 1)),
+        }
+    }
+    let line = |(summary, count): (&str, usize)| match count {
+        1 => format!("- {summary}\n"),
+        count => format!("- {summary} ({count} times)\n"),
+    };
+    let lines: String = counts.into_iter().map(line).collect();
+    (!lines.is_empty())
+        .then(|| format!("Warnings:\n{lines}without `-compact-warnings` each is told in full\n"))
 }
 
 fn range(span: Span, sources: &Sources) -> Value {

@@ -11,7 +11,7 @@ mod plan_json;
 mod table;
 
 pub use actions::describe;
-pub use diagnostics::{condensed, diagnostics_json};
+pub use diagnostics::{compact, condensed, diagnostics_json};
 pub use outputs::output_value;
 pub use paint::Paint;
 pub use plan::PlanText;

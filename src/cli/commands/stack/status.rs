@@ -23,6 +23,13 @@ pub(super) enum Status {
 }
 
 impl Status {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Running => "up",
+            Self::Stopped => "down",
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -43,14 +50,38 @@ pub(super) struct Switch {
 }
 
 impl Switch {
+    /// The stack's label.
+    ///
+    /// # Errors
+    /// It is the address of one of several instances.
+    fn label(&self, status: Status) -> Result<&str, Diagnostic> {
+        let name = self.name.strip_prefix("stack.").unwrap_or(&self.name);
+        let Some((label, key)) =
+            name.split_once('[').and_then(|(label, rest)| Some((label, rest.strip_suffix(']')?)))
+        else {
+            return Ok(name);
+        };
+        let other = match status {
+            Status::Running => Status::Stopped,
+            Status::Stopped => Status::Running,
+        };
+        let (word, other) = (status.word(), other.word());
+        let each = if key.starts_with('"') { "each.key" } else { "count.index" };
+        Err(Diagnostic::error(format!("`status` cannot be set for `stack.{label}[{key}]` alone"))
+            .detail(format!("all instances of `stack \"{label}\"` are of one block, which says it for all of them"))
+            .help(format!("let it depend on the instance: `status = {each} == {key} ? \"{word}\" : \"{other}\"`, and apply"))
+            .help(format!("or say it for all of them: `vsa stack {} {label}`", status.verb())))
+    }
+
     /// Runs the command.
     pub(super) fn run(&self, invocation: &Invocation, status: Status) -> Result<Exit, Failure> {
+        let label = self.label(status)?;
         let mut files = invocation.source_files()?;
-        let edited = edit(&mut files, &self.name, status)?;
+        let edited = edit(&mut files, label, status)?;
         let declared = invocation.load_files(files, &self.variables)?;
         let _lock = invocation.lock(self.apply.lock)?;
         invocation.ensure_key()?;
-        let is_it = |address: &&Address| address.kind() == KIND && address.name() == self.name;
+        let is_it = |address: &&Address| address.kind() == KIND && address.name() == label;
         let targets: BTreeSet<Address> = declared.resources.keys().filter(is_it).cloned().collect();
         let options = Options {
             mode: Mode::Normal,
@@ -63,19 +94,14 @@ impl Switch {
         };
         let prepared = planning::plan(invocation, &declared, options)?;
         invocation.terminal.note(&format!(
-            "this is about `stack.{}` alone, with what it depends on and the sites that it serves",
-            self.name
+            "this is about `stack.{label}` alone, with what it depends on and the sites that it serves"
         ));
-        applying::confirm(invocation, &prepared, false, self.apply)?;
+        applying::confirm(invocation, &prepared, planning::Manner::default(), self.apply)?;
         let directory = &invocation.base.configuration;
         if let Some(edited) = &edited {
             edited.write(directory)?;
-            invocation.terminal.note(&format!(
-                "{}: `stack.{}` is {} now",
-                edited.path.display(),
-                self.name,
-                status.word()
-            ));
+            let path = edited.path.display();
+            invocation.terminal.note(&format!("{path}: `stack.{label}` is {} now", status.word()));
         }
         let applied = applying::apply(invocation, &declared, prepared, self.apply);
         match (applied, &edited) {
