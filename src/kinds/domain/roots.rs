@@ -108,7 +108,10 @@ fn barred(subject: Subject<'_>, root: &FilePath) -> Option<Diagnostic> {
     if of_tenant {
         // It may be drift, which the apply takes back.
         finding.severity = Severity::Warning;
-        return Some(finding.help("the `mode` of a tenant's directory must let others pass through: `0751`"));
+        let help = format!(
+            "let others pass through the tenant's directory `{shown}`: `mode = \"0751\"` in its `tenant` block"
+        );
+        return Some(finding.help(help));
     }
     Some(
         finding.help(format!("let it: `chmod {bits} {shown}`")).help(
