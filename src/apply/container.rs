@@ -1,5 +1,6 @@
 //! The container of a node's proxy: started, stopped, told to reload.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::diag::Diagnostic;
@@ -93,9 +94,18 @@ pub(super) async fn signal(host: &dyn Host, at: &ContainerRef, signal: Signal) -
 
 /// The end of its log.
 pub(super) async fn said(host: &dyn Host, at: &ContainerRef) -> Option<String> {
-    let operation =
-        DockerOperation::Logs { container: at.container.clone(), lines: LOG_LINES, bytes: LOG_BYTES };
-    match host.docker(&at.socket, operation).await {
+    let container = at.container.clone();
+    log(host, &at.socket, DockerOperation::Logs { container, lines: LOG_LINES, bytes: LOG_BYTES }).await
+}
+
+/// The end of the log of a task of a swarm, on whichever node it is.
+pub(super) async fn said_by_task(host: &dyn Host, socket: &Path, task: &str) -> Option<String> {
+    let task = task.to_owned();
+    log(host, socket, DockerOperation::TaskLogs { task, lines: LOG_LINES, bytes: LOG_BYTES }).await
+}
+
+async fn log(host: &dyn Host, socket: &Path, operation: DockerOperation) -> Option<String> {
+    match host.docker(socket, operation).await {
         Ok(DockerAnswer::Log(log)) => Some(log.text().trim_end().to_owned()).filter(|text| !text.is_empty()),
         _ => None,
     }

@@ -69,10 +69,15 @@ fn progress(service: &Service, former: &BTreeSet<String>) -> Progress {
     }
     let running: BTreeSet<_> =
         service.newest().into_iter().filter(|task| task.state == "running").map(Task::replica).collect();
-    let failed = |task: &&Task| task.current && task.has_failed() && !former.contains(&task.id);
     let mut failures: BTreeMap<_, usize> = BTreeMap::new();
-    for task in service.tasks.iter().filter(failed).filter(|task| !running.contains(&task.replica())) {
-        *failures.entry(task.replica()).or_default() += 1;
+    let mut followed = BTreeSet::new();
+    for task in service.tasks.iter().filter(|task| task.current && !former.contains(&task.id)) {
+        // Of one that another has followed, the swarm says itself that it should have gone on.
+        let has_failed = task.has_failed() || task.is_complete() && followed.contains(&task.replica());
+        if has_failed && !running.contains(&task.replica()) {
+            *failures.entry(task.replica()).or_default() += 1;
+        }
+        followed.insert(task.replica());
     }
     if failures.values().any(|count| *count >= ATTEMPTS) { Progress::Failed } else { Progress::Waiting }
 }
@@ -162,13 +167,13 @@ pub(super) async fn settled(
         }
         let elapsed = host.elapsed();
         if let Some((failed, _)) = state.iter().find(|(_, progress)| *progress == Progress::Failed) {
-            return Err(failure(host, socket, failed, waiting.secrets, "failed").await);
+            return Err(failure(host, socket, failed, waiting, "failed").await);
         }
         if let Some((late, _)) = state.iter().find(|(_, progress)| *progress == Progress::Waiting) {
             steady = elapsed;
             if elapsed.saturating_sub(begun) >= limit {
                 let how = format!("was not there after {} seconds", waiting.seconds);
-                return Err(failure(host, socket, late, waiting.secrets, &how).await);
+                return Err(failure(host, socket, late, waiting, &how).await);
             }
         } else if elapsed.saturating_sub(steady) >= STEADY {
             return Ok(found);
@@ -177,38 +182,59 @@ pub(super) async fn settled(
     }
 }
 
+/// The task that tells most of why a service is not there: of those that were not there before, one that went wrong, or
+/// has come as far as a container. One that is found unhealthy may end in good order.
+fn telling<'a>(service: &'a Service, former: &BTreeSet<String>) -> Option<&'a Task> {
+    let rank = |task: &&Task| {
+        let is_mute = task.container.is_none() && task.error.is_none();
+        (former.contains(&task.id), task.does(), is_mute, !task.has_failed(), task.container.is_none())
+    };
+    service.tasks.iter().min_by_key(rank)
+}
+
+/// What became of a task, for people.
+fn fate(task: &Task) -> String {
+    match (&task.error, task.exit_code) {
+        (Some(error), _) => format!("a task is {}: {error}", task.state),
+        (None, Some(code)) if task.has_failed() => format!("a task is {} with exit code {code}", task.state),
+        (None, _) if task.is_complete() => {
+            "a task has ended in good order, because its health check fails or because it has nothing more to do".to_owned()
+        }
+        (None, _) => format!("a task is {}", task.state),
+    }
+}
+
 /// Why a service is not there.
 async fn failure(
     host: &dyn Host,
     socket: &Path,
     service: &Service,
-    secrets: &[String],
+    waiting: Waiting<'_>,
     how: &str,
 ) -> Diagnostic {
     let name = service.short_name();
     let stack = service.stack.as_deref().unwrap_or_default();
     let mut detail = Vec::new();
     detail.extend(service.message.clone());
-    // Of one that is late, what its newest task says; a task that nobody can place says so itself.
-    let task = service.failed().or_else(|| service.tasks.iter().find(|task| task.error.is_some()));
-    if let Some(task) = task.or(service.tasks.first()) {
-        let why = match (&task.error, task.exit_code) {
-            (Some(error), _) => format!(": {error}"),
-            (None, Some(code)) if task.has_failed() => format!(" with exit code {code}"),
-            (None, _) => String::new(),
-        };
-        detail.push(format!("a task is {}{why}", task.state));
-        if let Some(container) = &task.container {
-            let at = ContainerRef { socket: socket.to_owned(), container: container.clone() };
-            // It may be on another node, or gone.
-            let log = container::said(host, &at).await;
-            detail.extend(log.map(|log| format!("the end of its log:\n{log}")));
-        }
+    if let Some(task) = telling(service, waiting.former) {
+        detail.push(fate(task));
+        detail.extend(said(host, socket, task).await.map(|log| format!("the end of its log:\n{log}")));
     }
     Diagnostic::error(format!("service `{name}` of stack `{stack}` {how}"))
         .code("unhealthy")
-        .detail(masked(detail.join("; "), secrets))
+        .detail(masked(detail.join("; "), waiting.secrets))
         .help("mend it, or give it more time with `wait { timeout }`")
+}
+
+/// The end of what a task said.
+async fn said(host: &dyn Host, socket: &Path, task: &Task) -> Option<String> {
+    let container = task.container.clone()?;
+    let here = ContainerRef { socket: socket.to_owned(), container };
+    match container::said(host, &here).await {
+        // It may be on another node, which the swarm asks.
+        None => container::said_by_task(host, socket, &task.id).await,
+        said => said,
+    }
 }
 
 /// The end of what the command line said.
@@ -325,6 +351,15 @@ mod tests {
             ("it failed before", 1, None, after(task("n", 1, "starting", true), ["o1", "o2", "o3"]), Waiting),
             ("it fails once more", 1, None, failures(["n", "o1", "o2"]), Waiting),
             (
+                "it ends again and again, and should go on",
+                1,
+                None,
+                [("n", "starting"), ("a", "complete"), ("b", "complete"), ("c", "complete")]
+                    .map(|(id, state)| task(id, 1, state, true))
+                    .to_vec(),
+                Failed,
+            ),
+            (
                 "it failed, and runs while another starts",
                 2,
                 None,
@@ -342,6 +377,46 @@ mod tests {
             ("none shall run, and one does", 0, None, vec![task("o1", 1, "running", true)], Waiting),
         ] {
             assert_eq!(progress(&service(wanted, update, tasks), &former), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_task_that_went_wrong_is_the_one_that_is_told_of() {
+        let in_container = |task: Task| Task { container: Some(format!("{} contains", task.id)), ..task };
+        let unplaced = Task { error: Some("no suitable node".to_owned()), ..task("n", 1, "pending", true) };
+        for (what, tasks, expected) in [
+            (
+                "one that ended unhealthy, and was taken back",
+                vec![
+                    in_container(task("back", 1, "running", true)),
+                    task("next", 1, "shutdown", false),
+                    in_container(task("ill", 1, "complete", false)),
+                    in_container(task("old", 1, "shutdown", true)),
+                ],
+                "ill",
+            ),
+            (
+                "one that failed, while another starts",
+                vec![
+                    in_container(task("next", 1, "starting", true)),
+                    in_container(task("ill", 1, "failed", true)),
+                ],
+                "ill",
+            ),
+            (
+                "one that failed of another deployment",
+                vec![
+                    in_container(task("late", 1, "starting", true)),
+                    in_container(task("old", 1, "failed", true)),
+                ],
+                "late",
+            ),
+            ("one that has no place", vec![unplaced, task("old", 1, "running", true)], "n"),
+            ("nothing new", vec![in_container(task("old", 1, "failed", true))], "old"),
+        ] {
+            let former = BTreeSet::from(["old".to_owned()]);
+            let service = service(1, None, tasks);
+            assert_eq!(telling(&service, &former).unwrap().id, expected, "{what}");
         }
     }
 }

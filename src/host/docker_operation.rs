@@ -104,6 +104,15 @@ pub enum DockerOperation {
         /// How many bytes at most: whole lines from the end.
         bytes: usize,
     },
+    /// The end of the log of a swarm's task, on whichever of its nodes it is. Answered with [`DockerAnswer::Log`].
+    TaskLogs {
+        /// The task's id.
+        task: String,
+        /// How many lines at most.
+        lines: usize,
+        /// How many bytes at most: whole lines from the end.
+        bytes: usize,
+    },
     /// A container's log, piece by piece. Answered with [`DockerAnswer::Following`].
     Follow {
         /// The container.

@@ -306,7 +306,12 @@ impl Kind for Network {
         let Some(resource) = subject.desired else { return Vec::new() };
         let Ok(attributes) = resource.decode::<Attributes>() else { return Vec::new() };
         let name = attributes.known_as(&resource.name);
-        vec![NeededNetwork { name, numbered: attributes.subnet.is_some() || attributes.external }]
+        let numbered = attributes.subnet.is_some() || attributes.external;
+        vec![NeededNetwork {
+            name,
+            numbered,
+            driver: Some(attributes.driver).filter(|_| !attributes.external),
+        }]
     }
 
     fn steps(&self, subject: Subject<'_>) -> Vec<Step> {

@@ -74,6 +74,16 @@ pub enum BlobKind {
     Config,
 }
 
+impl BlobKind {
+    /// What it is called.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::Config => "config",
+        }
+    }
+}
+
 /// A secret or config of a stack, and where its content is. The swarm never changes one: another content gets another
 /// name, which ends in a digest of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -259,6 +269,9 @@ pub enum Operation {
     SwarmPrune {
         /// The stack.
         stack: SwarmStack,
+        /// What goes, for people; nothing where that is not known, because an earlier run was interrupted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        goes: Vec<String>,
     },
     /// Removes a stack: services, networks, secrets and configs. Named volumes stay unless they are named.
     SwarmRemove {

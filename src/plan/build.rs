@@ -27,6 +27,7 @@ use super::kind::{Base, Drift, Kinds, Refreshed, Subject};
 use super::node::{Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
 use super::placed::{self, PlacedFile};
+use super::pools::NeededNetwork;
 use super::proxy::{self, Membership};
 use super::targets::Targets;
 use super::{actions, brought, moves, nodes, outputs, pools, running, taken, unseen};
@@ -172,14 +173,14 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
             observed.extend(answers(spec, more.into_iter().collect(), ask));
         }
         let nginx = nodes::nginx(spec, stored, &observed);
-        known.insert(
-            address.clone(),
-            (Node { spec: spec.clone(), configuration: inputs.base.configuration.clone(), nginx }, observed),
-        );
+        let configuration = inputs.base.configuration.clone();
+        let node = Node { spec: spec.clone(), configuration, nginx, networks: BTreeMap::new() };
+        known.insert(address.clone(), (node, observed));
     }
     if inputs.refresh {
         observe(&items, &mut known, inputs.now, ask);
     }
+    let mut needed = networks(&items, &mut known, inputs.now);
 
     for item in &items {
         if let Some((node, observed)) = known.get(&item.node) {
@@ -228,7 +229,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
             let here = items.iter().filter(|item| item.node == *address && item.desired.is_some());
             let here: Vec<_> =
                 here.map(|item| (item.kind, item.subject(node, observed, none, inputs.now))).collect();
-            let needed: Vec<_> = here.iter().flat_map(|(kind, subject)| kind.networks(*subject)).collect();
+            let needed = needed.remove(address).unwrap_or_default();
             findings.extend(pools::missing(&node.spec, &needed, observed));
             findings.extend(pools::finding(&node.spec, &needed, observed));
             findings.extend(pools::unforwarded(&node.spec, &needed, observed));
@@ -480,6 +481,25 @@ fn subjects<'a>(
         Some(item.subject(node, observed, endpoints, now))
     };
     items.iter().map(subject).collect()
+}
+
+/// The networks that the resources of each node need; the nodes learn which of them are made.
+fn networks(
+    items: &[Item<'_>],
+    known: &mut BTreeMap<Address, (Node, Observations)>,
+    now: i64,
+) -> BTreeMap<Address, Vec<NeededNetwork>> {
+    let mut needed = BTreeMap::new();
+    for (address, (node, observed)) in known {
+        let here = items.iter().filter(|item| item.node == *address && item.desired.is_some());
+        let here = here.flat_map(|item| item.kind.networks(item.subject(node, observed, &NO_ENDPOINTS, now)));
+        let here: Vec<NeededNetwork> = here.collect();
+        let made = here.iter().filter_map(|network| Some((network.name.clone(), network.driver.clone()?)));
+        let made = made.collect();
+        node.networks = made;
+        needed.insert(address.clone(), here);
+    }
+    needed
 }
 
 /// What kinds have to know besides of what changes, by node.

@@ -1,5 +1,6 @@
 //! Nodes and their proxy, as the engine and the kinds see them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -310,4 +311,6 @@ pub struct Node {
     /// The nginx that its files are written for: as observed, else as the state last knew it, else that of the oldest
     /// supported system.
     pub nginx: Nginx,
+    /// What carries the networks that resources of the node make, by name.
+    pub networks: BTreeMap<String, Arc<str>>,
 }

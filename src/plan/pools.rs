@@ -2,6 +2,7 @@
 //! anything starts.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::docker::free_subnets;
 use super::node::NodeSpec;
@@ -15,6 +16,8 @@ pub struct NeededNetwork {
     pub name: String,
     /// Whether it has addresses of its own, or is somebody else's to make: it takes none of the engine's.
     pub numbered: bool,
+    /// What carries it, where the resource says so.
+    pub driver: Option<Arc<str>>,
 }
 
 /// That the network which a node shares is not there, and nothing makes it.

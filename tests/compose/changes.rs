@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use vsa::compose::diff::{Change, Diff, Shown};
 use vsa::compose::swarm;
-use vsa::diag::{Style, render_all};
+use vsa::diag::{Diagnostic, Style, render_all};
 
 use super::{Stack, stack};
 
@@ -112,7 +112,9 @@ fn a_stack_that_comes_or_goes_says_so_of_every_service() {
 fn a_swarm_is_told_what_it_does_not_do() {
     let text = "services:\n  web:\n    build: .\n    container_name: web\n    restart: always\n    mem_limit: 64m\n    depends_on: {db: {condition: service_healthy}}\n    ports: ['127.0.0.1:8080:80']\n    volumes: ['./d:/d']\n  db:\n    image: db:1\n    deploy: {placement: {constraints: ['node.hostname == a']}}\n    volumes: ['db:/d']\nvolumes:\n  db: {}\n";
     let loaded = stack([("compose.yml", text)]).load();
-    let found = swarm::lint(loaded.project.as_ref().unwrap());
+    let started_last = swarm::Setup { start_first: false, stopped: false };
+    let started_first = swarm::Setup { start_first: true, ..started_last };
+    let found = swarm::lint(loaded.project.as_ref().unwrap(), started_last);
     let told = render_all(found.iter(), &loaded.sources, Style::default());
     let lines: Vec<_> = told
         .lines()
@@ -142,5 +144,26 @@ warning[swarm_local_data]: `./d` is there on one node, and the service may run o
   = help: keep the service where its data is: `deploy.placement.constraints: [node.hostname == …]`
 ");
     let good = "services:\n  web:\n    image: x:1\n    networks: [n]\n    deploy: {replicas: 2, restart_policy: {condition: any}}\nnetworks:\n  n: {driver: overlay}\n";
-    assert!(swarm::lint(&stack([("compose.yml", good)]).project()).is_empty());
+    let good = stack([("compose.yml", good)]).project();
+    assert!(swarm::lint(&good, started_last).is_empty());
+
+    // Nobody asks a task without a health check whether it answers.
+    let unchecked = |text: &str, setup| {
+        let loaded = stack([("compose.yml", text)]).load();
+        let found = swarm::lint(loaded.project.as_ref().unwrap(), setup);
+        let told = |found: &Diagnostic| {
+            let at = loaded.sources.position(found.primary.as_ref().unwrap().span);
+            format!("{} at {}:{}", found.code.unwrap(), at.line, at.column)
+        };
+        found.iter().map(told).collect::<Vec<_>>()
+    };
+    let web = "services:\n  web:\n    image: x:1\n";
+    let first = format!("{web}    deploy: {{update_config: {{order: start-first}}}}\n");
+    assert_eq!(unchecked(web, started_last), Vec::<String>::new());
+    assert_eq!(unchecked(web, started_first), ["swarm_unchecked at 2:3"]);
+    assert_eq!(unchecked(&first, started_last), ["swarm_unchecked at 4:37"]);
+    for (check, expected) in [("{test: [CMD, x]}", 0), ("{disable: true}", 1)] {
+        let checked = format!("{first}    healthcheck: {check}\n");
+        assert_eq!(unchecked(&checked, started_first).len(), expected, "{check}");
+    }
 }

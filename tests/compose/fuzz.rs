@@ -19,7 +19,7 @@ fn survives(stack: &Stack) -> Result<(), TestCaseError> {
     if let Some(project) = &loaded.project {
         let changes = Diff::between(Some(project), Some(project));
         prop_assert!(changes.is_empty(), "{changes:?}");
-        swarm::lint(project);
+        swarm::lint(project, swarm::Setup { start_first: true, stopped: false });
         stack.findings(&["privileged:web"], Purpose::Safety);
         stack.findings(&[], Purpose::Practice);
     }

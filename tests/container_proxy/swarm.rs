@@ -61,6 +61,12 @@ fn no_request_is_lost_while_a_swarm_replaces_its_tasks_or_cannot() {
     ground.node("network = \"near\"");
     let refused = ground.workspace.vsa(["plan"]).code(1).says("error[swarm_network]");
     drop(refused.says("leave `network` of the node away"));
+    // Nor is one that the same apply would make before.
+    ground.workspace.write("far.hcl", "network \"far\" {}\n");
+    ground.node("network = \"far\"");
+    let refused = ground.workspace.vsa(["plan"]).code(1).says("error[swarm_network]");
+    drop(refused.says("services of a swarm cannot be in the network `far`").says("(`bridge`)"));
+    std::fs::remove_file(ground.workspace.configuration().join("far.hcl")).unwrap();
     ground.node("");
 
     // The stack's network goes with it, once the proxy has left it.

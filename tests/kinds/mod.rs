@@ -49,7 +49,12 @@ fn node() -> Node {
         network: None,
     };
     let nginx = Nginx { version: Version::new(1, 22, 1), openssl: None, modules: Vec::new() };
-    Node { spec, configuration: std::path::PathBuf::from("/"), nginx }
+    Node {
+        spec,
+        configuration: std::path::PathBuf::from("/"),
+        nginx,
+        networks: std::collections::BTreeMap::new(),
+    }
 }
 
 fn object(value: &serde_json::Value) -> Value {

@@ -172,8 +172,6 @@ fn a_stack_is_served_and_only_what_changes_is_made_anew() {
     let (db, web) = (told("stack.shop: db is running"), told("stack.shop: web is running (healthy)"));
     assert!(db.is_some() && db < web, "{applied}");
     assert_eq!(ground.get(), "1 hush-1");
-    std::fs::copy(ground.workspace.configuration().join("state/default.json"), "/tmp/sample-stack.json")
-        .unwrap();
     drop(ground.workspace.assert_nothing_to_do());
     let (web, db) = (ground.container("web"), ground.container("db"));
 

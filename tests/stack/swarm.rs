@@ -1,9 +1,16 @@
 //! Stacks on a real swarm of one node: deployed, updated, rolled back, mended, stopped and taken away.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::time::Duration;
+
 use insta::assert_snapshot;
 
 use super::{Ground, said};
+use crate::support::counting::Counting;
 use crate::support::images;
+use crate::support::processes::wait_until;
 use crate::support::workspace::Run;
 
 /// A ground whose engine manages a swarm of its own.
@@ -35,7 +42,7 @@ impl Ground {
         let text = format!(
             "services:\n  web:\n    image: {image}\n    environment:\n      GREETING: ${{GREETING}}\n    env_file: [../env/.env]\n    healthcheck:\n      \
              test: [CMD, wget, -q, -O, /dev/null, \"http://127.0.0.1:3000/health\"]\n      interval: 1s\n    secrets: \
-             [greeting]\n    deploy:\n      update_config: {{monitor: 1s}}\n  db:\n    image: \
+             [greeting]\n    deploy:\n      update_config: {{monitor: 1s}}\n      restart_policy: {{delay: 1s}}\n  db:\n    image: \
              {database}\n    volumes:\n      - data:/data\n      - ../data/files:/files\n    deploy:\n      placement: \
              {{constraints: [node.role == manager]}}\nvolumes:\n  data: {{}}\nsecrets:\n  greeting: {{environment: \
              GREETING}}\n"
@@ -67,6 +74,51 @@ impl Ground {
         let found = self.engine.ask(&[what, "ls", "--format", "{{.Name}}", "--filter", &label]);
         found.lines().map(str::to_owned).collect()
     }
+
+    /// Two more stacks of one service each.
+    fn two_more(&self, image: &str) {
+        let tenant = self.tenant();
+        let stacks = ["one", "two"].map(|name| {
+            format!(
+                "stack \"{name}\" {{\n  tenant  = tenant.{tenant}\n  engine  = \"swarm\"\n  pull    = \"never\"\n  compose = \
+                 \"services: {{ web: {{ image: '{image}' }} }}\"\n}}\n"
+            )
+        });
+        self.workspace.write("more.hcl", stacks.concat());
+    }
+
+    /// What a plan that finds nothing to do asks the engine. It starts no program of Docker's: those are replaced by one
+    /// that leaves a mark.
+    fn asked_by_a_plan(&self, asked: &Counting) -> Vec<String> {
+        let programs = self.workspace.path().join("programs");
+        fs::create_dir_all(&programs).unwrap();
+        for name in ["docker", "docker-compose"] {
+            fs::write(programs.join(name), "#!/bin/sh\ntouch \"$0.started\"\nexit 1\n").unwrap();
+            fs::set_permissions(programs.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let mounted = "mount --bind \"$1\" /usr/local/sbin && shift && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", mounted, "sh"]).arg(&programs);
+        command.arg(env!("CARGO_BIN_EXE_vsa")).args(["plan", "-detailed-exitcode"]);
+        command.current_dir(self.workspace.configuration());
+        drop(asked.take());
+        drop(Run::of(command).code(0));
+        assert_eq!(fs::read_dir(&programs).unwrap().count(), 2, "no program of Docker's was started");
+        asked.take()
+    }
+
+    /// An apply that waits for tasks which nobody finds well for a minute; meanwhile, something happens.
+    fn meanwhile_it_is_deployed(&self, what: impl FnOnce(&mut std::process::Child)) {
+        let sick = images::app(&self.engine, "sick");
+        let text = self.of(&sick).workspace.read("shop/compose.yml");
+        let text = text.replace("      interval: 1s", "      interval: 1s\n      start_period: 60s");
+        self.workspace.write("shop/compose.yml", text);
+        let mut apply = self.workspace.start(["apply", "-auto-approve", "-var", "greeting=hush-2"]);
+        let of_it = format!("ancestor={sick}");
+        let runs = || !self.engine.ask(&["ps", "--quiet", "--filter", &of_it]).is_empty();
+        assert!(wait_until(Duration::from_mins(1), runs), "it comes so far");
+        what(&mut apply);
+    }
 }
 
 fn hushed(run: &Run) {
@@ -76,20 +128,34 @@ fn hushed(run: &Run) {
 #[test]
 fn a_stack_in_a_swarm_is_deployed_updated_and_taken_away() {
     let Some(ground) = swarm() else { return };
+    let asked = Counting::before(&ground.engine.socket(), ground.workspace.path());
+    let node = ground.workspace.read("node.hcl");
+    let (socket, counting) = (ground.engine.socket(), asked.socket.display().to_string());
+    ground.workspace.write("node.hcl", node.replace(&socket.display().to_string(), &counting));
     let one = images::app(&ground.engine, "1");
     ground.deployed("").of(&one);
     let applied = ground.workspace.apply();
     hushed(&applied);
+    assert!(!said(&applied).contains("remove from the swarm"), "there is nothing to remove: {applied}");
     assert!(applied.stderr.contains("stack.shop: web is running (1/1)"), "{applied}");
     assert_eq!(ground.page(), "1 hush-1");
     assert_eq!(ground.run_in("web", &["cat", "/run/secrets/greeting"]), "hush-1");
-    drop(ground.workspace.assert_nothing_to_do());
-    let listed = ground.workspace.vsa(["stack", "list"]).code(0).says("running(2)");
-    drop(listed.says("running"));
+    let few = ground.asked_by_a_plan(&asked);
+    let listed = ground.workspace.vsa(["stack", "list"]).code(0).stdout;
+    let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    let (tenant, project) = (ground.tenant(), ground.project());
+    assert_eq!(
+        rows,
+        [
+            ["STACK", "TENANT", "PROJECT", "WANTED", "STATUS", "SOURCE"],
+            ["stack.shop", &tenant, &project, "running", "running(2)", "shop"],
+        ]
+    );
     drop(ground.workspace.vsa(["stack", "ps", "shop"]).code(0).says("vsa-test/app:1"));
     drop(ground.workspace.vsa(["stack", "logs", "shop", "web"]).code(0).says("web-1  | version 1 starts"));
 
-    // An update replaces the tasks of what it changes.
+    // An update replaces the tasks of what it changes, and is told as what it is. Others come up beside it.
+    ground.two_more(&one);
     let (db, secrets) = (ground.tasks("db"), ground.listed("secret"));
     let two = images::app(&ground.engine, "2");
     ground.of(&two);
@@ -103,11 +169,29 @@ fn a_stack_in_a_swarm_is_deployed_updated_and_taken_away() {
     drop(ground.workspace.apply());
     assert_eq!(ground.page(), "2 hush-1");
     assert_eq!((ground.tasks("db"), ground.listed("secret")), (db.clone(), secrets.clone()));
-    drop(ground.workspace.assert_nothing_to_do());
+    // Three cost a plan as much as one.
+    assert_eq!(ground.asked_by_a_plan(&asked), few);
+    assert_snapshot!(few.join("\n"), @r"
+    GET /containers/json?all=true&size=false
+    GET /images/json?all=false&shared-size=false&digests=true&manifests=false
+    GET /info
+    GET /networks
+    GET /services?status=true
+    GET /tasks
+    GET /version
+    ");
 
     // A secret that changes gets another name, and the old one goes; neither is shown.
     let changed = ground.workspace.vsa(["apply", "-auto-approve", "-var", "greeting=hush-2"]).code(0);
     hushed(&changed);
+    let former =
+        format!("remove from the swarm what stack {project} has no more: the former secret greeting");
+    let changed = changed.says(&former);
+    assert_eq!(
+        said(&changed).matches("remove from the swarm what").count(),
+        2,
+        "planned and done: {changed}"
+    );
     assert_eq!(ground.run_in("web", &["cat", "/run/secrets/greeting"]), "hush-2");
     let now = ground.listed("secret");
     assert_eq!((now.len(), secrets.len()), (1, 1));
@@ -162,19 +246,30 @@ fn an_update_that_fails_in_a_swarm_is_taken_back_and_the_old_tasks_go_on() {
     assert_eq!(ground.tasks("web"), web, "it never ended");
     assert_eq!((ground.page().as_str(), ground.listed("secret")), ("1 hush-1", secrets));
     assert_eq!(ground.workspace.read("state/default.json"), before);
+    // One that is never found well ends in good order, and says so itself.
+    ground.of(&images::app(&ground.engine, "sick"));
+    let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(5);
+    hushed(&failed);
+    drop(
+        failed.says("a task has ended in good order").says("the end of its log").says("version sick starts"),
+    );
+    assert_eq!(ground.tasks("web"), web, "it never ended");
     ground.of(&one);
     drop(ground.workspace.assert_nothing_to_do());
 
     // One that cannot come up at all leaves nothing behind.
     drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
-    ground.of(&images::app(&ground.engine, "crash"));
-    drop(ground.workspace.vsa(["apply", "-auto-approve"]).code(5).says("cannot start: no database"));
+    ground.of(&images::app(&ground.engine, "sick"));
+    let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(5).says("service `web` of stack");
+    drop(failed.says("failed\n").says("version sick starts"));
     for what in ["service", "secret", "network"] {
         assert_eq!(ground.listed(what), Vec::<String>::new(), "no {what} is left");
     }
 
     // Nor does what a run has left there wander to the other engine.
-    drop(ground.workspace.vsa(["apply", "-auto-approve", "-on-failure=keep"]).code(6));
+    ground.of(&images::app(&ground.engine, "crash"));
+    let failed = ground.workspace.vsa(["apply", "-auto-approve", "-on-failure=keep"]).code(6);
+    drop(failed.says("cannot start: no database"));
     let text = ground.workspace.read("main.hcl");
     ground.workspace.write("main.hcl", text.replace("  engine = \"swarm\"\n", ""));
     drop(ground.workspace.vsa(["plan"]).code(1).says("`engine` cannot be changed while it is there"));
@@ -187,6 +282,41 @@ fn an_update_that_fails_in_a_swarm_is_taken_back_and_the_old_tasks_go_on() {
     let leave = || drop(ground.engine.ask(&["swarm", "leave", "--force"]));
     let failed = ground.workspace.apply_meanwhile("phase:prepare:1", leave).code(5);
     drop(failed.says("the Docker engine manages no swarm"));
+    // Its engine cannot be changed, and nobody is told to.
+    let refused = ground.workspace.vsa(["plan"]).code(1).says("`node.local` is in no swarm");
+    drop(refused.says("or take the stack away, apply, and declare it again without `engine`"));
+}
+
+#[test]
+fn a_run_in_a_swarm_that_was_killed_or_has_lost_its_engine_is_finished_by_the_next() {
+    let Some(ground) = swarm() else { return };
+    let (one, two) = (images::app(&ground.engine, "1"), images::app(&ground.engine, "2"));
+    ground.deployed("").of(&one);
+    drop(ground.workspace.apply());
+    let secrets = ground.listed("secret");
+    ground.meanwhile_it_is_deployed(|apply| {
+        apply.kill().unwrap();
+        apply.wait().unwrap();
+    });
+    assert_eq!(ground.listed("secret").len(), 2, "that of the killed run is there");
+    ground.of(&two);
+    let plan = ground.workspace.vsa(["plan"]).code(0).says("an earlier apply was interrupted here");
+    drop(plan.says("remove from the swarm what an earlier run has left of stack"));
+    hushed(&ground.workspace.apply());
+    assert_eq!((ground.page().as_str(), ground.listed("secret")), ("2 hush-1", secrets.clone()));
+    drop(ground.workspace.assert_nothing_to_do());
+
+    // The engine begins anew: the run may see the gap or not, and takes back what it did as far as it can.
+    ground.meanwhile_it_is_deployed(|apply| {
+        ground.engine.kill();
+        ground.engine.start();
+        let code = apply.wait().unwrap().code();
+        assert!(matches!(code, Some(5 | 6)), "{code:?}");
+    });
+    ground.of(&two);
+    drop(ground.workspace.apply());
+    assert_eq!((ground.page().as_str(), ground.listed("secret")), ("2 hush-1", secrets));
+    drop(ground.workspace.assert_nothing_to_do());
 }
 
 #[test]
@@ -215,9 +345,11 @@ fn what_somebody_did_in_a_swarm_is_drift_and_is_repaired() {
     assert_eq!(ground.page(), "1 hush-1");
     drop(ground.workspace.assert_nothing_to_do());
     update(&["--env-add", "MORE=1", &web]);
-    drop(
-        ground.workspace.vsa(["plan"]).code(0).says("service web was changed in the swarm by somebody else"),
-    );
+    let plan = ground.workspace.vsa(["plan"]).code(0);
+    let plan = plan.says("service web was changed in the swarm by somebody else");
+    drop(plan.says(
+        "service web: 1 task is replaced, the old one ends first (what somebody changed in the swarm)",
+    ));
     update(&["--limit-memory", "64m", &db]);
     drop(ground.workspace.vsa(["plan"]).code(0).says("service db was changed in the swarm by somebody else"));
     ground.engine.ask(&["service", "rm", &db]);
@@ -227,16 +359,20 @@ fn what_somebody_did_in_a_swarm_is_drift_and_is_repaired() {
     let made =
         ["service", "create", "--detach", "--no-resolve-image", "--name", &stranger, "--label", &label, &one];
     ground.engine.ask(&made);
-    drop(
-        ground
-            .workspace
-            .vsa(["plan"])
-            .code(0)
-            .says("service stranger is in the swarm, and the stack has no such"),
-    );
+    let plan = ground.workspace.vsa(["plan"]).code(0);
+    let plan = plan.says("service stranger is in the swarm, and the stack has no such");
+    let plan = plan.says("- service stranger: the stack has no such service");
+    drop(plan.says("has no more: service stranger"));
     drop(ground.workspace.apply());
     assert_eq!(ground.listed("service"), [db, web]);
     drop(ground.workspace.assert_nothing_to_do());
+
+    // A network stays as it was made, which is said.
+    let text = ground.workspace.read("shop/compose.yml");
+    ground.workspace.write("shop/compose.yml", format!("{text}networks:\n  default: {{internal: true}}\n"));
+    let plan = ground.workspace.vsa(["plan"]).code(0);
+    drop(plan.says("networks that stay as they were made, for a swarm changes none: default"));
+    ground.workspace.write("shop/compose.yml", text);
 
     // What runs in one engine does not wander to the other.
     let text = ground.workspace.read("main.hcl");

@@ -240,6 +240,7 @@ impl Ground {
                 spec,
                 configuration: PathBuf::from("/"),
                 nginx: Nginx { version: semver(), openssl: None, modules: Vec::new() },
+                networks: BTreeMap::new(),
             },
             files,
             observed,

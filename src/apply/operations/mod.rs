@@ -132,7 +132,7 @@ pub(super) async fn perform(
         Operation::ComposeStop { project } => compose::stop(context, project).await,
         Operation::SwarmPrepare { stack, .. } => swarm::prepare(context, stack).await,
         Operation::SwarmDeploy { stack, pull, wait } => swarm::deploy(context, stack, *pull, *wait).await,
-        Operation::SwarmPrune { stack } => swarm::prune(context, stack, &stack.services).await,
+        Operation::SwarmPrune { stack, .. } => swarm::prune(context, stack, &stack.services).await,
         Operation::SwarmRemove { stack, volumes } => swarm::remove(context, stack, *volumes).await,
         Operation::CreateNetwork { network, replaces } => {
             networks::create(context, network, replaces.as_ref()).await

@@ -108,8 +108,12 @@ pub fn describe(operation: &Operation) -> String {
                 stack.name
             )
         }
-        Operation::SwarmPrune { stack, .. } => {
-            format!("remove from the swarm what stack {} has no more: services, secrets, configs", stack.name)
+        Operation::SwarmPrune { stack, goes } if goes.is_empty() => format!(
+            "remove from the swarm what an earlier run has left of stack {}: services, secrets, configs",
+            stack.name
+        ),
+        Operation::SwarmPrune { stack, goes } => {
+            format!("remove from the swarm what stack {} has no more: {}", stack.name, goes.join(", "))
         }
         Operation::SwarmRemove { stack, volumes } => {
             let volumes = if *volumes { " and this node's volumes" } else { "; volumes stay" };

@@ -131,6 +131,17 @@ impl Deployment {
         }
     }
 
+    /// The networks of both whose settings differ.
+    pub fn changed_networks<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
+        let networks =
+            |deployment: &'a Self| deployment.root.get("networks").and_then(|entry| entry.node.map());
+        let theirs = networks(other);
+        networks(self).into_iter().flatten().filter_map(move |(name, entry)| {
+            let other = theirs?.get(name)?;
+            (!entry.node.same(&other.node)).then_some(&**name)
+        })
+    }
+
     /// A section of secrets or configs: all are there before, by names that end in a digest.
     fn keep(
         &mut self,

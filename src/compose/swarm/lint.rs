@@ -1,7 +1,10 @@
 //! What `docker stack deploy` does not take of a project: keys that it ignores, keys that it refuses, and what to write instead
 //! (Docker manual, "Compose file version 3 reference"; the property lists of Docker's command line).
 
+use super::deployment::Setup;
 use super::services::is_taken;
+use super::updating::{Order, Updating};
+use crate::compose::node::Node;
 use crate::compose::{MountKind, Project, Service};
 use crate::diag::{Diagnostic, Diagnostics};
 
@@ -9,10 +12,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 const IGNORED: [(&str, &str); 16] = [
     ("cgroup_parent", "set limits in `deploy.resources`"),
     ("container_name", "the tasks of a service have names of their own: reach it by the service's name"),
-    (
-        "devices",
-        "place the service on the node that has the device, with `deploy.placement.constraints`, and start it there without Swarm",
-    ),
+    ("devices", "let Compose run the stack, on the node that has the device: leave `engine` away"),
     ("domainname", "write the whole name in `hostname`"),
     ("expose", "services of one network reach each other on all ports"),
     ("external_links", "join the other service's network"),
@@ -30,25 +30,25 @@ const IGNORED: [(&str, &str); 16] = [
 
 /// Keys that end the deployment with an error.
 const REFUSED: [(&str, &str); 22] = [
-    ("attach", "remove it"),
+    ("attach", "remove it: it is about what `docker compose up` prints"),
     ("cpu_quota", "write `deploy.resources.limits.cpus`"),
     ("cpu_shares", "write `deploy.resources.reservations.cpus`"),
     ("cpus", "write `deploy.resources.limits.cpus`"),
-    ("cpuset", "write `deploy.placement.constraints`"),
-    ("develop", "remove it"),
+    ("cpuset", "write `deploy.resources.limits.cpus`: how many, for which ones cannot be said"),
+    ("develop", "remove it: it is for `docker compose watch`"),
     ("gpus", "write `deploy.resources.reservations.generic_resources`"),
     ("group_add", "set `user`"),
     ("label_file", "write the labels in `labels`"),
     ("mem_limit", "write `deploy.resources.limits.memory`"),
     ("mem_reservation", "write `deploy.resources.reservations.memory`"),
-    ("memswap_limit", "write `deploy.resources.limits.memory`"),
-    ("models", "remove it"),
-    ("oom_score_adj", "remove it"),
+    ("memswap_limit", "write `deploy.resources.limits.memory`: swap cannot be limited by itself"),
+    ("models", "give the service the address of its model in `environment`"),
+    ("oom_score_adj", "keep memory for the service with `deploy.resources.reservations.memory`"),
     ("pids_limit", "write `deploy.resources.limits.pids`"),
     ("post_start", "do it in the image's entrypoint"),
     ("pre_stop", "do it in the program, on its stop signal"),
     ("provider", "use a service with an `image`"),
-    ("pull_policy", "name the image by its digest"),
+    ("pull_policy", "write `pull` in the stack's block"),
     ("scale", "write `deploy.replicas`"),
     ("volume_driver", "write the `driver` of the volume itself"),
     ("volumes_from", "name the volume in both services"),
@@ -58,19 +58,24 @@ const REFUSED: [(&str, &str); 22] = [
 const LONGEST: usize = 63;
 
 /// What a swarm ignores (warnings) and refuses (errors), in the services that run.
-pub fn lint(project: &Project) -> Diagnostics {
+pub fn lint(project: &Project, setup: Setup) -> Diagnostics {
     let mut said = Diagnostics::new();
     for service in project.active() {
-        for (keys, verb, code) in
-            [(&IGNORED[..], "ignores", "swarm_ignored"), (&REFUSED[..], "refuses", "swarm_refused")]
-        {
-            for (key, instead) in keys {
-                let Some(entry) = service.node.map().and_then(|map| map.get(*key)) else { continue };
-                let summary = format!("a swarm {verb} `{key}`");
-                let told =
-                    if verb == "refuses" { Diagnostic::error(summary) } else { Diagnostic::warning(summary) };
-                said.push(told.code(code).at(entry.key).also(service.key, "of this service").help(*instead));
-            }
+        let ignored = |key| {
+            Diagnostic::warning(format!("a swarm ignores `{key}`"))
+                .code("swarm_ignored")
+                .detail("the service runs as if it were not there")
+        };
+        let refused = |key| {
+            Diagnostic::error(format!("a swarm refuses `{key}`"))
+                .code("swarm_refused")
+                .detail("`docker stack deploy` ends with an error where a file has it")
+        };
+        let ignored = IGNORED.iter().map(|(key, instead)| (*key, ignored(*key), *instead));
+        let refused = REFUSED.iter().map(|(key, instead)| (*key, refused(*key), *instead));
+        for (key, told, instead) in ignored.chain(refused) {
+            let Some(entry) = service.node.map().and_then(|map| map.get(key)) else { continue };
+            said.push(told.at(entry.key).also(service.key, "of this service").help(instead));
         }
         let name = format!("{}_{}", project.started_as, service.name);
         if name.len() > LONGEST || service.name.contains('.') {
@@ -94,10 +99,31 @@ pub fn lint(project: &Project) -> Diagnostics {
             }
         }
         others(project, service, &mut said);
+        said.extend(unchecked(service, setup));
     }
     shared(project, &mut said);
     said.sort();
     crate::compose::interpolate::hushed(said, &project.hidden)
+}
+
+/// That nobody asks a new task whether it answers before an old one ends for it.
+fn unchecked(service: &Service, setup: Setup) -> Option<Diagnostic> {
+    let is_off = |check: &Node| check.text_of("disable").is_some_and(|text| &*text.text == "true");
+    let has_check = service.get("healthcheck").is_some_and(|check| !is_off(check));
+    if has_check || Updating::of(service, setup.start_first).order != Order::StartFirst {
+        return None;
+    }
+    let name = crate::diag::visible(&service.name);
+    let order = service.at(&["deploy", "update_config", "order"]);
+    Some(
+        Diagnostic::warning(format!("an update of `{name}` ends the old task before the new one answers"))
+            .code("swarm_unchecked")
+            .detail(
+                "new tasks start first, and one without a health check counts as soon as its process runs",
+            )
+            .at(order.map_or(service.key, |order| order.span))
+            .help("give the service a `healthcheck`; where its image has one, repeat it here"),
+    )
 }
 
 /// What is wrong with what services share.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::compose::{NetworkOverride, Override, Project, Service};
+use crate::compose::{NetworkOverride, Override, Project, Resource, Service};
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::names::INTERNAL_DOMAIN;
@@ -119,8 +119,11 @@ pub(super) fn needed(subject: Subject<'_>, project: &Project) -> Vec<NeededNetwo
     }
     let needed = names.into_iter().map(|name| {
         let said = project.networks.get(name);
-        let numbered = said.is_some_and(|said| said.is_external() || said.node.get("ipam").is_some());
-        NeededNetwork { name: known_as(subject, project, name).to_string(), numbered }
+        let is_external = said.is_some_and(Resource::is_external);
+        let numbered = is_external || said.is_some_and(|said| said.node.get("ipam").is_some());
+        let driver = said.and_then(|said| said.node.text_of("driver")).map(|driver| Arc::clone(&driver.text));
+        let driver = (!is_external).then(|| driver.unwrap_or_else(|| "bridge".into()));
+        NeededNetwork { name: known_as(subject, project, name).to_string(), numbered, driver }
     });
     needed.collect()
 }

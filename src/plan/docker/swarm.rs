@@ -80,12 +80,7 @@ impl Service {
 
     /// How many of its replicas have done their work.
     pub fn done(&self) -> usize {
-        self.newest().into_iter().filter(|task| task.state == "complete" && task.current).count()
-    }
-
-    /// Its newest task that went wrong.
-    pub fn failed(&self) -> Option<&Task> {
-        self.tasks.iter().find(|task| task.has_failed())
+        self.newest().into_iter().filter(|task| task.is_complete() && task.current).count()
     }
 }
 
@@ -102,7 +97,12 @@ impl Task {
 
     /// Whether it does nothing any more.
     pub fn has_ended(&self) -> bool {
-        self.has_failed() || matches!(self.state.as_str(), "complete" | "shutdown" | "remove")
+        self.has_failed() || self.is_complete() || matches!(self.state.as_str(), "shutdown" | "remove")
+    }
+
+    /// Whether it ended by itself, in good order.
+    pub fn is_complete(&self) -> bool {
+        self.state == "complete"
     }
 
     /// Whether it went wrong.

@@ -1,6 +1,7 @@
 //! Logs of containers.
 
 use std::path::Path;
+use std::pin::pin;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -16,18 +17,17 @@ use crate::host::{DockerAnswer, HostError};
 /// How many pieces of a followed log wait for their reader.
 const WAITING: usize = 256;
 
-fn options(lines: Option<usize>) -> LogsOptions {
+pub(super) fn options(lines: Option<usize>) -> LogsOptions {
     let tail = lines.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
     LogsOptions { stdout: true, stderr: true, tail, ..Default::default() }
 }
 
+/// The end of a log: at most so many bytes.
 pub(super) async fn tail(
-    docker: &Docker,
-    container: &str,
-    lines: usize,
+    pieces: impl Stream<Item = Result<LogOutput, bollard::errors::Error>>,
     bytes: usize,
 ) -> Result<DockerAnswer, Failure> {
-    let mut pieces = docker.logs(container, Some(options(Some(lines))));
+    let mut pieces = pin!(pieces);
     let mut kept: Vec<u8> = Vec::new();
     let read = async {
         while let Some(piece) = pieces.next().await {

@@ -48,7 +48,10 @@ pub(in crate::host::local) async fn operate(
             containers::exec(&docker, &container, command, Vec::new(), timeout).await
         }
         DockerOperation::Logs { container, lines, bytes } => {
-            logs::tail(&docker, &container, lines, bytes).await
+            logs::tail(docker.logs(&container, Some(logs::options(Some(lines)))), bytes).await
+        }
+        DockerOperation::TaskLogs { task, lines, bytes } => {
+            logs::tail(docker.task_logs(&task, Some(logs::options(Some(lines)))), bytes).await
         }
         DockerOperation::Follow { container, lines, until_now, timestamps } => {
             Ok(logs::follow(&docker, socket, &container, logs::Read { lines, until_now, timestamps }))
@@ -98,6 +101,7 @@ fn words(operation: &DockerOperation) -> (&'static str, String) {
         DockerOperation::Logs { container, .. } | DockerOperation::Follow { container, .. } => {
             ("read the log of the container", container)
         }
+        DockerOperation::TaskLogs { task, .. } => ("read the log of the task", task),
         DockerOperation::Pull { reference, .. } => ("pull the image", reference),
         DockerOperation::AwaitReady { container, .. } => ("wait for the container", container),
         DockerOperation::RemoveVolumes { project } => ("remove the volumes of the project", project),
@@ -120,6 +124,7 @@ fn changes(operation: &DockerOperation) -> bool {
     !matches!(
         operation,
         DockerOperation::Logs { .. }
+            | DockerOperation::TaskLogs { .. }
             | DockerOperation::Follow { .. }
             | DockerOperation::AwaitReady { .. }
             | DockerOperation::Inspect { .. }

@@ -8,10 +8,13 @@ use super::{deployment, former, setup};
 use crate::compose::diff::{self, ServiceChange};
 use crate::compose::swarm::{Deployment, Order, Updating};
 use crate::compose::{Project, Service};
+use crate::diag::visible;
 use crate::kinds::stack::details::{attributes, changed_files};
+use crate::kinds::stack::observe::known;
 use crate::kinds::stack::serving::replicas;
 use crate::kinds::stack::wanted::Wanted;
 use crate::plan::{ChangeKind, Details, Effect, PartAttribute, PartChange, PlacedFile, Subject, docker};
+use crate::state;
 
 /// The projects of before and after.
 #[derive(Clone, Copy)]
@@ -41,11 +44,12 @@ pub(in crate::kinds::stack) fn running(
     let mut effect = Effect::Additive;
     for service in both.after.active() {
         let change = changes.iter().find(|change| change.service == service.name);
-        let found = here.iter().flatten().find(|found| found.short_name() == &*service.name);
+        let found = here.iter().flatten().find(|found| found.short_name() == &*service.name).copied();
         let mounted = changed_files(subject, files, &both.after.mounted(service));
         let tasks = Tasks {
-            found: found.copied(),
+            found,
             same: before.as_ref().is_none_or(|before| before.same_tasks(&after, &service.name)),
+            edited: found.is_some_and(|found| edited(subject, found)),
             updating: Updating::of(service, setup(wanted).start_first),
             wanted: replicas(service).map_or(1, u64::from),
         };
@@ -66,7 +70,17 @@ pub(in crate::kinds::stack) fn running(
             attributes: Vec::new(),
         });
     }
+    for found in here.iter().flatten().filter(|found| is_strange(found, both, changes)) {
+        effect = Effect::Interrupting;
+        details.parts.push(PartChange {
+            part: format!("service {}", found.short_name()),
+            kind: ChangeKind::Delete,
+            why: "the stack has no such service".to_owned(),
+            attributes: Vec::new(),
+        });
+    }
     details.remarks.extend(kept(before.as_ref(), &after));
+    details.remarks.extend(before.iter().filter_map(|before| fixed(before, &after)));
     details.effect = Some(effect);
 }
 
@@ -75,8 +89,35 @@ struct Tasks<'a> {
     found: Option<&'a docker::Service>,
     /// Whether they are made from the same as before.
     same: bool,
+    /// Whether somebody has changed what the swarm was given.
+    edited: bool,
     updating: Updating,
     wanted: u64,
+}
+
+/// Whether somebody has changed a service since the last apply.
+fn edited(subject: Subject<'_>, found: &docker::Service) -> bool {
+    let is_known = subject.prior.is_some_and(|prior| prior.status == state::Status::Live);
+    let known = known(subject).remove(found.short_name()).filter(|_| is_known);
+    known.and_then(|known| known.hash).is_some_and(|hash| !found.is_as(&hash))
+}
+
+/// Whether a service is there that neither the files of before nor those of now have.
+fn is_strange(found: &docker::Service, both: Both<'_>, changes: &[ServiceChange]) -> bool {
+    let name = found.short_name();
+    let has = both.after.active().any(|service| &*service.name == name);
+    !has && !changes.iter().any(|change| &*change.service == name)
+}
+
+/// The networks whose settings differ: they stay as they were made.
+fn fixed(before: &Deployment, after: &Deployment) -> Option<String> {
+    let names: Vec<String> = before.changed_networks(after).map(|name| visible(name).into_owned()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "networks that stay as they were made, for a swarm changes none: {}; under another name, one is made anew",
+            names.join(", ")
+        )
+    })
 }
 
 /// What happens to a service, why, and whether nobody answers for a while.
@@ -96,7 +137,7 @@ fn outcome(
     // Somebody may have given it another image.
     let image = service.image().filter(|image| !image.sensitive).map(|image| &*image.text);
     let other = image.is_some_and(|image| !found.runs(image));
-    if !tasks.same || other {
+    if !tasks.same || other || tasks.edited {
         let mut names: Vec<&str> = attributes.iter().map(|attribute| attribute.name.as_str()).collect();
         names.dedup();
         let mut reasons = names.join(", ");
@@ -110,7 +151,11 @@ fn outcome(
             add(format!("files that it sees: {}", mounted.join(", ")));
         }
         if names.is_empty() && mounted.is_empty() {
-            add(if other { "its image".to_owned() } else { "secrets or configs that it sees".to_owned() });
+            add(match (other, tasks.same) {
+                (true, _) => "its image".to_owned(),
+                (false, true) => "what somebody changed in the swarm".to_owned(),
+                (false, false) => "secrets or configs that it sees".to_owned(),
+            });
         }
         let count = u32::try_from(found.running).unwrap_or(u32::MAX);
         let gap = !tasks.updating.is_gapless(count);

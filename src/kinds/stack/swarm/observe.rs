@@ -13,7 +13,7 @@ use crate::kinds::stack::observe::{Known, known};
 use crate::kinds::stack::wanted::Wanted;
 use crate::kinds::stack::{files, joined, models, wanted};
 use crate::plan::docker::{Container, Service, SwarmMembership, UpdateState};
-use crate::plan::{Answer, BlobKind, Drift, Query, Subject};
+use crate::plan::{Answer, Drift, Query, Subject};
 use crate::resource::{Path, Resource};
 use crate::state::Status;
 use crate::value::Value;
@@ -40,14 +40,11 @@ pub(super) fn services<'a>(subject: Subject<'a>, wanted: &Wanted) -> Option<Vec<
 pub(in crate::kinds::stack) fn lint(subject: Subject<'_>, wanted: &Wanted) -> Diagnostics {
     let mut said = Diagnostics::new();
     let Some(project) = wanted.project.as_ref().filter(|_| is_on(wanted)) else { return said };
-    said.extend(swarm::lint(project));
+    said.extend(swarm::lint(project, super::setup(wanted)));
     let placed = files::placed(subject).unwrap_or_default();
     let placed: BTreeMap<_, _> = placed.into_iter().map(|file| (file.path.clone(), file)).collect();
     for (blob, place) in super::deployment(subject, wanted, project, &placed).unknown {
-        let what = match blob.kind {
-            BlobKind::Secret => "secret",
-            BlobKind::Config => "config",
-        };
+        let what = blob.kind.word();
         said.push(
             Diagnostic::error(format!(
                 "nobody knows what the {what} `{}` holds",
@@ -119,15 +116,24 @@ fn membership(subject: Subject<'_>) -> Option<Diagnostic> {
             error(format!("`{node}` is a worker of its swarm, and only managers deploy stacks"))
                 .help("run vsa on a manager, or make the node one: `docker node promote` on a manager"),
         ),
-        SwarmMembership::Inactive => Some(
-            error(format!("`{node}` is in no swarm"))
-                .help("`docker swarm init` makes it a swarm of its own; with several addresses, say which one: `--advertise-addr`")
-                .help("or let Compose run the stack: leave `engine` away"),
-        ),
+        SwarmMembership::Inactive => {
+            let told = error(format!("`{node}` is in no swarm"))
+                .help("`docker swarm init` makes it a swarm of its own; with several addresses, say which one: `--advertise-addr`");
+            // The engine of what is known cannot be changed.
+            Some(told.help(if subject.prior.is_some() {
+                "or take the stack away, apply, and declare it again without `engine`: Compose then runs it"
+            } else {
+                "or let Compose run the stack: leave `engine` away"
+            }))
+        }
         SwarmMembership::Unusable { state, reason } => {
             let told = error(format!("the swarm of `{node}` cannot be used: it is {state}"));
             let told = reason.iter().fold(told, |told, reason| told.detail(reason.clone()));
-            Some(if state == "locked" { told.help("`docker swarm unlock` unlocks it") } else { told.help("`docker info` and the engine's log say more") })
+            Some(if state == "locked" {
+                told.help("`docker swarm unlock` unlocks it")
+            } else {
+                told.help("`docker info` and the engine's log say more")
+            })
         }
     }
 }
@@ -167,6 +173,9 @@ fn local_driver(subject: Subject<'_>, name: &str) -> Option<String> {
     let mut declared = networks.filter(|network| network.get("id").and_then(Value::as_str) == Some(name));
     if let Some(driver) = declared.find_map(|network| network.get("driver")?.as_str()) {
         return (driver != "overlay").then(|| driver.to_owned());
+    }
+    if let Some(driver) = subject.node.networks.get(name) {
+        return (&**driver != "overlay").then(|| driver.to_string());
     }
     let query = Query::Networks { socket: subject.node.spec.docker.socket.clone() };
     let Some(Answer::Networks(all)) = subject.observed.get(&query) else { return None };
