@@ -400,6 +400,11 @@ fn what_cannot_run_in_a_swarm_is_said_before_anything_starts() {
     drop(refused.says("is in the swarm already").says("somebody else deployed it"));
     assert_eq!(ground.listed("service"), [format!("{project}_web")]);
     ground.engine.ask(&["stack", "rm", &project]);
+    // It goes bit by bit, and is told as there as long as anything of it is.
+    let label = format!("label=com.docker.stack.namespace={project}");
+    let left = || ground.engine.ask(&["ps", "--all", "--quiet", "--filter", &label]);
+    let is_gone = || left().is_empty() && ground.listed("network").is_empty();
+    assert!(wait_until(Duration::from_mins(1), is_gone), "{}", left());
 
     // nginx on the host finds no service there.
     let site = format!(
