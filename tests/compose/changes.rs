@@ -162,7 +162,15 @@ warning[swarm_local_data]: `./d` is there on one node, and the service may run o
     assert_eq!(unchecked(web, started_last), Vec::<String>::new());
     assert_eq!(unchecked(web, started_first), ["swarm_unchecked at 2:3"]);
     assert_eq!(unchecked(&first, started_last), ["swarm_unchecked at 4:37"]);
-    for (check, expected) in [("{test: [CMD, x]}", 0), ("{disable: true}", 1)] {
+    let checks = [
+        ("{test: [CMD, x]}", 0),
+        ("{test: [CMD, x], disable: \"no\"}", 0),
+        ("{disable: true}", 1),
+        ("{disable: \"yes\"}", 1),
+        ("{test: [NONE]}", 1),
+        ("{test: NONE}", 1),
+    ];
+    for (check, expected) in checks {
         let checked = format!("{first}    healthcheck: {check}\n");
         assert_eq!(unchecked(&checked, started_first).len(), expected, "{check}");
     }

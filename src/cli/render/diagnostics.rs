@@ -67,10 +67,13 @@ pub fn condensed<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> V
 /// The summaries of warnings alone, each once with how often it is said; `None` where there is none.
 pub fn compact<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> Option<String> {
     let mut counts: Vec<(&str, usize)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for diagnostic in diagnostics.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Warning) {
-        match counts.iter_mut().find(|(summary, _)| *summary == diagnostic.summary) {
+        let summary = diagnostic.summary.as_str();
+        let place = *places.entry(summary).or_insert(counts.len());
+        match counts.get_mut(place) {
             Some((_, count)) => *count += 1,
-            None => counts.push((&diagnostic.summary, 1)),
+            None => counts.push((summary, 1)),
         }
     }
     let line = |(summary, count): (&str, usize)| match count {

@@ -4,7 +4,6 @@
 use super::deployment::Setup;
 use super::services::is_taken;
 use super::updating::{Order, Updating};
-use crate::compose::node::Node;
 use crate::compose::{MountKind, Project, Service};
 use crate::diag::{Diagnostic, Diagnostics};
 
@@ -108,9 +107,7 @@ pub fn lint(project: &Project, setup: Setup) -> Diagnostics {
 
 /// That nobody asks a new task whether it answers before an old one ends for it.
 fn unchecked(service: &Service, setup: Setup) -> Option<Diagnostic> {
-    let is_off = |check: &Node| check.text_of("disable").is_some_and(|text| &*text.text == "true");
-    let has_check = service.get("healthcheck").is_some_and(|check| !is_off(check));
-    if has_check || Updating::of(service, setup.start_first).order != Order::StartFirst {
+    if service.has_healthcheck() || Updating::of(service, setup.start_first).order != Order::StartFirst {
         return None;
     }
     let name = crate::diag::visible(&service.name);
