@@ -164,8 +164,8 @@ pub enum DockerOperation {
         /// What it holds.
         content: Contents,
     },
-    /// Removes the services of a stack that are not among these, and the secrets and configs that none of these has.
-    /// Answered with [`DockerAnswer::Done`].
+    /// Removes the services of a stack that are not among these, and the secrets, configs and networks that none of these
+    /// has. Answered with [`DockerAnswer::Done`].
     PruneStack {
         /// The stack.
         stack: String,

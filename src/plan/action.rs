@@ -265,7 +265,8 @@ pub enum Operation {
         /// How long to wait, in seconds.
         wait: u32,
     },
-    /// Removes the services of a stack that it has no more, and the secrets and configs that none of the others has.
+    /// Removes the services of a stack that it has no more, and the secrets, configs and networks that none of the others
+    /// has.
     SwarmPrune {
         /// The stack.
         stack: SwarmStack,

@@ -134,8 +134,13 @@ fn a_stack_in_a_swarm_is_deployed_updated_and_taken_away() {
     ground.workspace.write("node.hcl", node.replace(&socket.display().to_string(), &counting));
     let one = images::app(&ground.engine, "1");
     ground.deployed("").of(&one);
+    let compose = ground.workspace.read("shop/compose.yml");
+    let compose = compose.replacen("    secrets: [", "    networks: [default, back]\n    secrets: [", 1);
+    ground.workspace.write("shop/compose.yml", format!("{compose}networks:\n  back: {{}}\n"));
     let applied = ground.workspace.apply();
     hushed(&applied);
+    let [back, default] = ["back", "default"].map(|name| format!("{}_{name}", ground.project()));
+    assert_eq!(ground.listed("network"), [&*back, &*default]);
     assert!(!said(&applied).contains("remove from the swarm"), "there is nothing to remove: {applied}");
     assert!(applied.stderr.contains("stack.shop: web is running (1/1)"), "{applied}");
     assert_eq!(ground.page(), "1 hush-1");
@@ -161,12 +166,17 @@ fn a_stack_in_a_swarm_is_deployed_updated_and_taken_away() {
     ground.of(&two);
     assert_snapshot!(ground.services(), @r#"
         service db: 1 task stays
-    -/+ service web: 1 task is replaced, the old one ends first (image)
-          ~ image = "vsa-test/app:1" -> "vsa-test/app:2"
+    -/+ service web: 1 task is replaced, the old one ends first (image, networks.back, networks.default)
+          ~ image            = "vsa-test/app:1" -> "vsa-test/app:2"
+          - networks.back    = "joined"
+          - networks.default = "joined"
         # data that stays: ROOT/srv/TENANT/shop/data/files, volume TENANT-shop_data
         # interrupting: no site feels it
     "#);
-    drop(ground.workspace.apply());
+    drop(
+        ground.workspace.apply().says(&format!("what stack {} has no more: network back", ground.project())),
+    );
+    assert_eq!(ground.listed("network"), [default]);
     assert_eq!(ground.page(), "2 hush-1");
     assert_eq!((ground.tasks("db"), ground.listed("secret")), (db.clone(), secrets.clone()));
     // Three cost a plan as much as one.

@@ -109,7 +109,7 @@ pub fn describe(operation: &Operation) -> String {
             )
         }
         Operation::SwarmPrune { stack, goes } if goes.is_empty() => format!(
-            "remove from the swarm what an earlier run has left of stack {}: services, secrets, configs",
+            "remove from the swarm what an earlier run has left of stack {}: services, networks, secrets, configs",
             stack.name
         ),
         Operation::SwarmPrune { stack, goes } => {

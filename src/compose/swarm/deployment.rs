@@ -1,7 +1,7 @@
 //! What a swarm is given of a project: one file in which nothing is left to fill in, and the secrets and configs that it
 //! names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -131,6 +131,19 @@ impl Deployment {
         }
     }
 
+    /// The networks that the swarm makes: those that a service is in.
+    pub fn made_networks(&self) -> BTreeSet<&str> {
+        let section = |key: &str| self.root.get(key).and_then(|entry| entry.node.map()).into_iter().flatten();
+        let joined = section("services").flat_map(|(_, entry)| joined(&entry.node));
+        let joined: BTreeSet<&str> = joined.collect();
+        let is_external = |network: &Node| {
+            network.get("external").is_some_and(|external| external.text().is_none_or(Text::is_on))
+        };
+        let own = section("networks");
+        let own = own.filter(|(name, entry)| joined.contains(&***name) && !is_external(&entry.node));
+        own.map(|(name, entry)| entry.node.text_of("name").map_or(&**name, |known| &*known.text)).collect()
+    }
+
     /// The networks of both whose settings differ.
     pub fn changed_networks<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
         let networks =
@@ -206,6 +219,16 @@ fn networks(project: &Project) -> Map {
         }
     }
     networks
+}
+
+/// The networks that a service is in, as the project calls them.
+fn joined(service: &Node) -> Vec<&str> {
+    let names: Vec<&str> = match service.get("networks").map(|networks| &networks.value) {
+        Some(Value::Map(map)) => map.keys().map(|name| &**name).collect(),
+        Some(Value::List(list)) => list.iter().filter_map(|node| Some(&*node.text()?.text)).collect(),
+        _ => Vec::new(),
+    };
+    if names.is_empty() { vec!["default"] } else { names }
 }
 
 fn section(known: &BTreeMap<Arc<str>, Resource>, node: impl Fn(&Resource) -> Node) -> Map {

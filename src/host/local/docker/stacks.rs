@@ -21,6 +21,9 @@ use crate::plan::docker::SwarmMembership;
 /// How often is looked whether what goes has gone.
 const EVERY: Duration = Duration::from_millis(200);
 
+/// How long a network may be in use after the last task that was in it had to end.
+const LEAVES: Duration = Duration::from_secs(30);
+
 type Filters = HashMap<String, Vec<String>>;
 
 fn of_stack(stack: &str) -> Filters {
@@ -70,28 +73,35 @@ pub(super) async fn keep(
     Ok(DockerAnswer::Done { changed: true })
 }
 
-/// Removes the services of a stack but those of these names, and the secrets and configs that none of them has.
+/// Removes the services of a stack but those of these names, and the secrets, configs and networks that none of them has.
 pub(super) async fn prune(
     docker: &Docker,
     stack: &str,
     services: &BTreeSet<String>,
 ) -> Result<DockerAnswer, Failure> {
     let options = ListServicesOptions { filters: Some(of_stack(stack)), ..Default::default() };
-    let mut used = BTreeSet::new();
+    let begun = Instant::now();
+    let (mut used, mut joined) = (BTreeSet::new(), BTreeSet::new());
+    let mut patience = LEAVES;
     let mut changed = false;
     for service in within(PATIENCE, docker.list_services(Some(options))).await? {
+        let longest = grace(&service);
         let spec = service.spec.unwrap_or_default();
         let name = spec.name.unwrap_or_default();
         if services.contains(&name) {
-            let container =
-                spec.task_template.and_then(|template| template.container_spec).unwrap_or_default();
+            let template = spec.task_template.unwrap_or_default();
+            let networks = [template.networks, spec.networks].into_iter().flatten().flatten();
+            joined.extend(networks.filter_map(|network| network.target));
+            let container = template.container_spec.unwrap_or_default();
             used.extend(container.secrets.into_iter().flatten().filter_map(|secret| secret.secret_id));
             used.extend(container.configs.into_iter().flatten().filter_map(|config| config.config_id));
         } else {
+            patience = patience.max(LEAVES + longest);
             changed |= is_done(&gone(within(PATIENCE, docker.delete_service(&name)).await, |_| false)?);
         }
     }
     changed |= blobs(docker, stack, &used).await?;
+    changed |= networks(docker, stack, &joined, begun + patience).await?;
     Ok(DockerAnswer::Done { changed })
 }
 
@@ -158,17 +168,31 @@ pub(super) async fn remove(
         tokio::time::sleep(EVERY).await;
     }
     changed |= blobs(docker, stack, &BTreeSet::new()).await?;
+    changed |= networks(docker, stack, &BTreeSet::new(), begun + patience).await?;
+    Ok(DockerAnswer::Done { changed })
+}
+
+/// Removes the networks of a stack but those of these ids, and waits until they have gone.
+async fn networks(
+    docker: &Docker,
+    stack: &str,
+    joined: &BTreeSet<String>,
+    until: Instant,
+) -> Result<bool, Failure> {
+    let mut changed = false;
     loop {
         let options = ListNetworksOptions { filters: Some(of_stack(stack)) };
-        let networks = within(PATIENCE, docker.list_networks(Some(options))).await?;
-        if networks.is_empty() {
-            return Ok(DockerAnswer::Done { changed });
+        let found = within(PATIENCE, docker.list_networks(Some(options))).await?;
+        let ids = found.into_iter().filter_map(|network| network.id);
+        let ids: Vec<String> = ids.filter(|id| !joined.contains(id)).collect();
+        if ids.is_empty() {
+            return Ok(changed);
         }
-        for id in networks.into_iter().filter_map(|network| network.id) {
+        for id in ids {
             match gone(within(PATIENCE, docker.remove_network(&id)).await, |_| false) {
                 Ok(done) => changed |= is_done(&done),
                 // Tasks that have ended leave it a little later.
-                Err(Failure::Status(..)) if begun.elapsed() < patience => {}
+                Err(Failure::Status(..)) if Instant::now() < until => {}
                 Err(failure) => return Err(failure),
             }
         }

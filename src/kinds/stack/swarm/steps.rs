@@ -84,7 +84,10 @@ fn prune(subject: Subject<'_>, wanted: &Wanted, after: Option<&Deployment>) -> O
         let stays = after.blobs.iter().any(|other| (other.kind, &other.name) == (blob.kind, &blob.name));
         format!("{}{} {}", if stays { "the former " } else { "" }, blob.kind.word(), blob.name)
     });
-    let goes: Vec<String> =
-        services.iter().map(|service| format!("service {service}")).chain(blobs).collect();
+    let stay = after.made_networks();
+    let networks = before.made_networks().into_iter().filter(|name| !stay.contains(name));
+    let services = services.iter().map(|service| format!("service {service}"));
+    let networks = networks.map(|name| format!("network {name}"));
+    let goes: Vec<String> = services.chain(networks).chain(blobs).collect();
     (!goes.is_empty()).then_some(goes)
 }
