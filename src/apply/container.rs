@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::compose::masked;
 use crate::diag::Diagnostic;
 use crate::host::{DockerAnswer, DockerOperation, Host, Signal};
 use crate::plan::docker::ContainerState;
@@ -24,8 +25,14 @@ const OFTEN: Duration = Duration::from_millis(100);
 /// Waits until the nginx of a container that was made anew says that it serves what is live.
 ///
 /// # Errors
-/// No nginx that reads what vsa writes begins in there, or it answers something else.
-pub(super) async fn serves(host: &dyn Host, spec: &NodeSpec, expected: &str) -> Result<(), Diagnostic> {
+/// No nginx that reads what vsa writes begins in there, or it answers something else; with the end of its log, without
+/// `secrets`.
+pub(super) async fn serves(
+    host: &dyn Host,
+    spec: &NodeSpec,
+    expected: &str,
+    secrets: &[String],
+) -> Result<(), Diagnostic> {
     let Some(at) = spec.in_container() else { return Ok(()) };
     let since = host.elapsed();
     let why = loop {
@@ -46,7 +53,7 @@ pub(super) async fn serves(host: &dyn Host, spec: &NodeSpec, expected: &str) -> 
         host.sleep(OFTEN).await;
     };
     let said = said(host, &at).await;
-    let said = said.map(|said| format!("; the end of its log:\n{said}"));
+    let said = said.map(|said| format!("; the end of its log:\n{}", masked(said, secrets)));
     Err(Diagnostic::error(format!("the container `{}` does not serve the live generation", at.container))
         .code("proxy_not_serving")
         .detail(format!("it was made anew, and {why}{}", said.unwrap_or_default()))
@@ -96,6 +103,16 @@ pub(super) async fn signal(host: &dyn Host, at: &ContainerRef, signal: Signal) -
 pub(super) async fn said(host: &dyn Host, at: &ContainerRef) -> Option<String> {
     let container = at.container.clone();
     log(host, &at.socket, DockerOperation::Logs { container, lines: LOG_LINES, bytes: LOG_BYTES }).await
+}
+
+/// What nginx itself says at the end of its log. What else the container prints may hold its secrets, which are not
+/// known here.
+pub(super) async fn said_by_nginx(host: &dyn Host, at: &ContainerRef) -> Option<String> {
+    const LEVELS: [&str; 4] = ["[emerg]", "[alert]", "[crit]", "[error]"];
+    let log = said(host, at).await?;
+    let lines: Vec<&str> =
+        log.lines().filter(|line| LEVELS.iter().any(|level| line.contains(level))).collect();
+    Some(lines.join("\n")).filter(|text| !text.is_empty())
 }
 
 /// The end of the log of a task of a swarm, on whichever node it is.

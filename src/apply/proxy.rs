@@ -370,10 +370,10 @@ impl<'a> Proxy<'a> {
             }
             if answers.get(1) == Some(&Answer::Absent) {
                 let said = match self.spec.in_container() {
-                    Some(at) => container::said(self.host, &at).await,
+                    Some(at) => container::said_by_nginx(self.host, &at).await,
                     None => None,
                 };
-                let said = said.map(|said| format!("; the end of its container's log:\n{said}"));
+                let said = said.map(|said| format!("; its container's log ends with:\n{said}"));
                 let ended = format!("its master process has ended{}", said.unwrap_or_default());
                 return Err(error(ended).into());
             }

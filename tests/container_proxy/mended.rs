@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use super::Ground;
+use super::{Ground, said};
 use crate::support::images;
 use crate::support::processes::wait_until;
 use crate::support::{Request, fetch};
@@ -52,10 +52,12 @@ fn a_newer_nginx_than_the_first_plan_took_it_for_changes_nothing_by_itself() {
 #[test]
 fn an_update_of_the_proxy_that_fails_leaves_its_sites_as_they_were() {
     let Some(ground) = Ground::new() else { return };
-    ground.shop("shop", "1", "");
+    ground.shop("shop", "1", "").proxy("TOKEN = sensitive(\"hush-token\")");
+    let compose = ground.workspace.read("proxy/compose.yml");
+    let compose = compose.replacen("    environment:\n", "    environment:\n      TOKEN: ${TOKEN}\n", 1);
+    ground.workspace.write("proxy/compose.yml", &compose);
     drop(ground.workspace.apply());
     let network = ground.default_network("shop");
-    let compose = ground.workspace.read("proxy/compose.yml");
     let id = || ground.engine.ask(&["inspect", "--format", "{{.Id}}", &ground.container()]);
     let (before, networks) = (id(), ground.networks(&ground.container()));
     let broken = compose.replacen("        trap 'exit 0'", "        exit 3\n        trap 'exit 0'", 1);
@@ -67,16 +69,36 @@ fn an_update_of_the_proxy_that_fails_leaves_its_sites_as_they_were() {
 
     // One that is well by its own account, and waits for what never comes.
     let (now, waits) = (id(), compose.replacen("/current/nginx.conf\" ]; do", "/nothing\" ]; do", 1));
+    let waits =
+        waits.replacen("        trap 'exit 0'", "        echo \"with $$TOKEN\"\n        trap 'exit 0'", 1);
     let healthy =
         waits.replacen("'[ ! -e", "'true || [ ! -e", 1).replacen("interval: 10s", "interval: 1s", 1);
     ground.workspace.write("proxy/compose.yml", healthy);
     let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(5);
     let failed = failed.says(&format!("the container `{}` does not serve", ground.container()));
-    let failed = failed.says("no nginx that reads").says("same path");
+    let failed = failed.says("no nginx that reads").says("same path").says("with ********");
+    assert!(!said(&failed).contains("hush-token"), "{failed}");
     assert_ne!(id(), now, "it was made anew: {failed}");
     assert_eq!(ground.networks(&ground.container()), networks, "{failed}");
     assert!(ground.answers_again(), "{failed}");
-    ground.workspace.write("proxy/compose.yml", compose);
+    ground.workspace.write("proxy/compose.yml", &compose);
+    drop(ground.workspace.assert_nothing_to_do());
+
+    // One that is broken and gets no better is as it was.
+    let ends = |code: &str| {
+        let ends = broken.replacen("exit 3", &format!("exit {code}"), 1);
+        ground
+            .workspace
+            .write("proxy/compose.yml", ends.replace("restart: unless-stopped", "restart: \"no\""));
+    };
+    ends("3");
+    drop(ground.workspace.vsa(["apply", "-auto-approve", "-on-failure=keep"]).code(6));
+    ends("4");
+    let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(5);
+    drop(failed.says("it is exited with exit code 4"));
+    ground.workspace.write("proxy/compose.yml", &compose);
+    drop(ground.workspace.apply());
+    assert!(ground.answers_again());
     drop(ground.workspace.assert_nothing_to_do());
 }
 

@@ -61,8 +61,22 @@ fn made_path(operation: &Operation) -> Option<&Path> {
     }
 }
 
-/// What is there before operations, so that their undo takes back no more than they did. One question for all.
-pub(super) async fn before(host: &dyn Host, actions: &[&Action]) -> Vec<Before> {
+/// What is there before operations, so that their undo takes back no more than they did. One question for all, and one
+/// more for each proxy in a container that may be made anew.
+pub(super) async fn before<'a>(
+    host: &dyn Host,
+    state: &State,
+    spec: impl Fn(&Address) -> Option<&'a NodeSpec>,
+    actions: &[&Action],
+) -> Vec<Before> {
+    let mut silent: BTreeMap<&Address, bool> = BTreeMap::new();
+    let projects =
+        actions.iter().filter(|action| matches!(action.operation, Operation::ComposePrepare { .. }));
+    for node in projects.map(|action| &action.node) {
+        if let Some(spec) = spec(node).filter(|spec| spec.container.is_some() && !silent.contains_key(node)) {
+            silent.insert(node, remade::is_silent(host, spec, state).await);
+        }
+    }
     let mut queries = Vec::new();
     for action in actions {
         let path = made_path(&action.operation).unwrap_or(Path::new("/"));
@@ -73,7 +87,9 @@ pub(super) async fn before(host: &dyn Host, actions: &[&Action]) -> Vec<Before> 
         .iter()
         .map(|action| {
             let path = made_path(&action.operation).unwrap_or(Path::new("/"));
-            let mut before = Before::default();
+            let is_silent = matches!(action.operation, Operation::ComposePrepare { .. })
+                && silent.get(&action.node).is_some_and(|silent| *silent);
+            let mut before = Before { silent: is_silent, ..Before::default() };
             for (depth, (ancestor, answer)) in path.ancestors().zip(answers.by_ref()).enumerate() {
                 match answer {
                     Answer::Stat(stat) if depth == 0 => {
@@ -181,7 +197,7 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
         (Undo::FormerFile, Operation::WriteFile { path, .. }) => files::undo(context, path, before).await,
         (Undo::FormerProject, Operation::ComposePrepare { project, was_up, anew, .. }) => {
             let restore = compose::restore(context, project, *was_up, *anew);
-            remade::restored(context, project, restore).await
+            remade::restored(context, project, before, restore).await
         }
         (
             Undo::Nothing

@@ -1,11 +1,15 @@
 //! The container of a node's proxy, where the Compose tool may make it anew: it is in its networks at once, and serves what
 //! it did.
 
+use super::compose::secrets;
 use super::{Context, Facts, networks};
+use crate::apply::journal::Before;
 use crate::apply::{compose, container, generation};
 use crate::diag::Diagnostic;
+use crate::host::Host;
 use crate::plan::docker::{Container, ContainerState};
-use crate::plan::{ComposeProject, NodeSpec};
+use crate::plan::{Answer, ComposeProject, NodeSpec};
+use crate::state::State;
 
 /// The proxy's container, where it is one of a project's.
 async fn proxy(context: Context<'_>, project: &ComposeProject) -> Option<Container> {
@@ -35,7 +39,7 @@ pub(super) async fn served(
     let facts = rejoined(context, project, work).await?;
     let Some(found) = proxy(context, project).await else { return Ok(facts) };
     if before.is_none_or(|before| before.id != found.id) {
-        serves(context).await?;
+        serves(context, project).await?;
     }
     Ok(facts)
 }
@@ -43,29 +47,50 @@ pub(super) async fn served(
 /// Brings a project back to as it was, with the proxy where that is part of it: then its sites are as they were, too.
 ///
 /// # Errors
-/// Those of `work`; the former container does not serve any more.
+/// Those of `work`; the former container, which served before, does not serve any more.
 pub(super) async fn restored(
     context: Context<'_>,
     project: &ComposeProject,
+    was: &Before,
     work: impl Future<Output = Result<(), Diagnostic>>,
 ) -> Result<(), Diagnostic> {
     let before = proxy(context, project).await;
     rejoined(context, project, work).await?;
     networks::rejoin(context).await?;
     let found = proxy(context, project).await;
-    if found.is_some_and(|found| before.is_none_or(|before| before.id != found.id)) {
-        serves(context).await?;
+    if !was.silent && found.is_some_and(|found| before.is_none_or(|before| before.id != found.id)) {
+        serves(context, project).await?;
     }
     Ok(())
 }
 
 /// Waits until the proxy serves the live generation, where there is one.
-async fn serves(context: Context<'_>) -> Result<(), Diagnostic> {
-    // What is live listens where it was written to listen.
-    let Some(stored) = context.state.nodes.get(&context.spec.address) else { return Ok(()) };
-    let NodeSpec { http_port, https_port, .. } = stored.spec;
-    let spec = NodeSpec { http_port, https_port, ..context.spec.clone() };
-    let Some(live) = generation::current_manifest(context.host, &spec).await? else { return Ok(()) };
+async fn serves(context: Context<'_>, project: &ComposeProject) -> Result<(), Diagnostic> {
+    let Some((spec, expected)) = live(context.host, context.spec, context.state).await? else {
+        return Ok(());
+    };
     networks::rejoin(context).await?;
-    container::serves(context.host, &spec, &live.marker_answer()).await
+    let secrets = secrets(context, &project.env_file).await;
+    container::serves(context.host, &spec, &expected, &secrets).await
+}
+
+/// Whether a proxy in a container does not serve the live generation by now: then nobody expects that of it after a way
+/// back.
+pub(super) async fn is_silent(host: &dyn Host, spec: &NodeSpec, state: &State) -> bool {
+    let Ok(Some((spec, expected))) = live(host, spec, state).await else { return false };
+    host.observe(&[spec.marker_query()]).await.pop() != Some(Answer::Text(expected))
+}
+
+/// How nginx is asked for the live generation, and what it answers; `None` where there is none.
+async fn live(
+    host: &dyn Host,
+    spec: &NodeSpec,
+    state: &State,
+) -> Result<Option<(NodeSpec, String)>, Diagnostic> {
+    // What is live listens where it was written to listen.
+    let Some(stored) = state.nodes.get(&spec.address) else { return Ok(None) };
+    let NodeSpec { http_port, https_port, .. } = stored.spec;
+    let spec = NodeSpec { http_port, https_port, ..spec.clone() };
+    let manifest = generation::current_manifest(host, &spec).await?;
+    Ok(manifest.map(|live| (spec, live.marker_answer())))
 }

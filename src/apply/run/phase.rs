@@ -107,7 +107,8 @@ impl Work {
         if !stale.is_empty() {
             self.host.files(stale).await?;
         }
-        let before = operations::before(&*self.host, &actions).await;
+        let before =
+            operations::before(&*self.host, &self.run.prior, |node| spec(&self.run, node), &actions).await;
         let pairs: Vec<(u32, Before)> = actions.iter().map(|action| action.id).zip(before).collect();
         let intents = pairs.iter().map(|(id, before)| Record::Intent { action: *id, before: before.clone() });
         self.record(&intents.collect::<Vec<_>>(), true)?;
