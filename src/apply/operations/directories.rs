@@ -100,8 +100,8 @@ pub(super) async fn undo(
     };
     context.host.files(guarded(context.spec, path, vec![remove])).await?;
     for parent in before.parents.iter().rev() {
-        let operation = FileOperation::RemoveDirectory { path: parent.clone() };
-        if context.host.files(vec![operation]).await.is_err() {
+        let remove = vec![FileOperation::RemoveDirectory { path: parent.clone() }];
+        if context.host.files(guarded(context.spec, parent, remove)).await.is_err() {
             // Another action made something below it; its own undo comes to it again.
             break;
         }

@@ -14,13 +14,16 @@ use crate::host::{FileOperation, HostError, pause};
 pub(super) fn one(root: &Path, operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
     let mut held = Vec::new();
     let mut named = Vec::new();
-    let mut by_handle = |path: &Path| {
-        let directory = walk(root, path)?;
-        let name = path.file_name().unwrap_or_default();
-        let place = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name);
+    let mut find = |path: &Path| {
+        let Some(directory) = walk(root, path)? else { return Ok(None) };
+        let handle = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        let place = handle.join(path.file_name().unwrap_or_default());
         held.push(directory);
-        named.push((place.clone(), path.to_owned()));
-        Ok::<_, HostError>(place)
+        named.push((handle, path.parent().unwrap_or(root).to_owned()));
+        Ok::<_, HostError>(Some(place))
+    };
+    let mut by_handle = |path: &Path| {
+        find(path)?.ok_or_else(|| HostError::because("reach", path, "the directory is not there"))
     };
     let moved = match operation {
         FileOperation::MakeDirectory { path, access } => {
@@ -39,38 +42,32 @@ pub(super) fn one(root: &Path, operation: &FileOperation, ids: &Ids) -> Result<(
             FileOperation::Rename { from: by_handle(from)?, to: by_handle(to)? }
         }
         // What is not there any more is gone, with the directory that it was in.
-        FileOperation::Remove { path } => match there(by_handle(path))? {
+        FileOperation::Remove { path } => match find(path)? {
             Some(path) => FileOperation::Remove { path },
             None => return Ok(()),
         },
-        FileOperation::RemoveDirectory { path } => match there(by_handle(path))? {
+        FileOperation::RemoveDirectory { path } => match find(path)? {
             Some(path) => FileOperation::RemoveDirectory { path },
             None => return Ok(()),
         },
         _ => return Err(HostError::because("change", root, "that is not done without following links")),
     };
-    pause::around(|| change(&moved, ids)).map_err(|error| {
-        let known = named.iter().find(|(place, _)| *place == error.path);
-        HostError { path: known.map_or(error.path.clone(), |(_, path)| path.clone()), ..error }
+    pause::around(|| change(&moved, ids, false)).map_err(|error| {
+        let real = named.iter().find_map(|(handle, directory)| {
+            let name = error.path.strip_prefix(handle).ok()?;
+            Some(if name.as_os_str().is_empty() { directory.clone() } else { directory.join(name) })
+        });
+        HostError { path: real.unwrap_or_else(|| error.path.clone()), ..error }
     })
 }
 
-fn there(place: Result<PathBuf, HostError>) -> Result<Option<PathBuf>, HostError> {
-    match place {
-        Err(error) if error.reason == ABSENT => Ok(None),
-        place => place.map(Some),
-    }
-}
-
-const ABSENT: &str = "the directory is not there";
-
-/// Opens the directory of a path. The way to `root` itself is the administrator's, and may have links.
-fn walk(root: &Path, path: &Path) -> Result<OwnedFd, HostError> {
+/// Opens the directory of a path; `None` where it is not there. The way to `root` itself is the administrator's, and may
+/// have links.
+fn walk(root: &Path, path: &Path) -> Result<Option<OwnedFd>, HostError> {
     let refused = |reason: String| HostError::because("reach", path, reason);
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let failed = |at: &Path, error: rustix::io::Errno| {
         refused(match Errno::from_raw(error.raw_os_error()) {
-            Errno::ENOENT => ABSENT.to_owned(),
             Errno::ENOTDIR | Errno::ELOOP => format!(
                 "`{}` is no directory, or a symbolic link, which is not followed; remove it or move it away",
                 at.display()
@@ -82,14 +79,19 @@ fn walk(root: &Path, path: &Path) -> Result<OwnedFd, HostError> {
     let below = path.strip_prefix(root).map_err(|_| outside())?;
     let names = below.parent().ok_or_else(outside)?;
     let mut at = root.to_owned();
-    let mut directory = open(root, flags, Mode::empty()).map_err(|error| failed(root, error))?;
+    let opened = |at: &Path, result: rustix::io::Result<OwnedFd>| match result {
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        result => result.map(Some).map_err(|error| failed(at, error)),
+    };
+    let Some(mut directory) = opened(root, open(root, flags, Mode::empty()))? else { return Ok(None) };
     for name in names.components() {
         let Component::Normal(name) = name else { return Err(outside()) };
         at.push(name);
-        directory = openat(&directory, name, flags | OFlags::NOFOLLOW, Mode::empty())
-            .map_err(|error| failed(&at, error))?;
+        let next = openat(&directory, name, flags | OFlags::NOFOLLOW, Mode::empty());
+        let Some(next) = opened(&at, next)? else { return Ok(None) };
+        directory = next;
     }
-    Ok(directory)
+    Ok(Some(directory))
 }
 
 #[cfg(test)]
@@ -102,6 +104,29 @@ mod tests {
 
     fn done(root: &Path, operation: FileOperation) -> Result<(), HostError> {
         super::super::all(&[FileOperation::Below { root: root.to_owned(), operations: vec![operation] }])
+    }
+
+    #[test]
+    fn failures_name_the_place_itself() {
+        let ground = tempfile::tempdir().unwrap();
+        let root = ground.path();
+        fs::create_dir_all(root.join("conf/.a.new")).unwrap();
+        fs::create_dir(root.join("conf/b")).unwrap();
+        let access = || Access { owner: None, group: None, mode: 0o640 };
+        let write = |path: &str| FileOperation::Replace {
+            path: root.join(path),
+            access: access(),
+            bytes: "new".into(),
+        };
+        for (operation, place) in [
+            (write("conf/a"), "conf/.a.new"),
+            (write("conf/b"), "conf/b"),
+            (write("none/a"), "none/a"),
+            (FileOperation::Rename { from: root.join("conf/none"), to: root.join("c") }, "conf/none"),
+        ] {
+            let failed = done(root, operation).unwrap_err();
+            assert_eq!(failed.path, root.join(place), "{failed}");
+        }
     }
 
     #[test]

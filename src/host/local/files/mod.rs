@@ -30,13 +30,14 @@ fn one(operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
         FileOperation::Below { root, operations } => {
             operations.iter().try_for_each(|operation| beneath::one(root, operation, ids))
         }
-        other => pause::around(|| change(other, ids)),
+        other => pause::around(|| change(other, ids, true)),
     }
 }
 
-fn change(operation: &FileOperation, ids: &Ids) -> Result<(), HostError> {
+/// Does one operation; `links` says whether a directory that shall be there may be reached by a link.
+fn change(operation: &FileOperation, ids: &Ids, links: bool) -> Result<(), HostError> {
     match operation {
-        FileOperation::MakeDirectory { path, access } => make_directory(path, access, ids),
+        FileOperation::MakeDirectory { path, access } => make_directory(path, access, ids, links),
         FileOperation::SetAccess { path, access } => {
             let mut options = OpenOptions::new();
             options.read(true).custom_flags(OFlag::O_NOFOLLOW.bits());
@@ -103,13 +104,19 @@ fn sync_parent(path: &Path) -> Result<(), HostError> {
     durable::sync_parent(path).map_err(failed("sync", durable::parent(path)))
 }
 
-fn make_directory(path: &Path, access: &Access, ids: &Ids) -> Result<(), HostError> {
+/// Makes a directory. One that is there already stays as it is; `links` says whether it may be reached by a link.
+fn make_directory(path: &Path, access: &Access, ids: &Ids, links: bool) -> Result<(), HostError> {
+    let is_there =
+        || if links { path.is_dir() } else { path.symlink_metadata().is_ok_and(|found| found.is_dir()) };
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && is_there() => return Ok(()),
         Err(error) => return Err(HostError::new("make the directory", path, error)),
     }
-    let opened = File::open(path).map_err(failed("open", path))?;
+    // Something else may have taken its place since.
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits());
+    let opened = options.open(path).map_err(failed("open", path))?;
     set_access(&opened, path, access, ids)
 }
 
@@ -143,6 +150,24 @@ fn replace(path: &Path, access: &Access, bytes: &[u8], ids: &Ids) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_may_be_reached_by_a_link_of_the_administrator_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (root, target) = (directory.path(), directory.path().join("target"));
+        fs::create_dir(&target).unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o700)).unwrap();
+        symlink(&target, root.join("link")).unwrap();
+        let access = Access { owner: None, group: None, mode: 0o755 };
+        let make =
+            |name: &str| FileOperation::MakeDirectory { path: root.join(name), access: access.clone() };
+        let below = |name: &str| FileOperation::Below { root: root.to_owned(), operations: vec![make(name)] };
+        all(&[make("link"), make("target"), below("target")]).unwrap();
+        assert!(all(&[below("link")]).is_err());
+        assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o700);
+        all(&[below("new")]).unwrap();
+        assert_eq!(fs::metadata(root.join("new")).unwrap().permissions().mode() & 0o777, 0o755);
+    }
 
     #[test]
     fn access_is_never_set_through_a_link() {
