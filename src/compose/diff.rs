@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::node::{Node, Text, Value};
 use super::{Directories, Mount, MountKind, Place, Project, Service};
 use crate::diag::visible;
+use crate::digest::sha256;
 
 /// What happens to a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -150,38 +151,63 @@ fn services(project: Option<&Project>) -> BTreeMap<&Arc<str>, &Service> {
 fn networks(before: Option<&Project>, after: Option<&Project>) -> Vec<NetworkChange> {
     let (Some(before), Some(after)) = (before, after) else { return Vec::new() };
     let (one, two) = (before.own_networks(), after.own_networks());
-    let facets = |resource: Option<&super::Resource>| {
-        let mut facets = Facets::new();
-        let mut add = |key: String, attribute: String, raw: String, shown: Shown| {
-            facets.insert(key, Facet { attribute, raw, shown });
-        };
-        for (key, entry) in resource.and_then(|resource| resource.node.map()).into_iter().flatten() {
-            // What is told as a list or as a mapping means the same.
-            match (&**key, entry.node.list()) {
-                ("external", _) => {}
-                ("labels", Some(list)) => {
-                    for label in list.iter().filter_map(Node::text) {
-                        let (name, value) = label.text.split_once('=').unwrap_or((&label.text, ""));
-                        let name = format!("labels.{}", visible(name));
-                        let shown = if label.sensitive {
-                            Shown::Hidden
-                        } else {
-                            Shown::Text(visible(value).into_owned())
-                        };
-                        add(name.clone(), name, value.to_owned(), shown);
-                    }
-                }
-                _ => leaves(&entry.node, visible(key).into_owned(), &mut add),
-            }
-        }
-        facets
-    };
     let both = one.iter().filter_map(|(name, before)| Some((name, before, two.get(name)?)));
     let changed = both.filter_map(|(name, before, after)| {
-        let attributes = differing(&facets(*before), &facets(*after));
+        let attributes = differing(&network_facets(*before), &network_facets(*after));
         (!attributes.is_empty()).then(|| NetworkChange { network: Arc::clone(name), attributes })
     });
     changed.collect()
+}
+
+/// The settings of a network of a project's own, as a later run can be told of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// A digest of those that may be seen.
+    pub digest: String,
+    /// Whether others must not be seen.
+    pub hidden: bool,
+}
+
+/// The settings of the networks that a project's services are in, by the names in its files.
+pub fn network_settings(project: &Project) -> BTreeMap<Arc<str>, NetworkSettings> {
+    let settings = |resource: Option<&super::Resource>| {
+        let facets = network_facets(resource);
+        let is_hidden = |facet: &Facet| facet.shown == Shown::Hidden;
+        let told = facets.iter().filter(|(_, facet)| !is_hidden(facet));
+        let told: BTreeMap<&str, &str> = told.map(|(key, facet)| (&**key, &*facet.raw)).collect();
+        NetworkSettings {
+            digest: sha256(format!("{told:?}").as_bytes()),
+            hidden: facets.values().any(is_hidden),
+        }
+    };
+    project.own_networks().into_iter().map(|(name, resource)| (name, settings(resource))).collect()
+}
+
+fn network_facets(resource: Option<&super::Resource>) -> Facets {
+    let mut facets = Facets::new();
+    let mut add = |key: String, attribute: String, raw: String, shown: Shown| {
+        facets.insert(key, Facet { attribute, raw, shown });
+    };
+    for (key, entry) in resource.and_then(|resource| resource.node.map()).into_iter().flatten() {
+        // What is told as a list or as a mapping means the same.
+        match (&**key, entry.node.list()) {
+            ("external", _) => {}
+            ("labels", Some(list)) => {
+                for label in list.iter().filter_map(Node::text) {
+                    let (name, value) = label.text.split_once('=').unwrap_or((&label.text, ""));
+                    let name = format!("labels.{}", visible(name));
+                    let shown = if label.sensitive {
+                        Shown::Hidden
+                    } else {
+                        Shown::Text(visible(value).into_owned())
+                    };
+                    add(name.clone(), name, value.to_owned(), shown);
+                }
+            }
+            _ => leaves(&entry.node, visible(key).into_owned(), &mut add),
+        }
+    }
+    facets
 }
 
 /// A value as it is compared, and as it is shown.
@@ -310,10 +336,7 @@ fn held(project: Option<&Project>) -> BTreeMap<(String, bool), bool> {
     for mount in project.active().flat_map(|service| &service.mounts) {
         let Some(source) = &mount.source else { continue };
         let name = match mount.kind {
-            MountKind::Volume => {
-                let given = project.volumes.get(&source.text).and_then(super::Resource::given_name);
-                given.map_or_else(|| format!("{}_{}", project.started_as, source.shown()), Text::shown)
-            }
+            MountKind::Volume => volume_name(project, source).1,
             MountKind::Bind => match Place::of(source, &project.directories) {
                 Place::Local(path) if !source.sensitive => visible(&path).into_owned(),
                 _ => source.shown(),
@@ -323,4 +346,23 @@ fn held(project: Option<&Project>) -> BTreeMap<(String, bool), bool> {
         *held.entry((name, mount.kind == MountKind::Bind)).or_default() |= !mount.read_only;
     }
     held
+}
+
+/// The volumes that a project's services mount: by their names at Docker, each as it may be shown.
+pub fn volume_names(project: &Project) -> BTreeMap<String, String> {
+    let mounts = project.active().flat_map(|service| &service.mounts);
+    let sources =
+        mounts.filter(|mount| mount.kind == MountKind::Volume).filter_map(|mount| mount.source.as_ref());
+    sources.map(|source| volume_name(project, source)).collect()
+}
+
+/// A volume's name at Docker, and as it may be shown.
+fn volume_name(project: &Project, source: &Text) -> (String, String) {
+    match project.volumes.get(&source.text).and_then(super::Resource::given_name) {
+        Some(given) => (given.text.to_string(), given.shown()),
+        None => {
+            let named = |name: &str| format!("{}_{name}", project.started_as);
+            (named(&source.text), named(&source.shown()))
+        }
+    }
 }

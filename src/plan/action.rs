@@ -199,7 +199,8 @@ pub enum Operation {
     },
     /// Makes the containers of a Compose project as its files say, and waits until they are healthy (or stay up,
     /// where they have no health check).
-    /// Result: `{ "services": { "web": { "hash": "…", "image": "sha256:…", "count": 1, "ended": false, "networks": ["…"] } } }`.
+    /// Result: `{ "services": { "web": { "hash": "…", "image": "sha256:…", "count": 1, "ended": false, "networks": ["…"] } },
+    /// "networks": { "default": "…" } }`.
     ComposeUp {
         /// The project.
         project: ComposeProject,
@@ -222,6 +223,9 @@ pub enum Operation {
         /// The services that are made anew although the Compose tool sees no reason to.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         again: Vec<String>,
+        /// The networks of its own, by their names in its files, each with a digest of its settings: reported as they are.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        networks: BTreeMap<String, String>,
     },
     /// Stops and removes containers of a Compose project that nothing is passed on to any more; one that has gone is
     /// no error.

@@ -102,6 +102,56 @@ fn an_update_of_the_proxy_that_fails_leaves_its_sites_as_they_were() {
     drop(ground.workspace.assert_nothing_to_do());
 }
 
+/// One of them is ready while the other still waits for a container that does not heed its end.
+#[test]
+fn networks_of_two_stacks_are_made_anew_in_one_apply() {
+    let Some(ground) = Ground::new() else { return };
+    let shops = |attempt: &str| {
+        for (tenant, command, grace) in [("one", "/app", "1s"), ("two", "exec sleep 600", "6s")] {
+            ground.shop(tenant, "1", "");
+            let file = format!("{tenant}/compose.yml");
+            let text = ground.workspace.read(&file).replace(
+                "  db:\n",
+                &format!(
+                    "  db:\n    command: [\"sh\", \"-c\", \"{command}\"]\n    stop_grace_period: {grace}\n"
+                ),
+            );
+            let networks = format!("networks:\n  default:\n    labels:\n      attempt: \"{attempt}\"\n");
+            ground.workspace.write(&file, text + &networks);
+        }
+    };
+    shops("1");
+    drop(ground.workspace.apply());
+    shops("2");
+    let plan = ground.workspace.vsa(["plan"]).code(0);
+    assert_eq!(said(&plan).matches("network default: it is made anew").count(), 2, "{plan}");
+    drop(ground.workspace.apply());
+    for tenant in ["one", "two"] {
+        let network = ground.default_network(tenant);
+        let label = ["network", "inspect", "--format", "{{.Labels.attempt}}", &network];
+        assert_eq!(ground.engine.ask(&label), "2");
+        assert!(ground.proxy_is_in(&network));
+        assert_eq!(ground.get(tenant), format!("1 {tenant}"));
+    }
+    drop(ground.workspace.assert_nothing_to_do());
+
+    // The way back leaves and joins them just so; and the proxy itself comes up beside it.
+    shops("3");
+    let two = ground.workspace.read("two/compose.yml");
+    let broken = two.replacen("  web:\n", "  web:\n    entrypoint: [\"/nonexistent\"]\n", 1);
+    ground.workspace.write("two/compose.yml", broken);
+    let proxy = ground.workspace.read("proxy/compose.yml");
+    let labelled =
+        proxy.replacen("    read_only: true\n", "    read_only: true\n    labels: { attempt: three }\n", 1);
+    assert_ne!(labelled, proxy);
+    ground.workspace.write("proxy/compose.yml", labelled);
+    drop(ground.workspace.vsa(["apply", "-auto-approve"]).code(5).says("/nonexistent"));
+    for tenant in ["one", "two"] {
+        assert!(ground.proxy_is_in(&ground.default_network(tenant)));
+        assert_eq!(ground.get(tenant), format!("1 {tenant}"));
+    }
+}
+
 #[test]
 fn a_network_that_a_killed_first_run_joined_is_left_again() {
     let Some(ground) = Ground::new() else { return };

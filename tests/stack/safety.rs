@@ -145,19 +145,22 @@ fn a_run_killed_after_its_commit_leaves_no_former_file() {
 fn what_a_removed_stack_says_is_told_without_its_secrets() {
     let Some(ground) = Ground::new() else { return };
     let one = images::app(&ground.engine, "1");
-    ground.stack("  allow = [\"external:default\"]");
+    ground.stack("  allow = [\"external:default\", \"external:data\"]");
+    let named = format!("name: {}-${{GREETING}}", ground.tenant());
     let text = format!(
-        "services:\n  web:\n    image: {one}\nnetworks:\n  default:\n    name: {}-${{GREETING}}\n",
-        ground.tenant()
+        "services:\n  web:\n    image: {one}\n    volumes: [\"data:/data\"]\nnetworks:\n  default:\n    {named}\n\
+         volumes:\n  data:\n    {named}\n"
     );
     ground.workspace.write("shop/compose.yml", text);
     drop(ground.workspace.apply());
+    let state = ground.workspace.read("state/default.json");
+    assert!(state.contains("stack.shop") && !state.contains("hush"), "{state}");
     let network = format!("{}-hush-1", ground.tenant());
     let guest = format!("{}-guest", ground.tenant());
     ground.engine.ask(&["run", "--detach", "--name", &guest, "--network", &network, &one]);
     ground.workspace.write("main.hcl", format!("tenant \"{}\" {{}}\n", ground.tenant()));
     let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(6).says("could not be taken down");
-    let failed = failed.says("-********");
+    let failed = failed.says("-********").says("data that stays: ").says("volume (sensitive value)");
     assert!(!said(&failed).contains("hush"), "{failed}");
     ground.engine.ask(&["rm", "--force", &guest]);
     drop(ground.workspace.apply());
@@ -195,6 +198,24 @@ fn networks_that_the_files_no_longer_name_go_with_their_stack() {
     drop(ground.workspace.apply());
     assert_eq!((internal().as_str(), ground.get().as_str()), ("true", "1"));
     assert_ne!(ground.container("web"), web);
+    drop(ground.workspace.assert_nothing_to_do());
+
+    // A run that is killed once its files are there leaves the network as it was: the next finds that out.
+    let text = ground.workspace.read("shop/compose.yml");
+    let text = text.replace("    internal: true", "    internal: true\n    labels: { attempt: three }");
+    ground.workspace.write("shop/compose.yml", text);
+    let written = ground.data().parent().unwrap().join("compose/compose.yml");
+    let is_written = (1..40).any(|instant| {
+        let mut child = ground.workspace.stopped_at(&format!("phase:prepare:{instant}")).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::read_to_string(&written).unwrap().contains("three")
+    });
+    let label = || ground.engine.ask(&["network", "inspect", "--format", "{{.Labels.attempt}}", &edge]);
+    assert!(is_written && label() != "three", "{}", label());
+    drop(ground.workspace.vsa(["plan"]).code(0).says("network edge: it is made anew"));
+    drop(ground.workspace.apply());
+    assert_eq!((label().as_str(), ground.get().as_str()), ("three", "1"));
     drop(ground.workspace.assert_nothing_to_do());
 
     ground.workspace.write("shop/compose.yml", &service);

@@ -148,8 +148,9 @@ pub(super) async fn up(
     }
     let paused = unpause(context.host, project).await?;
     recovered(context.host, project, &paused, Duration::from_secs(wait.into())).await?;
+    let mut left = None;
     if anew {
-        leave_networks(context, project).await?;
+        left = Some(networks::leave(context, project).await?);
         take_down(context, project, &secrets).await?;
     }
     // What goes may be ill: perhaps that is why it goes.
@@ -175,10 +176,10 @@ pub(super) async fn up(
         started(context.host, context.tool, project, &task, waiting, &mut watch).await?;
     }
     let containers = settled(context.host, project, waiting, &mut watch).await?;
-    if anew {
-        networks::rejoin(context).await?;
+    if let Some(left) = left {
+        networks::join_again(context, &left).await?;
     }
-    Ok(fact("services", services(&containers)))
+    Ok(fact("services", services(&containers, &secrets)))
 }
 
 /// Lets containers go on that somebody paused: the tool neither does that nor stops them.
@@ -209,19 +210,6 @@ async fn recovered(
             break;
         }
         host.sleep(POLL).await;
-    }
-    Ok(())
-}
-
-/// Takes the proxy's container from the networks of a project, which could not be removed with it in them.
-async fn leave_networks(context: Context<'_>, project: &ComposeProject) -> Result<(), Diagnostic> {
-    if context.spec.container.is_none() {
-        return Ok(());
-    }
-    let query = Query::Networks { socket: project.socket.clone() };
-    let Some(Answer::Networks(all)) = context.host.observe(&[query]).await.pop() else { return Ok(()) };
-    for network in all.iter().filter(|network| network.project() == Some(&project.name)) {
-        networks::disconnect(context, &network.name).await?;
     }
     Ok(())
 }
@@ -261,8 +249,8 @@ pub(super) async fn retire(
     Ok(Facts::new())
 }
 
-/// What the state keeps of each service.
-fn services(containers: &[Container]) -> serde_json::Value {
+/// What the state keeps of each service. A network whose name holds a secret is left out.
+fn services(containers: &[Container], secrets: &[String]) -> serde_json::Value {
     let mut services: BTreeMap<&str, Vec<&Container>> = BTreeMap::new();
     for container in containers {
         if let Some(labels) = &container.compose {
@@ -275,7 +263,8 @@ fn services(containers: &[Container]) -> serde_json::Value {
         let image = newest.map(|container| container.image_id.clone());
         // A job: it is not missed where it does not run.
         let ended = containers.iter().all(|container| container.state == ContainerState::Exited);
-        let networks = newest.map(|container| container.networks.keys().collect::<Vec<_>>());
+        let is_open = |name: &&String| compose::masked((*name).clone(), secrets) == **name;
+        let networks = newest.map(|container| container.networks.keys().filter(is_open).collect::<Vec<_>>());
         let known = serde_json::json!({
             "hash": hash, "image": image, "count": containers.len(), "ended": ended, "networks": networks
         });
@@ -392,14 +381,19 @@ pub(super) async fn restore(
         return Ok(());
     }
     let secrets = secrets(context, &project.env_file).await;
+    let mut left = None;
     if anew {
-        leave_networks(context, project).await?;
+        left = Some(networks::leave(context, project).await?);
         take_down(context, project, &secrets).await?;
     }
     name_again(context.host, project).await?;
     // What was up has its images.
     let up = Task::Up { orphans: true, never_pull: true };
-    compose::run(context.host, context.tool, project, &up, &secrets).await.map(drop)
+    compose::run(context.host, context.tool, project, &up, &secrets).await?;
+    match left {
+        Some(left) => networks::join_again(context, &left).await,
+        None => Ok(()),
+    }
 }
 
 /// Gives containers their names again that the first Compose has put aside, as `<id>_<name>`, for new ones that it could

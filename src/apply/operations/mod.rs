@@ -19,6 +19,7 @@ use certificates::Issue;
 pub use compose::known_secrets;
 pub(super) use files::{former, guarded};
 pub(super) use issues::Issues;
+pub(super) use networks::Withheld;
 pub(super) use settling::{Waiting, Watch, settled};
 
 use super::compose::Tool;
@@ -43,6 +44,8 @@ pub(super) struct Context<'a> {
     pub(super) tool: &'a Tool,
     /// What the nodes' generations name.
     pub(super) issues: &'a Issues,
+    /// The networks that the proxy stays out of for now.
+    pub(super) withheld: &'a Withheld,
     /// Takes note of a service whose containers are waited for, and of what they do now.
     pub(super) told: &'a Told<'a>,
 }
@@ -138,9 +141,12 @@ pub(super) async fn perform(
         Operation::RemoveFile { path } => files::remove(context, path).await,
         Operation::RemoveDirectory { root, path } => directories::remove(context, root, path).await,
         Operation::ComposePrepare { project, ports, .. } => compose::prepare(context, project, ports).await,
-        Operation::ComposeUp { project, pull, wait, rolling, others, leaving, anew, again } => {
+        Operation::ComposeUp { project, pull, wait, rolling, others, leaving, anew, again, networks } => {
             let how = compose::Up { pull: *pull, wait: *wait, rolling, others, leaving, anew: *anew, again };
-            remade::served(context, project, Box::pin(compose::up(context, project, how))).await
+            let up = Box::pin(compose::up(context, project, how));
+            let mut facts = remade::served(context, project, up).await?;
+            facts.extend(fact("networks", serde_json::json!(networks)));
+            Ok(facts)
         }
         Operation::RetireContainers { project, containers } => {
             compose::retire(context, project, containers).await

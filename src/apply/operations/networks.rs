@@ -1,14 +1,21 @@
 //! Networks of Docker's: made and removed, and those that a proxy in a container is in.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use super::{Context, Facts, fact};
+use crate::address::Address;
 use crate::apply::compose;
 use crate::diag::Diagnostic;
 use crate::host::{DockerAnswer, DockerOperation};
-use crate::plan::{Answer, NetworkSettings, Query};
+use crate::plan::{Answer, ComposeProject, NetworkSettings, Query};
+
+/// The networks that a run takes the proxy into no more for now: their stacks are taken down to make them anew. Held while
+/// the proxy is taken into networks again, so that none is left and joined at once.
+#[derive(Debug, Default)]
+pub(in crate::apply) struct Withheld(Mutex<BTreeSet<(Address, String)>>);
 
 /// The proxy's container; `None` where nginx runs in none.
 fn container(context: Context<'_>) -> Option<String> {
@@ -79,24 +86,80 @@ pub(super) async fn disconnect(context: Context<'_>, network: &str) -> Result<Fa
 /// How often is looked whether the proxy's container was made anew.
 const POLL: Duration = Duration::from_millis(200);
 
+/// Takes the proxy from the networks of a project, which could not be removed with it in them, and keeps it out of them
+/// until [`join_again`]. Returns them all, and those that the proxy was in.
+///
+/// # Errors
+/// The engine does not answer, or does not do it.
+pub(super) async fn leave(context: Context<'_>, project: &ComposeProject) -> Result<Left, Diagnostic> {
+    let mut left = Left::default();
+    let Some(container) = container(context) else { return Ok(left) };
+    let query = Query::Networks { socket: project.socket.clone() };
+    let Some(Answer::Networks(all)) = context.host.observe(&[query]).await.pop() else { return Ok(left) };
+    let own = all.into_iter().filter(|network| network.project() == Some(&project.name));
+    left.own = own.map(|network| network.name).collect();
+    let node = &context.spec.address;
+    let own = left.own.iter().map(|network| (node.clone(), network.clone()));
+    context.withheld.0.lock().await.extend(own);
+    for network in &left.own {
+        let operation =
+            DockerOperation::Disconnect { network: network.clone(), container: container.clone() };
+        if told(context, operation).await? {
+            left.joined.insert(network.clone());
+        }
+    }
+    Ok(left)
+}
+
+/// What [`leave`] did.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    own: BTreeSet<String>,
+    joined: BTreeSet<String>,
+}
+
+/// Takes the proxy into the networks of a project again, which are there anew: those that it was in, and those of the live
+/// generation, for the proxy may have been made anew meanwhile.
+///
+/// # Errors
+/// As of [`rejoin`].
+pub(super) async fn join_again(context: Context<'_>, left: &Left) -> Result<(), Diagnostic> {
+    let mut withheld = context.withheld.0.lock().await;
+    withheld.retain(|(node, network)| *node != context.spec.address || !left.own.contains(network));
+    let mut needed = live(context);
+    needed.retain(|network| left.own.contains(network));
+    needed.extend(left.joined.iter().cloned());
+    join(context, &needed).await
+}
+
 /// Takes the proxy into the networks of the live generation again, which a container that was made anew has lost: those
-/// that vsa took it into, and those that sites are reached in, whoever did.
+/// that vsa took it into, and those that sites are reached in, whoever did. Those that a stack is about to make anew are
+/// that stack's to join.
 ///
 /// # Errors
 /// The engine does not answer, or does not do it.
 pub(super) async fn rejoin(context: Context<'_>) -> Result<(), Diagnostic> {
-    let (Some(container), Some(stored)) =
-        (container(context), context.state.nodes.get(&context.spec.address))
-    else {
-        return Ok(());
-    };
+    let withheld = context.withheld.0.lock().await;
+    let mut needed = live(context);
+    needed.retain(|network| !withheld.contains(&(context.spec.address.clone(), network.clone())));
+    join(context, &needed).await
+}
+
+/// The networks of the live generation.
+fn live(context: Context<'_>) -> BTreeSet<String> {
+    let Some(stored) = context.state.nodes.get(&context.spec.address) else { return BTreeSet::new() };
+    let named = stored.names.values().map(|name| &name.network);
+    stored.networks.iter().chain(named).map(ToString::to_string).collect()
+}
+
+/// Takes the proxy's container, where it is there, into those of the networks that it is not in.
+async fn join(context: Context<'_>, networks: &BTreeSet<String>) -> Result<(), Diagnostic> {
+    let Some(container) = container(context).filter(|_| !networks.is_empty()) else { return Ok(()) };
     let socket = &context.spec.docker.socket;
     let found = context.host.observe(&[Query::Containers { socket: socket.clone() }]).await.pop();
     let Some(Answer::Containers(all)) = found else { return Err(compose::unanswered(found, socket)) };
     let Some(proxy) = all.iter().find(|found| found.name == container) else { return Ok(()) };
-    let named = stored.names.values().map(|name| &name.network);
-    let needed: BTreeSet<&Arc<str>> = stored.networks.iter().chain(named).collect();
-    for network in needed.into_iter().filter(|network| !proxy.networks.contains_key(&***network)) {
+    for network in networks.iter().filter(|network| !proxy.networks.contains_key(*network)) {
         connect(context, network).await?;
     }
     Ok(())

@@ -20,7 +20,7 @@ use ready::Ready;
 use super::compose::Tool;
 use super::events::{Event, Events};
 use super::journal::{self, Before, Header, Journal, NodeFacts, Record, VERSION};
-use super::operations::Issues;
+use super::operations::{Issues, Withheld};
 use super::{Interrupt, Interrupted, Outcome, Report, Run, States};
 use crate::address::Address;
 use crate::diag::Diagnostic;
@@ -101,6 +101,7 @@ async fn begin(
         kept: Mutex::default(),
         tool: Arc::default(),
         issues: Arc::default(),
+        withheld: Arc::default(),
     };
     Ok((work, interrupted))
 }
@@ -152,6 +153,7 @@ struct Work {
     kept: Mutex<Vec<std::path::PathBuf>>,
     tool: Arc<Tool>,
     issues: Arc<Issues>,
+    withheld: Arc<Withheld>,
 }
 
 impl Work {

@@ -125,6 +125,7 @@ impl Work {
     ) {
         let (host, run, state) = (Arc::clone(&self.host), Arc::clone(&self.run), Arc::clone(state));
         let (tool, issues) = (Arc::clone(&self.tool), Arc::clone(&self.issues));
+        let withheld = Arc::clone(&self.withheld);
         let events = Arc::clone(&self.events);
         if let Some(action) = self.action(id) {
             self.events.event(Event::Begun(action));
@@ -135,11 +136,12 @@ impl Work {
             let result = match action.and_then(|action| Some((action, spec(&run, &action.node)?))) {
                 Some((action, spec)) => {
                     let placed = &run.placed;
-                    let (state, tool, issues) = (&*state, &*tool, &*issues);
+                    let (state, tool, issues, withheld) = (&*state, &*tool, &*issues, &*withheld);
                     let told = |service: &str, state: &str| {
                         events.event(Event::Service { action, service, state });
                     };
-                    let context = Context { host: &*host, spec, state, placed, tool, issues, told: &told };
+                    let context =
+                        Context { host: &*host, spec, state, placed, tool, issues, withheld, told: &told };
                     operations::perform(context, &action.operation, &before).await
                 }
                 None => Err(Diagnostic::error("an action is of a node that is not known")),

@@ -96,8 +96,8 @@ impl Work {
             }
             _ => {
                 let (state, placed) = (&self.run.prior, &self.run.placed);
-                let (tool, issues) = (&*self.tool, &*self.issues);
-                let context = Context { host, spec, state, placed, tool, issues, told: &|_, _| {} };
+                let (tool, issues, withheld) = (&*self.tool, &*self.issues, &*self.withheld);
+                let context = Context { host, spec, state, placed, tool, issues, withheld, told: &|_, _| {} };
                 operations::undo(context, action, before).await
             }
         }

@@ -60,7 +60,7 @@ pub(super) fn details(subject: Subject<'_>, files: &BTreeMap<PathBuf, PlacedFile
         (Some(_), ..) => still(subject, &stack, files, &mut details),
         (None, ..) => gone(&diff, &mut details),
     }
-    data(subject, &stack, &diff, &mut details);
+    data(subject, &stack, before.as_ref(), &diff, &mut details);
     Some(details)
 }
 
@@ -99,7 +99,7 @@ fn running(
     }
     let none =
         Fate { here: Vec::new(), stale: Some(BTreeSet::new()), left: None, image_moved: false, wanted: 1 };
-    let replaced = rolling::replaced(subject, wanted, files);
+    let replaced = rolling::replaced(subject, wanted, files, &networks);
     for service in after.active() {
         let fate = fates.as_ref().map_or(Some(&none), |fates| fates.get(&service.name));
         let change = changes.iter().find(|change| change.service == service.name);
@@ -118,7 +118,7 @@ fn running(
         } else if kind == ChangeKind::Replace {
             effect = Some(Effect::Interrupting);
             details.interrupted.push(service.name.to_string());
-            details.remarks.extend(rolling::hindered(subject, wanted, files, &service.name));
+            details.remarks.extend(rolling::hindered(subject, wanted, files, &networks, &service.name));
         }
         details.parts.push(PartChange { part: format!("service {}", service.name), kind, why, attributes });
     }
@@ -159,7 +159,12 @@ fn outcome(
     }
     let mut names: Vec<&str> = attributes.iter().map(|attribute| attribute.name.as_str()).collect();
     names.dedup();
+    let gone = fate.left.as_ref().map(|network| format!("it is not in `{network}` any more"));
     let Some(stale) = &fate.stale else {
+        if let Some(gone) = gone {
+            let here = fate.here.len();
+            return (ChangeKind::Replace, format!("{} made anew ({gone})", is(here, &count(here))));
+        }
         let kind =
             if attributes.is_empty() && mounted.is_empty() { ChangeKind::NoOp } else { ChangeKind::Update };
         return (kind, "what becomes of its containers is not known".to_owned());
@@ -176,9 +181,7 @@ fn outcome(
             let image = service.image().map(crate::compose::Text::shown).unwrap_or_default();
             reasons.push(format!("`{image}` is another image now"));
         }
-        if let Some(network) = &fate.left {
-            reasons.push(format!("it is not in `{network}` any more"));
-        }
+        reasons.extend(gone);
         reasons.extend(down.map(str::to_owned));
         if reasons.is_empty() {
             reasons.push("the Compose tool takes its configuration for another one".to_owned());
@@ -287,25 +290,23 @@ fn volumes(subject: Subject<'_>) -> Option<&[Volume]> {
 }
 
 /// What becomes of data.
-fn data(subject: Subject<'_>, stack: &Stack, diff: &Diff, details: &mut Details) {
+fn data(subject: Subject<'_>, stack: &Stack, before: Option<&Project>, diff: &Diff, details: &mut Details) {
     let goes = subject.desired.is_none() && subject.destroy_data;
     let mut told: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let volumes = volumes(subject);
+    let names = before.map(diff::volume_names).unwrap_or_default();
     let is_own = |volume: &&Volume| volume.project.as_deref() == Some(&*stack.project.name);
     // Those of former files too, which no file names any more.
     for volume in volumes.into_iter().flatten().filter(is_own) {
         let fate = if goes { "goes with all that is in it" } else { "stays" };
-        told.entry(fate).or_default().push(format!("volume {}", visible(&volume.name)));
+        let shown = names.get(&volume.name).cloned().unwrap_or_else(|| visible(&volume.name).into_owned());
+        told.entry(fate).or_default().push(format!("volume {shown}"));
     }
-    for data in &diff.data {
-        if let Some(all) = volumes.filter(|_| !data.is_path) {
-            let foreign = all.iter().find(|volume| volume.name == data.name && !is_own(volume));
-            let fate = "is not of the stack, and stays";
-            told.entry(fate)
-                .or_default()
-                .extend(foreign.map(|found| format!("volume {}", visible(&found.name))));
-            continue;
-        }
+    let foreign = volumes.into_iter().flatten().filter(|volume| !is_own(volume));
+    for shown in foreign.filter_map(|volume| names.get(&volume.name)) {
+        told.entry("is not of the stack, and stays").or_default().push(format!("volume {shown}"));
+    }
+    for data in diff.data.iter().filter(|data| data.is_path || volumes.is_none()) {
         let name = if data.is_path { data.name.clone() } else { format!("volume {}", data.name) };
         let fate = match data.fate {
             _ if goes && (!data.is_path || PathBuf::from(&data.name).starts_with(&stack.layout.root)) => {

@@ -3,15 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::attributes::Stack;
 use super::{models, observe};
-use crate::compose::diff::{Diff, NetworkChange};
+use crate::compose::diff::{self, Diff, NetworkChange, NetworkSettings};
 use crate::plan::docker::Container;
 use crate::plan::docker::ContainerState;
 use crate::plan::{PlacedFile, Subject};
+use crate::state::Status;
 
-/// The networks that change under containers that are there.
+/// The networks that change under containers that are there: by the settings that the last apply brought them up with, for
+/// the files that are there may be those of a run that was killed before its networks followed. Those are looked at where
+/// no apply has reported the settings, where some of them are secret, and where a run may have got further than it reported.
 pub(super) fn changed(
     subject: Subject<'_>,
     stack: &Stack,
@@ -21,8 +25,38 @@ pub(super) fn changed(
     if observe::known(subject).is_empty() || here.is_some_and(|here| here.is_empty()) {
         return Vec::new();
     }
-    let (before, after) = (models::before(subject, stack), models::after(subject, stack, files));
-    Diff::between(before.as_ref(), after.as_ref()).networks
+    let (Some(prior), Some(after)) = (subject.prior, models::after(subject, stack, files)) else {
+        return Vec::new();
+    };
+    let before = models::before(subject, stack);
+    let mut by_files: BTreeMap<Arc<str>, NetworkChange> = Diff::between(before.as_ref(), Some(&after))
+        .networks
+        .into_iter()
+        .map(|change| (Arc::clone(&change.network), change))
+        .collect();
+    let reported = prior.facts.get("networks");
+    let reported: BTreeMap<String, String> =
+        reported.and_then(|fact| serde_json::from_value(fact.clone()).ok()).unwrap_or_default();
+    let is_interrupted = prior.status == Status::Interrupted;
+    let change = |(network, settings): (Arc<str>, NetworkSettings)| {
+        let by_files = by_files.remove(&network);
+        let Some(reported) = reported.get(&*network) else { return by_files };
+        let differs = *reported != settings.digest || (is_interrupted && settings.hidden);
+        let by_files = by_files.filter(|_| differs || is_interrupted || settings.hidden);
+        by_files.or_else(|| differs.then(|| NetworkChange { network, attributes: Vec::new() }))
+    };
+    diff::network_settings(&after).into_iter().filter_map(change).collect()
+}
+
+/// What an apply reports of the networks that it brings a stack up with, by their names in the files.
+pub(super) fn reported(
+    subject: Subject<'_>,
+    stack: &Stack,
+    files: &BTreeMap<PathBuf, PlacedFile>,
+) -> BTreeMap<String, String> {
+    let after = models::after(subject, stack, files);
+    let settings = after.as_ref().map(diff::network_settings).unwrap_or_default();
+    settings.into_iter().map(|(network, settings)| (network.to_string(), settings.digest)).collect()
 }
 
 /// The networks, as people read them in a sentence.

@@ -9,6 +9,7 @@ use super::attributes::{Attributes, Engine, Status, Update};
 use super::containers::{self, Fate};
 use super::wanted::Wanted;
 use super::{files, models, networks};
+use crate::compose::diff::NetworkChange;
 use crate::compose::{Project, Service};
 use crate::plan::{PlacedFile, RollingService, Subject};
 
@@ -41,12 +42,11 @@ pub(super) fn replaced<'a>(
     subject: Subject<'a>,
     wanted: &Wanted,
     files: &BTreeMap<PathBuf, PlacedFile>,
+    networks: &[NetworkChange],
 ) -> BTreeMap<String, Fate<'a>> {
-    let Some(own) = wanted.project.as_ref().filter(|_| is_on(wanted)) else { return BTreeMap::new() };
-    // The stack is taken down for those.
-    if !networks::changed(subject, &wanted.stack, files).is_empty() {
-        return BTreeMap::new();
-    }
+    // The stack is taken down for networks.
+    let project = wanted.project.as_ref().filter(|_| is_on(wanted) && networks.is_empty());
+    let Some(own) = project else { return BTreeMap::new() };
     let rolling: BTreeSet<&str> = services(subject, own).map(|service| &*service.name).collect();
     let Some(fates) = (if rolling.is_empty() { None } else { fates(subject, wanted, files) }) else {
         return BTreeMap::new();
@@ -97,15 +97,15 @@ pub(super) fn again(
     again.map(|(name, _)| name.to_string()).collect()
 }
 
-/// What becomes of the containers of all services; `None` where that is not known.
+/// What becomes of the containers of all services, as far as that is known; `None` where the engine cannot be seen.
 fn fates<'a>(
     subject: Subject<'a>,
     wanted: &Wanted,
     files: &BTreeMap<PathBuf, PlacedFile>,
 ) -> Option<BTreeMap<Arc<str>, Fate<'a>>> {
     let project = models::after(subject, &wanted.stack, files)?;
-    let hashes = containers::hashes(subject, &wanted.stack, files).ok()?;
-    containers::fates(subject, &wanted.stack, &project, Ok(hashes))
+    let hashes = containers::hashes(subject, &wanted.stack, files);
+    containers::fates(subject, &wanted.stack, &project, hashes.as_ref().copied())
 }
 
 /// Whether a service gets new ports: its containers are replaced, and no new ones are there yet. `subject` has the ports
@@ -116,7 +116,8 @@ pub(super) fn is_due(subject: Subject<'_>, wanted: &Wanted, service: &str, repli
     }
     let placed = files::placed(subject).unwrap_or_default();
     let files = placed.into_iter().map(|file| (file.path.clone(), file)).collect();
-    let replaced = replaced(subject, wanted, &files);
+    let networks = networks::changed(subject, &wanted.stack, &files);
+    let replaced = replaced(subject, wanted, &files, &networks);
     replaced.get(service).is_some_and(|fate| {
         let stale = fate.stale.as_ref().map_or(0, BTreeSet::len);
         fate.here.len() - stale < usize::from(replicas)
@@ -137,6 +138,7 @@ pub(super) fn hindered(
     subject: Subject<'_>,
     wanted: &Wanted,
     files: &BTreeMap<PathBuf, PlacedFile>,
+    networks: &[NetworkChange],
     name: &str,
 ) -> Option<String> {
     let project = wanted.project.as_ref().filter(|_| is_on(wanted))?;
@@ -147,8 +149,7 @@ pub(super) fn hindered(
         let dependent = dependent(project, &rolling, &fates(subject, wanted, files)?, name)?;
         Some(format!("`{dependent}` depends on it, and changes too"))
     };
-    let networks = networks::changed(subject, &wanted.stack, files);
-    let networks = || (!networks.is_empty()).then(|| networks::named(&networks));
+    let networks = || (!networks.is_empty()).then(|| networks::named(networks));
     let why = hindrance(service).or_else(networks).or_else(dependent)?;
     Some(format!("service {name} cannot come up beside itself: {why}"))
 }

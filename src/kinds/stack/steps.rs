@@ -45,7 +45,8 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
         Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing }
     };
     let by_path: BTreeMap<_, _> = files.into_iter().map(|file| (file.path.clone(), file)).collect();
-    let anew = !networks::changed(subject, stack, &by_path).is_empty();
+    let changed = networks::changed(subject, stack, &by_path);
+    let anew = !changed.is_empty();
     if attributes.status == Run::Stopped {
         let operation = if anew {
             Operation::ComposeDown { project, volumes: false }
@@ -66,7 +67,7 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
         },
         undo: Undo::FormerProject,
     });
-    let replaced = rolling::replaced(subject, wanted, &by_path);
+    let replaced = rolling::replaced(subject, wanted, &by_path, &changed);
     let others = rolling::others(subject, wanted, &by_path, &replaced);
     let again = if anew { Vec::new() } else { rolling::again(subject, wanted, &by_path, &replaced) };
     steps.push(Step {
@@ -80,6 +81,7 @@ fn change(subject: Subject<'_>, wanted: &Wanted) -> Vec<Step> {
             leaving: leaving.keys().cloned().collect(),
             anew,
             again,
+            networks: networks::reported(subject, stack, &by_path),
         },
         // Of one that was up before, the action that made it ready brings the former back, once its files are back.
         undo: if was_up && replaced.is_empty() { Undo::Nothing } else { Undo::RemoveMade },
