@@ -226,6 +226,14 @@ impl Diagnostics {
         self.0.iter().any(Diagnostic::is_error)
     }
 
+    /// Itself, where nothing stops the command.
+    ///
+    /// # Errors
+    /// Itself, where something does.
+    pub fn without_errors(self) -> Result<Self, Self> {
+        if self.has_errors() { Err(self) } else { Ok(self) }
+    }
+
     /// Makes room for so many more.
     pub fn reserve(&mut self, more: usize) {
         self.0.reserve(more);
