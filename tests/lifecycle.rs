@@ -461,10 +461,15 @@ fn a_part_is_taken_away_with_all_that_depends_on_it() {
     drop(lost.says("there is no `tenant.othr` to take away").says("did you mean `tenant.other`?"));
     drop(workspace.vsa(["destroy", "-auto-approve", "-target=domain"]).code(1).says("`vsa state list`"));
 
+    // What else the files say by now is not what was asked for.
+    workspace.write("main.hcl", "tenant \"acme\" {\n  status = \"suspended\"\n}\n");
+    workspace.write("two.hcl", redirecting("two.example.com", "third"));
     let one = "-target=domain[\"one.example.com\"]";
     let run = workspace.vsa(["destroy", "-auto-approve", one]).code(0);
     drop(run.says("0 added, 0 changed, 1 destroyed"));
     assert_eq!(location(&workspace, "two.example.com"), "https://second.example.net/");
+    workspace.write("main.hcl", "tenant \"acme\" {}\n");
+    workspace.write("two.hcl", redirecting("two.example.com", "second"));
     drop(workspace.vsa(["plan"]).code(0).says("Plan: 1 to add, 0 to change, 0 to destroy"));
     drop(workspace.vsa(["destroy", "-auto-approve", "-target", "tenant.acme"]).code(0).says("2 destroyed"));
     assert_eq!(location(&workspace, "other.example.com"), "https://other.example.net/");

@@ -66,7 +66,10 @@ impl UpstreamAddress {
         if authority.starts_with("unix:") {
             return "";
         }
-        authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+        match authority.find(']') {
+            Some(end) => &authority[..=end],
+            None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+        }
     }
 
     /// The port: that of the scheme where none is said; `None` of a Unix socket.

@@ -13,7 +13,6 @@ use super::observation::{Answer, Observations};
 use super::proxy;
 use super::targets::Targets;
 use crate::diag::{Diagnostic, Span};
-use crate::resource::Path;
 use crate::state::StoredNode;
 
 /// What a resource says of the container of its node's proxy, which it brings.
@@ -23,6 +22,8 @@ pub struct BroughtProxy {
     pub project: Arc<str>,
     /// Whether the container shall run.
     pub runs: bool,
+    /// Where it is said that it shall not run.
+    pub stopped_by: Option<Span>,
     /// The container; `None` where the resource goes, or its files cannot be read.
     pub container: Option<BroughtContainer>,
 }
@@ -147,20 +148,20 @@ pub(super) fn judges_nothing(
 const NAMED: usize = 5;
 
 /// Refuses to take the proxy of a node away, or to stop it, while it serves sites that stay.
-pub(super) fn kept(
-    node: &Node,
-    items: &[Item<'_>],
-    observed: &Observations,
+pub(super) fn kept<'a>(
+    node: &'a Node,
+    items: &'a [Item<'a>],
+    observed: &'a Observations,
     targets: &Targets,
     now: i64,
 ) -> Option<Diagnostic> {
     let here = || items.iter().filter(|item| item.node == node.spec.address);
-    let goes = |item: &&Item<'_>| {
+    let goes = |item: &'a Item<'a>| {
         let subject = item.subject(node, observed, &NO_ENDPOINTS, now);
-        let brought = item.kind.proxy(subject).filter(|_| targets.contains(item.address));
-        brought.is_some_and(|brought| item.desired.is_none() || !brought.runs)
+        let brought = item.kind.proxy(subject).filter(|_| targets.contains(item.address))?;
+        (item.desired.is_none() || !brought.runs).then_some((item, brought))
     };
-    let proxy = here().find(goes)?;
+    let (proxy, brought) = here().find_map(goes)?;
     let stays = |item: &&Item<'_>| {
         let is_there =
             if targets.contains(item.address) { item.desired.is_some() } else { item.prior.is_some() };
@@ -174,13 +175,12 @@ pub(super) fn kept(
         _ => sites.join(", "),
     };
     let (spec, does) = (&node.spec, if proxy.desired.is_some() { "be stopped" } else { "go" });
-    let place = proxy.desired.and_then(|resource| resource.span(&Path::root().name("status")));
     Some(
         Diagnostic::error(format!("the proxy of `{}` cannot {does} while it serves sites", spec.address))
             .code("proxy_in_use")
             .detail(format!("`{}` runs it, and nobody would answer for {named}", proxy.address))
             .help("remove these sites first, or move them to another node; `vsa destroy` takes all away, the proxy last")
-            .at(place)
+            .at(brought.stopped_by)
             .on(proxy.address),
     )
 }

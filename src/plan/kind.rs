@@ -183,6 +183,11 @@ pub trait Kind: Send + Sync {
         Vec::new()
     }
 
+    /// The tenant that it belongs to.
+    fn tenant(&self, _resource: &Resource) -> Option<Arc<str>> {
+        None
+    }
+
     /// The addresses that it passes requests on to, each with the attribute that says so.
     fn addresses(&self, _resource: &Resource) -> Vec<(Path, UpstreamAddress)> {
         Vec::new()

@@ -54,9 +54,8 @@ impl Targets {
             pending.extend(near.get(address).into_iter().flatten());
             if let Some(item) = items.get(address) {
                 pending.push(&item.node);
-                let desired = item.desired.map(|resource| &resource.depends_on);
-                let needs = desired.or_else(|| item.prior.map(|prior| &prior.depends_on));
-                pending.extend(needs.into_iter().flatten());
+                // What goes needs nothing any more.
+                pending.extend(item.desired.into_iter().flat_map(|resource| &resource.depends_on));
             }
         }
         Self::Some(found)

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use super::docker::Protocol;
 use super::endpoint::{Endpoint, NO_ENDPOINTS, Target};
 use super::items::Item;
-use super::node::Node;
+use super::node::{Node, ProxyMode};
 use super::observation::{Answer, Observations, Query};
 use super::taken::Thing;
 use crate::address::Address;
 use crate::diag::{Diagnostic, Span};
 use crate::names::UpstreamAddress;
 use crate::resource::Resource;
-use crate::value::Value;
 
 /// By what a container is found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,15 +44,20 @@ pub(super) fn findings<'a>(
 ) -> Vec<Diagnostic> {
     let holders = all(items, node, observed, given, now);
     let mut found = Vec::new();
-    if holders.is_empty() {
+    if holders.is_empty() && node.spec.mode != ProxyMode::Container {
         return found;
     }
     for item in items {
         let Some(resource) = item.desired else { continue };
-        let Some(ours) = tenant(resource) else { continue };
-        for (place, way) in ways(item, resource) {
-            if let Some(holder) = holders.get(&way).filter(|holder| holder.tenant != ours) {
-                found.push(refused(&way, holder, &ours, place, item.address));
+        let Some(ours) = item.kind.tenant(resource) else { continue };
+        for (place, way) in ways(item, resource, node) {
+            match (holders.get(&way), &way) {
+                (Some(holder), _) if holder.tenant != ours => {
+                    found.push(refused(&way, holder, &ours, place, item.address));
+                }
+                (None, Way::Name(name)) => found
+                    .extend(in_network(name, node, observed).map(|error| error.at(place).on(item.address))),
+                _ => {}
             }
         }
     }
@@ -67,7 +71,7 @@ fn refused(way: &Way, holder: &Holder, ours: &str, place: Option<Span>, site: &A
         Way::Name(name) => format!("`{name}`"),
     };
     let Holder { tenant, what } = holder;
-    Diagnostic::error(format!("{named} belongs to the tenant `{tenant}`, and this domain to `{ours}`"))
+    Diagnostic::error(format!("{named} belongs to the tenant `{tenant}`, and `{site}` to `{ours}`"))
         .code("other_tenant")
         .detail(format!("{what} answers there"))
         .help(format!("pass requests on to a stack of the tenant `{ours}`"))
@@ -75,31 +79,59 @@ fn refused(way: &Way, holder: &Holder, ours: &str, place: Option<Span>, site: &A
         .on(site)
 }
 
-fn tenant(resource: &Resource) -> Option<Arc<str>> {
-    resource.get("tenant").get("name").and_then(Value::as_str).map(Arc::from)
+/// Refuses a name by which Docker finds containers of whichever tenant: an alias in one of its networks, or the tasks
+/// of a swarm's service. nginx on the host asks somebody else.
+fn in_network(name: &str, node: &Node, observed: &Observations) -> Option<Diagnostic> {
+    if node.spec.mode != ProxyMode::Container {
+        return None;
+    }
+    let socket = node.spec.docker.socket.clone();
+    let there = match observed.get(&Query::Networks { socket }) {
+        Some(Answer::Networks(all)) => all.as_slice(),
+        _ => &[],
+    };
+    let is_in =
+        |network: &str| name.strip_suffix(&network.to_lowercase()).is_some_and(|rest| rest.ends_with('.'));
+    let mut networks =
+        there.iter().map(|network| network.name.as_str()).chain(node.networks.keys().map(String::as_str));
+    let network = networks.find(|network| is_in(network));
+    let asks = match network {
+        Some(network) => format!("Docker looks it up among the containers in the network `{network}`"),
+        None if name.starts_with("tasks.") => "Docker looks it up among the tasks of its swarm".to_owned(),
+        None => return None,
+    };
+    Some(
+        Diagnostic::error(format!("`{name}` may be a container of any tenant"))
+            .code("other_tenant")
+            .detail(asks)
+            .help("name a stack's service with `stack`, `service` and `port`, or a container that vsa does not own with `container`"),
+    )
 }
 
 /// By what a site names containers, but for services of stacks.
-fn ways<'a>(item: &Item<'a>, resource: &'a Resource) -> Vec<(Option<Span>, Way)> {
+fn ways<'a>(item: &Item<'a>, resource: &'a Resource, node: &Node) -> Vec<(Option<Span>, Way)> {
     let targets = item.kind.endpoints(resource).into_iter().filter_map(|(path, target)| match target {
         Target::Service(_) => None,
-        Target::Container { name, .. } => Some((path, Way::Name(name.to_string()))),
+        Target::Container { name, .. } => Some((path, Way::Name(name.to_lowercase()))),
         Target::Published { port } => Some((path, Way::Port(port))),
     });
     let addresses = item.kind.addresses(resource).into_iter();
-    let addresses = addresses.filter_map(|(path, address)| Some((path, way(&address)?)));
+    let addresses = addresses.filter_map(|(path, address)| Some((path, way(&address, node.spec.mode)?)));
     targets.chain(addresses).map(|(path, way)| (resource.span(&path), way)).collect()
 }
 
-fn way(address: &UpstreamAddress) -> Option<Way> {
+fn way(address: &UpstreamAddress, mode: ProxyMode) -> Option<Way> {
     let host = address.host();
     if address.is_name() {
-        return Some(Way::Name(host.to_owned()));
+        return Some(Way::Name(host.to_lowercase()));
     }
-    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    // The kernel connects `::ffff:127.0.0.1` to 127.0.0.1.
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
     match ip {
         Some(ip) if !ip.is_loopback() && !ip.is_unspecified() => Some(Way::Ip(ip)),
         None if host != "localhost" => None,
+        // In a container that is nginx's own.
+        _ if mode == ProxyMode::Container => None,
         _ => address.port().map(Way::Port),
     }
 }
@@ -124,9 +156,9 @@ fn all<'a>(
                 let what = format!("the container `{}`", container.name);
                 holders.insert(way, Holder { tenant: tenant.into(), what });
             };
-            holds(Way::Name(container.name.clone()));
+            holds(Way::Name(container.name.to_lowercase()));
             for (network, attachment) in &container.networks {
-                holds(Way::Name(format!("{}.{network}", container.name)));
+                holds(Way::Name(format!("{}.{network}", container.name).to_lowercase()));
                 attachment.addresses.iter().for_each(|address| holds(Way::Ip(*address)));
             }
             let tcp = container.published.iter().filter(|published| published.protocol == Protocol::Tcp);
@@ -135,10 +167,10 @@ fn all<'a>(
     }
     // What is wanted goes before what is there.
     for item in items {
-        let Some(tenant) = item.desired.and_then(tenant) else { continue };
+        let Some(tenant) = item.desired.and_then(|resource| item.kind.tenant(resource)) else { continue };
         for taken in item.kind.takes(item.subject(node, observed, &NO_ENDPOINTS, now)) {
             let way = match taken.thing {
-                Thing::Name(name) => Way::Name(name.to_string()),
+                Thing::Name(name) => Way::Name(name.to_lowercase()),
                 Thing::Port { port, protocol: Protocol::Tcp, .. } => Way::Port(port),
                 Thing::Port { .. } => continue,
             };
@@ -147,11 +179,43 @@ fn all<'a>(
     }
     for (endpoint, ports) in given {
         let at = items.binary_search_by(|item| item.address.cmp(&endpoint.target));
-        let Some(tenant) = at.ok().and_then(|at| items[at].desired).and_then(tenant) else { continue };
+        let Some(tenant) = at.ok().and_then(|at| items[at].kind.tenant(items[at].desired?)) else { continue };
         for port in ports {
             let what = format!("`{}` of `{}`", endpoint.service, endpoint.target);
             holders.insert(Way::Port(*port), Holder { tenant: tenant.clone(), what });
         }
     }
     holders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Text as _;
+
+    fn way(address: &str, mode: ProxyMode) -> Option<Way> {
+        super::way(&UpstreamAddress::parse(address).unwrap(), mode)
+    }
+
+    #[test]
+    fn an_address_is_the_same_however_it_is_written() {
+        let (host, container) = (ProxyMode::Managed, ProxyMode::Container);
+        for loopback in [
+            "127.0.0.1:80",
+            "localhost",
+            "http://127.1.2.3",
+            "[::1]:80",
+            "[::ffff:127.0.0.1]:80",
+            "0.0.0.0:80",
+        ] {
+            assert_eq!(way(loopback, host), Some(Way::Port(80)), "{loopback}");
+            assert_eq!(way(loopback, container), None, "{loopback}: nginx's own");
+        }
+        let address = Some(Way::Ip(IpAddr::from([172, 18, 0, 3])));
+        assert_eq!(way("172.18.0.3:5432", container), address);
+        assert_eq!(way("[::ffff:172.18.0.3]:5432", container), address);
+        assert_eq!(way("https://[2001:db8::1]", host), Some(Way::Ip("2001:db8::1".parse().unwrap())));
+        assert_eq!(way("unix:/run/app.sock", host), None);
+        assert_eq!(way("Blog.Apps:80", host), way("blog.apps:80", host));
+    }
 }

@@ -334,12 +334,16 @@ fn tenants_reach_nobody_elses_database_while_all_sites_answer() {
     for upstream in [
         format!("container = \"{theirs}\"\n    port = 5432"),
         format!("address = \"{}:5432\"", address("two").trim()),
+        format!("address = \"[::ffff:{}]:5432\"", address("two").trim()),
         format!("address = \"{theirs}.{network}:5432\""),
     ] {
         let refused = site(&upstream).code(1).says("error[other_tenant]");
         let refused = refused.says(&format!("the container `{theirs}` answers there"));
         drop(refused.says(&format!("belongs to the tenant `{}`", ground.tenant("two"))));
     }
+    let alias = site(&format!("address = \"db.{network}:5432\"")).code(1);
+    let alias = alias.says("may be a container of any tenant");
+    drop(alias.says(&format!("among the containers in the network `{network}`")));
     drop(
         site("address = \"db:5432\"")
             .code(1)

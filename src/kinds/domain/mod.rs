@@ -182,6 +182,10 @@ impl Kind for Domain {
         whole.chain(locations).filter_map(target).collect()
     }
 
+    fn tenant(&self, resource: &Resource) -> Option<Arc<str>> {
+        resource.get("tenant").get("name").and_then(Value::as_str).map(Arc::from)
+    }
+
     fn addresses(&self, resource: &Resource) -> Vec<(Path, UpstreamAddress)> {
         let root = Path::root();
         let whole = std::iter::once((root.clone(), Some(resource.get("upstream"))));

@@ -22,6 +22,7 @@ mod wanted;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use attributes::{Attributes, entry, project};
 pub use deployed::{Deployed, deployed};
@@ -162,6 +163,10 @@ impl Kind for StackKind {
             .zip(Wanted::of(subject))
             .map(|(resource, wanted)| rules::advice(subject, resource, wanted))
             .unwrap_or_default()
+    }
+
+    fn tenant(&self, resource: &Resource) -> Option<Arc<str>> {
+        resource.get("tenant").get("name").and_then(Value::as_str).map(Arc::from)
     }
 
     fn takes(&self, subject: Subject<'_>) -> Vec<Taken> {

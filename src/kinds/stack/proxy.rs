@@ -18,7 +18,13 @@ pub(super) fn brought(subject: Subject<'_>) -> Option<BroughtProxy> {
     let project = Stack::of(subject).map(|stack| stack.project.name.as_str().into()).unwrap_or_default();
     let wanted = Wanted::of(subject);
     let runs = wanted.is_none_or(|wanted| wanted.attributes.status == Status::Running);
-    Some(BroughtProxy { project, runs, container: wanted.and_then(|wanted| container(subject, wanted)) })
+    let stopped_by = subject.desired.and_then(|resource| resource.span(&Path::root().name("status")));
+    Some(BroughtProxy {
+        project,
+        runs,
+        stopped_by,
+        container: wanted.and_then(|wanted| container(subject, wanted)),
+    })
 }
 
 fn container(subject: Subject<'_>, wanted: &Wanted) -> Option<BroughtContainer> {
