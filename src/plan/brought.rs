@@ -55,7 +55,6 @@ pub struct BroughtContainer {
 /// Why the container that is to come cannot be the node's proxy, or cannot take the place of the one that is there.
 pub(super) fn findings(
     node: &Node,
-    stored: Option<&StoredNode>,
     observed: &Observations,
     subject: Subject<'_>,
     brought: &BroughtProxy,
@@ -69,8 +68,7 @@ pub(super) fn findings(
         let whose = "the stack that comes with vsa mounts what its variable `VSA_ROOT` names";
         found.extend(proxy::blind(spec, name, mounts).map(|finding| place(finding.help(whose))));
     }
-    let former = stored.map(|stored| [stored.spec.http_port, stored.spec.https_port]).unwrap_or_default();
-    let listens = |port: &u16| [spec.http_port, spec.https_port].contains(port) || former.contains(port);
+    let listens = |port: &u16| [spec.http_port, spec.https_port].contains(port);
     let Some(ports) = &container.ports else { return found };
     found.extend(ports.iter().find(|port| !listens(port)).map(|port| {
         let error = format!("`{}` publishes port {port} of the proxy, where nginx does not listen", subject.address);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::docker::Protocol;
+use super::docker::{Network, Protocol};
 use super::endpoint::{Endpoint, NO_ENDPOINTS, Target};
 use super::items::Item;
 use super::node::{Node, ProxyMode};
@@ -42,21 +42,30 @@ pub(super) fn findings<'a>(
     given: &BTreeMap<Endpoint, Vec<u16>>,
     now: i64,
 ) -> Vec<Diagnostic> {
+    let spec = &node.spec;
+    let networks = match observed.get(&Query::Networks { socket: spec.docker.socket.clone() }) {
+        Some(Answer::Networks(all)) => all.as_slice(),
+        _ => &[],
+    };
     let holders = all(items, node, observed, given, now);
     let mut found = Vec::new();
-    if holders.is_empty() && node.spec.mode != ProxyMode::Container {
+    if holders.is_empty() && networks.is_empty() && spec.mode != ProxyMode::Container {
         return found;
     }
     for item in items {
         let Some(resource) = item.desired else { continue };
         let Some(ours) = item.kind.tenant(resource) else { continue };
-        for (place, way) in ways(item, resource, node) {
+        for (place, way) in ways(item, resource, spec.mode, networks) {
             match (holders.get(&way), &way) {
                 (Some(holder), _) if holder.tenant != ours => {
                     found.push(refused(&way, holder, &ours, place, item.address));
                 }
-                (None, Way::Name(name)) => found
-                    .extend(in_network(name, node, observed).map(|error| error.at(place).on(item.address))),
+                (None, Way::Name(name)) => {
+                    found.extend(by_name(name, node, networks).map(|error| error.at(place).on(item.address)));
+                }
+                (_, Way::Ip(ip)) => {
+                    found.extend(by_address(*ip, networks).map(|error| error.at(place).on(item.address)));
+                }
                 _ => {}
             }
         }
@@ -79,48 +88,66 @@ fn refused(way: &Way, holder: &Holder, ours: &str, place: Option<Span>, site: &A
         .on(site)
 }
 
+/// What is refused because nobody knows whose it will be.
+fn anybodys(named: impl std::fmt::Display, detail: String) -> Diagnostic {
+    Diagnostic::error(format!("`{named}` may be a container of any tenant"))
+        .code("other_tenant")
+        .detail(detail)
+        .help("name a stack's service with `stack`, `service` and `port`, or a container that vsa does not own with `container`")
+}
+
 /// Refuses a name by which Docker finds containers of whichever tenant: an alias in one of its networks, or the tasks
 /// of a swarm's service. nginx on the host asks somebody else.
-fn in_network(name: &str, node: &Node, observed: &Observations) -> Option<Diagnostic> {
+fn by_name(name: &str, node: &Node, networks: &[Network]) -> Option<Diagnostic> {
     if node.spec.mode != ProxyMode::Container {
         return None;
     }
-    let socket = node.spec.docker.socket.clone();
-    let there = match observed.get(&Query::Networks { socket }) {
-        Some(Answer::Networks(all)) => all.as_slice(),
-        _ => &[],
-    };
     let is_in =
-        |network: &str| name.strip_suffix(&network.to_lowercase()).is_some_and(|rest| rest.ends_with('.'));
-    let mut networks =
-        there.iter().map(|network| network.name.as_str()).chain(node.networks.keys().map(String::as_str));
-    let network = networks.find(|network| is_in(network));
+        |network: &&str| name.strip_suffix(&network.to_lowercase()).is_some_and(|rest| rest.ends_with('.'));
+    let there = networks.iter().map(|network| network.name.as_str());
+    let network = there.chain(node.networks.keys().map(String::as_str)).find(is_in);
     let asks = match network {
         Some(network) => format!("Docker looks it up among the containers in the network `{network}`"),
         None if name.starts_with("tasks.") => "Docker looks it up among the tasks of its swarm".to_owned(),
         None => return None,
     };
-    Some(
-        Diagnostic::error(format!("`{name}` may be a container of any tenant"))
-            .code("other_tenant")
-            .detail(asks)
-            .help("name a stack's service with `stack`, `service` and `port`, or a container that vsa does not own with `container`"),
-    )
+    Some(anybodys(name, asks))
+}
+
+/// Refuses an address that Docker gives to whichever container comes.
+fn by_address(ip: IpAddr, networks: &[Network]) -> Option<Diagnostic> {
+    let network =
+        networks.iter().find(|network| network.subnets.iter().any(|subnet| subnet.contains(&ip)))?;
+    Some(anybodys(
+        ip,
+        format!("Docker gives the addresses of its network `{}` to containers as they come", network.name),
+    ))
+}
+
+/// Whether an address is the machine's own in one of Docker's networks: the first one, unless somebody has said otherwise.
+fn is_gateway(ip: IpAddr, networks: &[Network]) -> bool {
+    let mut subnets = networks.iter().flat_map(|network| &network.subnets);
+    subnets.any(|subnet| subnet.hosts().next() == Some(ip))
 }
 
 /// By what a site names containers, but for services of stacks.
-fn ways<'a>(item: &Item<'a>, resource: &'a Resource, node: &Node) -> Vec<(Option<Span>, Way)> {
+fn ways<'a>(
+    item: &Item<'a>,
+    resource: &'a Resource,
+    mode: ProxyMode,
+    networks: &[Network],
+) -> Vec<(Option<Span>, Way)> {
     let targets = item.kind.endpoints(resource).into_iter().filter_map(|(path, target)| match target {
         Target::Service(_) => None,
         Target::Container { name, .. } => Some((path, Way::Name(name.to_lowercase()))),
         Target::Published { port } => Some((path, Way::Port(port))),
     });
     let addresses = item.kind.addresses(resource).into_iter();
-    let addresses = addresses.filter_map(|(path, address)| Some((path, way(&address, node.spec.mode)?)));
+    let addresses = addresses.filter_map(|(path, address)| Some((path, way(&address, mode, networks)?)));
     targets.chain(addresses).map(|(path, way)| (resource.span(&path), way)).collect()
 }
 
-fn way(address: &UpstreamAddress, mode: ProxyMode) -> Option<Way> {
+fn way(address: &UpstreamAddress, mode: ProxyMode, networks: &[Network]) -> Option<Way> {
     let host = address.host();
     if address.is_name() {
         return Some(Way::Name(host.to_lowercase()));
@@ -128,6 +155,7 @@ fn way(address: &UpstreamAddress, mode: ProxyMode) -> Option<Way> {
     // The kernel connects `::ffff:127.0.0.1` to 127.0.0.1.
     let ip = host.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
     match ip {
+        Some(ip) if is_gateway(ip, networks) => address.port().map(Way::Port),
         Some(ip) if !ip.is_loopback() && !ip.is_unspecified() => Some(Way::Ip(ip)),
         None if host != "localhost" => None,
         // In a container that is nginx's own.
@@ -194,7 +222,8 @@ mod tests {
     use crate::names::Text as _;
 
     fn way(address: &str, mode: ProxyMode) -> Option<Way> {
-        super::way(&UpstreamAddress::parse(address).unwrap(), mode)
+        let address = UpstreamAddress::parse(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        super::way(&address, mode, &[])
     }
 
     #[test]
@@ -202,8 +231,8 @@ mod tests {
         let (host, container) = (ProxyMode::Managed, ProxyMode::Container);
         for loopback in [
             "127.0.0.1:80",
-            "localhost",
-            "http://127.1.2.3",
+            "localhost:80",
+            "http://127.1.2.3:80",
             "[::1]:80",
             "[::ffff:127.0.0.1]:80",
             "0.0.0.0:80",
@@ -216,6 +245,20 @@ mod tests {
         assert_eq!(way("[::ffff:172.18.0.3]:5432", container), address);
         assert_eq!(way("https://[2001:db8::1]", host), Some(Way::Ip("2001:db8::1".parse().unwrap())));
         assert_eq!(way("unix:/run/app.sock", host), None);
+        let bridge = Network {
+            id: "1".to_owned(),
+            name: "shop_default".to_owned(),
+            driver: "bridge".to_owned(),
+            scope: "local".to_owned(),
+            internal: false,
+            labels: BTreeMap::new(),
+            subnets: vec!["172.18.0.0/16".parse().unwrap()],
+        };
+        let networks = [bridge];
+        let machine = UpstreamAddress::parse("172.18.0.1:3000").unwrap();
+        assert_eq!(super::way(&machine, container, &networks), Some(Way::Port(3000)));
+        assert!(by_address(IpAddr::from([172, 18, 0, 3]), &networks).is_some());
+        assert!(by_address(IpAddr::from([172, 19, 0, 3]), &networks).is_none());
         assert_eq!(way("Blog.Apps:80", host), way("blog.apps:80", host));
     }
 }

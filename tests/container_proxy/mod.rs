@@ -14,8 +14,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::support::client::Request;
 use crate::support::docker::{Engine, Pool};
 use crate::support::images;
+use crate::support::ports::Port;
 use crate::support::processes::wait_until;
 use crate::support::workspace::{Run, Workspace};
 
@@ -183,6 +185,26 @@ fn a_proxy_and_what_it_serves_come_up_in_one_apply() {
     let network = format!("{}_default", ground.project("shop", "shop"));
     assert!(ground.networks(&ground.container()).contains(&network));
     drop(ground.workspace.assert_nothing_to_do());
+
+    // Another port is one of the node and of the stack: neither changes it alone.
+    let port = Port::reserve();
+    let (old, new) = (ground.workspace.http_port().to_string(), port.number.to_string());
+    let node = ground.workspace.read("node.hcl");
+    let moved = node.replace(&format!("http_port  = {old}"), &format!("http_port  = {new}"));
+    ground.workspace.write("node.hcl", moved);
+    let plan = ground.workspace.vsa(["plan"]).code(1);
+    drop(plan.says(&format!("publishes port {old} of the proxy, where nginx does not listen")));
+    let proxy = ground.workspace.read("proxy.hcl");
+    let moved = proxy.replace(&format!("HTTP_PORT  = \"{old}\""), &format!("HTTP_PORT  = \"{new}\""));
+    ground.workspace.write("proxy.hcl", moved);
+    drop(ground.workspace.apply());
+    let answer = ground.workspace.fetch(&Request::http(port.number, "shop.example.com", "/"));
+    assert_eq!(answer.text().trim(), "1 shop");
+    drop(ground.workspace.assert_nothing_to_do());
+    ground.workspace.write("node.hcl", node);
+    ground.workspace.write("proxy.hcl", proxy);
+    drop(ground.workspace.apply());
+    assert_eq!(ground.get("shop"), "1 shop");
 
     // Under another name nobody would find it.
     let (name, other) = (ground.container(), format!("{}-old", ground.container()));

@@ -125,11 +125,15 @@ fn the_proxy_is_healthy_while_it_waits_and_while_it_listens() {
     let healthy = |root: &Path| {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(script(&check[1])).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env("VSA_ROOT", root).env("HTTP_PORT", port.number.to_string()).status().unwrap().success()
+        command.env("VSA_ROOT", root).status().unwrap().success()
     };
     assert!(healthy(directory.path()), "there is no generation yet");
     fs::create_dir(directory.path().join("current")).unwrap();
     fs::write(directory.path().join("current/nginx.conf"), "").unwrap();
+    assert!(!healthy(directory.path()), "nobody says where it listens");
+    fs::create_dir(directory.path().join("current/base")).unwrap();
+    let marker = format!("server {{\n    listen {};\n}}\n", port.number);
+    fs::write(directory.path().join("current/base/marker.conf"), marker).unwrap();
     assert!(!healthy(directory.path()), "nobody listens");
     let listener = std::net::TcpListener::bind(("127.0.0.1", port.number)).unwrap();
     assert!(healthy(directory.path()), "somebody listens");

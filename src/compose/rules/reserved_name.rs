@@ -1,6 +1,5 @@
 use super::{Project, Purpose, Report, Rule};
 use crate::diag::{Diagnostic, Severity, visible};
-use crate::names::INTERNAL_DOMAIN;
 
 pub(super) const RULE: Rule = Rule {
     name: "reserved_name",
@@ -8,17 +7,15 @@ pub(super) const RULE: Rule = Rule {
     severity: Severity::Error,
     purpose: Purpose::Safety,
     summary: "names in networks that the proxy finds other stacks by",
-    doc: "with such a name a container would get the requests of another site: choose one without `.vsa.internal` at its end, and without \
-          a network's name behind a dot",
+    doc: "a proxy in a container looks up names in the networks of all stacks: with a dot in it a name may be that of another container, of a \
+          stack's service, or of a host of the world, whose requests would come here; choose one without",
     check,
 };
 
-/// Whether a proxy in a container could look such a name up: as the one of a service, or as `container.network`, where
-/// the networks of Compose have a `_` in their names and the domains of the world have none.
+/// Whether a proxy in a container could look such a name up: as the one of a service, as `container.network`, or as a
+/// host of the world. What it looks up has a dot.
 fn is_reserved(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    let behind = lower.split_once('.').is_some_and(|(_, behind)| behind.contains('_'));
-    behind || lower.strip_suffix(INTERNAL_DOMAIN).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    name.contains('.')
 }
 
 fn check(project: &Project, report: &mut Report<'_>) {

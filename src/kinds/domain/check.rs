@@ -179,6 +179,15 @@ impl Check<'_> {
         let at = path(location, "upstream");
         self.service(&at, upstream);
         let Some(address) = &upstream.address else { return };
+        if let Some(socket) = address.authority().strip_prefix("unix:")
+            && ["docker.sock", "containerd.sock"].iter().any(|engine| socket.ends_with(engine))
+        {
+            self.error(
+                &at.name("address"),
+                format!("`{socket}` would hand the machine to whoever asks the site"),
+                "pass requests on to an application",
+            );
+        }
         if address.is_name() {
             let host = address.host();
             if self.attributes.site.node.resolver.is_empty() {

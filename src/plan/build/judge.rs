@@ -111,8 +111,7 @@ pub(super) fn nodes(
             findings.extend(pools::unforwarded(&node.spec, &needed, observed));
             let brought = here.iter().find_map(|(kind, subject)| Some((kind.proxy(*subject)?, *subject)));
             if let Some((brought, subject)) = &brought {
-                let stored = scope.stored(address);
-                findings.extend(brought::findings(node, stored, observed, *subject, brought));
+                findings.extend(brought::findings(node, observed, *subject, brought));
             }
             let brought = brought.as_ref().map(|(brought, _)| brought);
             findings.extend(proxy::finding(node, observed, brought.is_some()));
