@@ -114,6 +114,23 @@ fn a_container_without_nginx_is_refused_in_the_plan() {
 }
 
 #[test]
+fn a_generation_that_nginx_does_not_take_is_taken_back() {
+    let Some(workspace) = Workspace::in_container() else { return };
+    write(&workspace, "first");
+    drop(workspace.apply());
+    // The test aside sees no port that somebody else holds; the reload does, and keeps what it had.
+    let (it, taken) = (container(&workspace), workspace.https_port() + 1);
+    it.engine.ask(&["exec", "--detach", &it.name, "nc", "-l", "-p", &taken.to_string()]);
+    write(&workspace, "second");
+    workspace.write_node_with_https(taken, "drain = \"1s\"");
+    let failed = workspace.vsa(["apply", "-auto-approve"]).code(5);
+    drop(failed.says("still could not bind()"));
+    assert_eq!(location(&workspace), "https://first.example.net/");
+    write(&workspace, "first");
+    drop(workspace.assert_nothing_to_do());
+}
+
+#[test]
 fn a_paused_container_is_named_and_not_waited_for() {
     let Some(workspace) = Workspace::in_container() else { return };
     write(&workspace, "first");

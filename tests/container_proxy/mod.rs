@@ -250,23 +250,6 @@ fn what_nginx_refuses_is_found_in_the_plan_and_reaches_nobody() {
 }
 
 #[test]
-fn a_generation_that_nginx_does_not_take_is_taken_back() {
-    let Some(ground) = Ground::new() else { return };
-    ground.shop("shop", "1", "");
-    drop(ground.workspace.apply());
-    // The test aside sees no port that somebody else holds; the reload does, and keeps what it had.
-    let node = ground.workspace.read("node.hcl");
-    let taken = ground.workspace.https.number;
-    ground.engine.ask(&["exec", "--detach", &ground.container(), "nc", "-l", "-p", &(taken + 1).to_string()]);
-    ground.workspace.write("node.hcl", node.replace(&taken.to_string(), &(taken + 1).to_string()));
-    let failed = ground.workspace.vsa(["apply", "-auto-approve"]).code(5);
-    drop(failed.says("still could not bind()"));
-    assert_eq!(ground.get("shop"), "1 shop");
-    ground.workspace.write("node.hcl", node);
-    drop(ground.workspace.assert_nothing_to_do());
-}
-
-#[test]
 fn a_proxy_that_somebody_made_anew_is_joined_again() {
     let Some(ground) = Ground::new() else { return };
     ground.shop("shop", "1", "");
