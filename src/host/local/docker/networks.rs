@@ -1,6 +1,7 @@
 //! Networks.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::models::{
@@ -13,6 +14,10 @@ use super::{PATIENCE, containers, convert, within};
 use crate::host::DockerAnswer;
 use crate::plan::NetworkSettings;
 use crate::plan::docker::Network;
+
+/// How long a network whose containers have gone may be in use.
+const LETS_GO: Duration = Duration::from_secs(15);
+const EVERY: Duration = Duration::from_millis(200);
 
 /// The network of a name; the engine's filter finds parts of names too.
 async fn named(docker: &Docker, name: &str) -> Result<Option<Network>, Failure> {
@@ -64,15 +69,23 @@ pub(super) async fn create(docker: &Docker, settings: NetworkSettings) -> Result
 }
 
 pub(super) async fn remove(docker: &Docker, name: &str) -> Result<DockerAnswer, Failure> {
-    match within(PATIENCE, docker.remove_network(name)).await {
-        Err(Failure::Status(403, message)) if message.contains("has active endpoints") => {
-            let found = within(PATIENCE, docker.inspect_network(name, None)).await?;
-            let attached = found.containers.unwrap_or_default().into_values();
-            let mut names: Vec<_> = attached.filter_map(|place| place.name).collect();
-            names.sort();
-            Err(Failure::Other(format!("containers are still attached to it: {}", names.join(", "))))
+    let since = Instant::now();
+    loop {
+        match within(PATIENCE, docker.remove_network(name)).await {
+            Err(Failure::Status(403, message)) if message.contains("has active endpoints") => {
+                let found = within(PATIENCE, docker.inspect_network(name, None)).await?;
+                let attached = found.containers.unwrap_or_default().into_values();
+                let mut names: Vec<_> = attached.filter_map(|place| place.name).collect();
+                names.sort();
+                // Of a container that was removed the engine lets go a moment later.
+                if !names.is_empty() || since.elapsed() > LETS_GO {
+                    let names = names.join(", ");
+                    return Err(Failure::Other(format!("containers are still attached to it: {names}")));
+                }
+                tokio::time::sleep(EVERY).await;
+            }
+            done => return gone(done, |_| false),
         }
-        done => gone(done, |_| false),
     }
 }
 
