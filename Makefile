@@ -8,7 +8,7 @@ help: ## Shows this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## Installs what the tests need: nginx, curl, openssl, and the Python judges in target/tools
+setup: ## Installs what the tests need: nginx, Docker, pebble, BIND, certbot, …, and the Python judges in target/tools
 	@scripts/setup tests
 
 .PHONY: quickstart
