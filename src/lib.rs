@@ -5,7 +5,7 @@
 //! | layer | modules | may do |
 //! |---|---|---|
 //! | edge | `cli` | arguments, rendering, exit codes |
-//! | do | `host`, `apply`, `store`, `audit` | effects; the only async code |
+//! | do | `acme`, `host`, `apply`, `store`, `audit` | effects; the only async code |
 //! | decide | `compose`, `kinds`, `nginx`, `plan`, `state` | pure functions from values to values |
 //! | declare | `lang`, `config` | text to resources; knows no host |
 //! | floor | `diag`, `digest`, `address`, `names`, `value`, `schema`, `resource`, `shipped` | plain values |
@@ -28,6 +28,7 @@ pub mod nginx;
 pub mod plan;
 pub mod state;
 
+pub mod acme;
 pub mod apply;
 pub mod audit;
 pub mod host;

@@ -13,20 +13,26 @@ const LAYERS: [(&str, &[&str]); 5] = [
     ("floor", &["address", "diag", "digest", "names", "resource", "schema", "shipped", "value"]),
     ("declare", &["config", "lang"]),
     ("decide", &["compose", "kinds", "nginx", "plan", "state", "template"]),
-    ("do", &["apply", "audit", "host", "store"]),
+    ("do", &["acme", "apply", "audit", "host", "store"]),
     ("edge", &["cli"]),
 ];
 
 /// Libraries that bring effects, and the layers that may use them.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 17] = [
     ("bollard", &["do"]),
     ("clap", &["edge"]),
     ("getrandom", &["do"]),
+    ("http_body_util", &["do"]),
+    ("hyper", &["do"]),
+    ("hyper_rustls", &["do"]),
+    ("hyper_util", &["do"]),
     ("indicatif", &["edge"]),
+    ("instant_acme", &["do"]),
     ("nix", &["do", "edge"]),
     ("rusqlite", &["do"]),
     ("rustix", &["do"]),
     ("rustls", &["do"]),
+    ("rustls_native_certs", &["do"]),
     ("tempfile", &["do", "edge"]),
     ("tokio", &["do", "edge"]),
     ("uuid", &["do", "edge"]),

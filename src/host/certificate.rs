@@ -65,3 +65,15 @@ pub fn first_certificate(pem: &[u8]) -> Result<CertificateFacts, String> {
         issuer: common_name.and_then(|name| name.as_str().ok()).unwrap_or_default().to_owned(),
     })
 }
+
+/// The common names of those that issued the certificates of a PEM text, in their order.
+pub fn issuers(pem: &[u8]) -> Vec<String> {
+    let blocks =
+        Pem::iter_from_buffer(pem).filter_map(Result::ok).filter(|block| block.label == "CERTIFICATE");
+    let issuer = |block: Pem| {
+        let certificate = block.parse_x509().ok()?;
+        let name = certificate.issuer().iter_common_name().next()?;
+        Some(name.as_str().ok()?.to_owned())
+    };
+    blocks.map(|block| issuer(block).unwrap_or_default()).collect()
+}

@@ -16,6 +16,7 @@ mod explain;
 pub mod file;
 mod files;
 mod foreign;
+pub mod issuance;
 mod items;
 pub mod kind;
 mod moves;

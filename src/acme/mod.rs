@@ -1,0 +1,17 @@
+//! Do: all that is said to certificate authorities by ACME (RFC 8555), and what is found out before they are asked.
+//!
+//! | module | what |
+//! |---|---|
+//! | `authority` | the narrow trait behind which an authority stands, and why one refuses |
+//! | `client`, `order`, `refusal`, `wire` | `instant-acme` behind that trait, with bounds on everything |
+//! | `http` | the one HTTP client |
+
+pub mod authority;
+mod client;
+pub mod http;
+mod order;
+mod refusal;
+mod wire;
+
+pub use authority::{Authority, NewOrder, Order, OrderStatus, Proof, Reason, Refused, Revocation};
+pub use client::{Account, Client, Directory, ExternalAccount};

@@ -1,0 +1,174 @@
+//! An order by way of `instant-acme`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use instant_acme::{AuthorizationStatus, Error, RetryPolicy};
+
+use super::authority::{Order, OrderStatus, Proof, Reason, Refused};
+use super::client::{Account, steadily};
+use super::refusal::{refused, words};
+use super::wire::Wire;
+use crate::host::issuers;
+use crate::plan::issuance::ChallengeType;
+
+/// The first pause between two looks at an order; each is half as long again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) struct Ordered {
+    order: instant_acme::Order,
+    wire: Wire,
+    account: Account,
+    status: OrderStatus,
+}
+
+fn status(status: instant_acme::OrderStatus) -> OrderStatus {
+    match status {
+        instant_acme::OrderStatus::Pending => OrderStatus::Pending,
+        instant_acme::OrderStatus::Ready => OrderStatus::Ready,
+        instant_acme::OrderStatus::Processing => OrderStatus::Processing,
+        instant_acme::OrderStatus::Valid => OrderStatus::Valid,
+        instant_acme::OrderStatus::Invalid => OrderStatus::Invalid,
+    }
+}
+
+fn policy(patience: Duration) -> RetryPolicy {
+    RetryPolicy::new().initial_delay(PAUSE).backoff(1.5).timeout(patience)
+}
+
+fn library(challenge: ChallengeType) -> instant_acme::ChallengeType {
+    match challenge {
+        ChallengeType::Http01 => instant_acme::ChallengeType::Http01,
+        ChallengeType::Dns01 => instant_acme::ChallengeType::Dns01,
+    }
+}
+
+impl Ordered {
+    pub(super) fn new(mut order: instant_acme::Order, wire: Wire, account: Account) -> Self {
+        let status = status(order.state().status);
+        Self { order, wire, account, status }
+    }
+
+    fn refused(&self, error: Error) -> Refused {
+        refused(error, &self.wire.noted())
+    }
+
+    /// What the authority found wrong with single names; the order itself says little.
+    async fn complaints(&mut self) -> Refused {
+        let mut names = BTreeMap::new();
+        let mut reason = Reason::Order;
+        let mut list = self.order.authorizations();
+        while let Some(Ok(mut authorization)) = list.next().await {
+            // What cannot be asked for is not said.
+            let _ = authorization.refresh().await;
+            let name = authorization.identifier().to_string();
+            let error = authorization.challenges.iter().find_map(|challenge| challenge.error.as_ref());
+            if let Some(error) = error {
+                let found = super::refusal::reason(error);
+                reason = if reason == Reason::Order { found } else { reason };
+                names.insert(name, words(error));
+            }
+        }
+        let detail =
+            if names.is_empty() { "the order has failed" } else { "control over names was not proven" };
+        Refused { names, ..Refused::new(reason, detail) }
+    }
+}
+
+async fn proofs(order: &mut instant_acme::Order, challenge: ChallengeType) -> Result<Vec<Proof>, Error> {
+    let mut proofs = Vec::new();
+    let mut list = order.authorizations();
+    while let Some(authorization) = list.next().await {
+        let mut authorization = authorization?;
+        if authorization.status != AuthorizationStatus::Pending {
+            continue;
+        }
+        let name = authorization.identifier().identifier.authorized(false).to_string();
+        let Some(offered) = authorization.challenge(library(challenge)) else {
+            return Err(Error::Unsupported("this challenge for the name"));
+        };
+        let answer = offered.key_authorization();
+        proofs.push(Proof {
+            name,
+            token: offered.token.clone(),
+            authorization: answer.as_str().to_owned(),
+            record: answer.dns_value(),
+        });
+    }
+    Ok(proofs)
+}
+
+async fn begin(order: &mut instant_acme::Order, challenge: ChallengeType) -> Result<(), Error> {
+    let mut list = order.authorizations();
+    while let Some(authorization) = list.next().await {
+        let mut authorization = authorization?;
+        if authorization.status != AuthorizationStatus::Pending {
+            continue;
+        }
+        if let Some(mut offered) = authorization.challenge(library(challenge)) {
+            offered.set_ready().await?;
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Order for Ordered {
+    fn url(&self) -> &str {
+        self.order.url()
+    }
+
+    fn status(&self) -> OrderStatus {
+        self.status
+    }
+
+    async fn proofs(&mut self, challenge: ChallengeType) -> Result<Vec<Proof>, Refused> {
+        let found = steadily!(proofs(&mut self.order, challenge));
+        found.map_err(|error| self.refused(error))
+    }
+
+    async fn prove(&mut self, challenge: ChallengeType, patience: Duration) -> Result<(), Refused> {
+        if let Err(error) = steadily!(begin(&mut self.order, challenge)) {
+            return Err(self.refused(error));
+        }
+        let proven = steadily!(self.order.poll_ready(&policy(patience)));
+        self.status = status(self.order.state().status);
+        match proven {
+            Ok(instant_acme::OrderStatus::Ready) => Ok(()),
+            Ok(_) => Err(self.complaints().await),
+            Err(Error::Api(_)) if self.status == OrderStatus::Invalid => Err(self.complaints().await),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    async fn finalize(&mut self, request: &[u8]) -> Result<(), Refused> {
+        let done = steadily!(self.order.finalize_csr(request));
+        self.status = status(self.order.state().status);
+        done.map_err(|error| self.refused(error))
+    }
+
+    async fn certificate(&mut self, preferred: Option<&str>, patience: Duration) -> Result<String, Refused> {
+        let chain = steadily!(self.order.poll_certificate(&policy(patience)));
+        let chain = chain.map_err(|error| self.refused(error))?;
+        self.status = OrderStatus::Valid;
+        let Some(preferred) = preferred else { return Ok(chain) };
+        let is_preferred =
+            |chain: &str| issuers(chain.as_bytes()).last().is_some_and(|issuer| issuer == preferred);
+        if is_preferred(&chain) {
+            return Ok(chain);
+        }
+        for address in self.wire.noted().alternates {
+            let wire = self.wire.naming(address);
+            let session = super::client::session(&self.account, &wire).await?;
+            let url = self.order.url().to_owned();
+            let Ok(mut order) = steadily!(session.order(url.clone())) else { continue };
+            if let Ok(Some(other)) = steadily!(order.certificate())
+                && is_preferred(&other)
+            {
+                return Ok(other);
+            }
+        }
+        Ok(chain)
+    }
+}
