@@ -7,13 +7,15 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd
 use zeroize::Zeroizing;
 
 use crate::diag::Diagnostic;
-use crate::host::{FileOperation, Host};
+use crate::host::{Contents, FileOperation, Host};
 use crate::plan::action::Access;
+use crate::plan::issuance::Piece;
+use crate::plan::issuance::lineage::split_chain;
 
 /// The key's file, in the directory of an issue.
-pub(super) const KEY: &str = "privkey.pem";
+pub(super) const KEY: &str = Piece::Privkey.file();
 /// The certificate's file with its chain, in the directory of an issue.
-pub(super) const CHAIN: &str = "fullchain.pem";
+pub(super) const CHAIN: &str = Piece::Fullchain.file();
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -44,16 +46,28 @@ pub(super) fn self_signed(names: &[String], key_type: &str, days: u32, now: i64)
     Ok(Pair { key: Zeroizing::new(key.serialize_pem()), chain: certificate.pem() })
 }
 
-/// The operations that write a pair into a directory that is there. nginx's master reads both; a chain that holds the
-/// key too, as other programs like it, is nobody else's to read.
+impl Pair {
+    /// The four files of the issue that it is, with their permission bits. nginx's master reads two of them; a chain that
+    /// holds the key too, as other programs like it, is nobody else's to read.
+    pub(super) fn pieces(&self) -> [(Piece, u32, Contents); 4] {
+        let (cert, chain) = split_chain(&self.chain);
+        [
+            (Piece::Privkey, 0o600, self.key.as_str().into()),
+            (Piece::Fullchain, chain_mode(self.chain.as_bytes()), self.chain.as_str().into()),
+            (Piece::Cert, 0o644, cert.into()),
+            (Piece::Chain, 0o644, chain.into()),
+        ]
+    }
+}
+
+/// The operations that write a pair into a directory that is there.
 pub(super) fn write(directory: &Path, pair: &Pair) -> Vec<FileOperation> {
-    let access = |mode| Access { owner: None, group: None, mode };
-    let file = |name, mode, text: &str| FileOperation::Create {
-        path: directory.join(name),
-        access: access(mode),
-        bytes: text.into(),
+    let create = |(piece, mode, bytes): (Piece, u32, Contents)| FileOperation::Create {
+        path: directory.join(piece.file()),
+        access: Access { owner: None, group: None, mode },
+        bytes,
     };
-    vec![file(KEY, 0o600, &pair.key), file(CHAIN, chain_mode(pair.chain.as_bytes()), &pair.chain)]
+    pair.pieces().map(create).into()
 }
 
 /// The permission bits of a chain.
@@ -66,7 +80,7 @@ pub(super) fn chain_mode(chain: &[u8]) -> u32 {
 pub(super) async fn write_placeholder(host: &dyn Host, directory: &Path) -> Result<(), Diagnostic> {
     let pair = self_signed(&["placeholder.invalid".to_owned()], "ecdsa-p256", 1, host.now().await)?;
     let mut operations: Vec<_> =
-        [KEY, CHAIN].map(|name| FileOperation::Remove { path: directory.join(name) }).into();
+        Piece::ALL.map(|piece| FileOperation::Remove { path: directory.join(piece.file()) }).into();
     operations.extend(write(directory, &pair));
     Ok(host.files(operations).await?)
 }

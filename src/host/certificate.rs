@@ -5,9 +5,13 @@ use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use x509_parser::extensions::GeneralName;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::pem::Pem;
+use x509_parser::public_key::PublicKey;
+use x509_parser::x509::SubjectPublicKeyInfo;
 
+use crate::digest::hex;
 use crate::plan::observation::CertificateFacts;
 
 const ENCRYPTED: &[u8] = b"Proc-Type: 4,ENCRYPTED";
@@ -63,6 +67,10 @@ pub fn first_certificate(pem: &[u8]) -> Result<CertificateFacts, String> {
         not_after: certificate.validity().not_after.timestamp(),
         names,
         issuer: common_name.and_then(|name| name.as_str().ok()).unwrap_or_default().to_owned(),
+        issuer_name: certificate.issuer().to_string(),
+        serial: hex(certificate.raw_serial()),
+        authority_key_id: authority_key_id(&certificate),
+        key_type: key_type(certificate.public_key()),
     })
 }
 
@@ -76,4 +84,25 @@ pub fn issuers(pem: &[u8]) -> Vec<String> {
         Some(name.as_str().ok()?.to_owned())
     };
     blocks.map(|block| issuer(block).unwrap_or_default()).collect()
+}
+
+fn authority_key_id(certificate: &X509Certificate<'_>) -> Option<String> {
+    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(found) => Some(hex(found.key_identifier.as_ref()?.0)),
+        _ => None,
+    })
+}
+
+fn key_type(key: &SubjectPublicKeyInfo<'_>) -> String {
+    let curve = || Some(key.algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string());
+    match key.parsed() {
+        Ok(PublicKey::RSA(rsa)) => format!("rsa-{}", rsa.key_size()),
+        Ok(PublicKey::EC(_)) => match curve().unwrap_or_default().as_str() {
+            "1.2.840.10045.3.1.7" => "ecdsa-p256".to_owned(),
+            "1.3.132.0.34" => "ecdsa-p384".to_owned(),
+            "1.3.132.0.35" => "ecdsa-p521".to_owned(),
+            other => format!("ecdsa {other}"),
+        },
+        _ => key.algorithm.algorithm.to_id_string(),
+    }
 }

@@ -107,6 +107,16 @@ pub enum FileOperation {
         /// Where it shall be.
         to: PathBuf,
     },
+    /// Puts a directory of files and links into the place of another, in one step that lasts; what else the other holds
+    /// is carried over. What was there is at `from` afterwards. Where the file system cannot exchange directories (NFS,
+    /// some overlays), where `to` is a link, or where another directory is in it, the names take the places of
+    /// their namesakes one by one instead: for a moment, somebody who reads sees some old and some new.
+    Supplant {
+        /// The directory.
+        from: PathBuf,
+        /// Where it shall be.
+        to: PathBuf,
+    },
     /// Removes a file or link, if there is one. Not synced.
     Remove {
         /// The file or link.

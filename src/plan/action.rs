@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::issuance::Lineage;
 use crate::address::Address;
 
 /// The part of an apply that an action belongs to.
@@ -350,6 +351,29 @@ pub enum Operation {
         /// The directory of the issue.
         directory: PathBuf,
     },
+    /// Puts an issue into a lineage, as certbot has it: its four files into `archive/<name>` under the lineage's next
+    /// number, and the links of `live/<name>` to them, all at once where the file system can. In the node's own
+    /// directory the lineage is made where there is none, with a configuration that leaves its renewal to vsa. An issue
+    /// that is there with the highest number keeps it. Result: `{ "number": number }`.
+    PublishCertificate {
+        /// The lineage.
+        lineage: Lineage,
+        /// The directory of the issue.
+        directory: PathBuf,
+        /// The directory of the authority that it is of, for `certbot certificates`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<String>,
+    },
+    /// Switches certbot's renewal of a lineage off, in `renewal/<name>.conf`; all else in there stays.
+    StopCertbot {
+        /// The lineage.
+        lineage: Lineage,
+    },
+    /// Removes a lineage in the node's own directory: links, files and configuration.
+    RemoveLineage {
+        /// The lineage.
+        lineage: Lineage,
+    },
     /// Writes the next generation, tests it, makes it current, reloads nginx (starting a managed one that does not
     /// run), and asks nginx which generation it serves.
     SwitchGeneration {
@@ -405,6 +429,8 @@ pub enum Undo {
     RemoveMade,
     /// By putting the former file back, or removing the new one where there was none.
     FormerFile,
+    /// By pointing the links of a lineage to what they named before, and removing the files that were put into its archive.
+    FormerLinks,
     /// By bringing the Compose project, or the stack of a swarm, back to as it was, from its former files.
     FormerProject,
     /// By switching back to the former generation, or to none.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::ComposeProject;
 use super::docker::{ComposeTool, Container, Engine, Image, Network, Service, Volume};
+use super::issuance::FoundLineage;
 
 /// A container of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,9 @@ pub enum Query {
         /// The file of the certificate that it shall be of.
         certificate: PathBuf,
     },
+    /// The lineages of a home in certbot's layout: answered with [`Answer::Lineages`]; absent where there is no `renewal`
+    /// directory in it. Keys are read to tell whether they are those of their certificates, and never shown.
+    Lineages(PathBuf),
     /// What the marker location of a node's nginx answers on a loopback port.
     Marker {
         /// The HTTP port.
@@ -280,7 +284,7 @@ pub struct NginxProcess {
 }
 
 /// The first certificate of a PEM file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CertificateFacts {
     /// Start of validity, in seconds since 1970.
     pub not_before: i64,
@@ -290,6 +294,15 @@ pub struct CertificateFacts {
     pub names: Vec<String>,
     /// The issuer's common name.
     pub issuer: String,
+    /// The issuer's whole name, as in `C=US, O=Let's Encrypt, CN=R11`.
+    pub issuer_name: String,
+    /// The serial number in hexadecimal, with the bytes that it has in the certificate: with `00` before it where its
+    /// first bit is set (X.690, section 8.3).
+    pub serial: String,
+    /// The identifier of the issuer's key in hexadecimal (RFC 5280, section 4.2.1.1).
+    pub authority_key_id: Option<String>,
+    /// `ecdsa-p256`, `ecdsa-p384`, `rsa-2048`, …; the algorithm's number where it has no such name.
+    pub key_type: String,
 }
 
 /// An answer to a [`Query`]. `Debug` shows how long the bytes of files are, not what they are: some are keys.
@@ -325,6 +338,8 @@ pub enum Answer {
         /// What is wrong with it, where nginx cannot use it.
         wrong: Option<String>,
     },
+    /// To [`Query::Lineages`], by name: those that are whole, and what is wrong with the others.
+    Lineages(BTreeMap<String, Result<FoundLineage, String>>),
     /// To [`Query::Marker`], [`Query::NginxVersion`], [`Query::CommandLine`]: the text.
     Text(String),
     /// To [`Query::Master`]: the process id.
@@ -391,6 +406,7 @@ impl fmt::Debug for Answer {
             }
             Self::Certificate(facts) => f.debug_tuple("Certificate").field(facts).finish(),
             Self::PrivateKey { wrong } => f.debug_struct("PrivateKey").field("wrong", wrong).finish(),
+            Self::Lineages(lineages) => f.debug_tuple("Lineages").field(lineages).finish(),
             Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
             Self::Stopped(stopped) => f.debug_tuple("Stopped").field(stopped).finish(),
             Self::NginxProcesses(found) => f.debug_tuple("NginxProcesses").field(found).finish(),

@@ -197,6 +197,7 @@ mod from_files {
             not_after: NOW + days_left * DAY,
             names: names.iter().map(ToString::to_string).collect(),
             issuer: "Some CA".into(),
+            ..CertificateFacts::default()
         })
     }
 

@@ -61,6 +61,9 @@ pub struct Before {
     /// Directories above it that were not there, from the top.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<PathBuf>,
+    /// The links of a lineage, with their targets as written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, PathBuf>,
     /// Whether the node's proxy, in a container, did not serve what is live.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,

@@ -10,6 +10,7 @@ use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{FileOperation, first_certificate};
 use crate::plan::action::Access;
+use crate::plan::issuance::Piece;
 use crate::plan::observation::CertificateFacts;
 use crate::plan::{Answer, Query};
 
@@ -117,7 +118,8 @@ async fn install(context: Context<'_>, issue: Issue<'_>, pair: Pair) -> Result<F
         access: Access { owner: None, group: None, mode: 0o644 },
         bytes: request.into(),
     });
-    operations.extend([KEY, CHAIN, REQUEST].map(|name| FileOperation::Sync { path: new.join(name) }));
+    let files = Piece::ALL.map(Piece::file).into_iter().chain([REQUEST]);
+    operations.extend(files.map(|name| FileOperation::Sync { path: new.join(name) }));
     operations.push(FileOperation::Sync { path: new.clone() });
     operations.push(FileOperation::RemoveTree { root: spec.root.clone(), path: directory.to_owned() });
     operations.push(FileOperation::Rename { from: new, to: directory.to_owned() });

@@ -5,6 +5,7 @@ mod compose;
 mod directories;
 mod files;
 mod issues;
+mod lineages;
 mod networks;
 mod prune;
 mod remade;
@@ -12,6 +13,7 @@ mod root;
 mod settling;
 mod swarm;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,7 @@ use super::journal::{Before, Facts};
 use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::host::Host;
+use crate::plan::observation::FileType;
 use crate::plan::{Action, Answer, NodeSpec, Operation, PlacedFile, Query, Undo};
 use crate::state::State;
 
@@ -54,11 +57,24 @@ pub(super) struct Context<'a> {
 pub(in crate::apply) type Told<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
 
 /// What an operation makes.
-fn made_path(operation: &Operation) -> Option<&Path> {
+fn made_path(operation: &Operation) -> Option<Cow<'_, Path>> {
     match operation {
-        Operation::EnsureDirectory { path, .. } | Operation::WriteFile { path, .. } => Some(path),
+        Operation::EnsureDirectory { path, .. } | Operation::WriteFile { path, .. } => Some(path.into()),
         Operation::IssueSelfSigned { directory, .. } | Operation::CopyCertificate { directory, .. } => {
-            Some(directory)
+            Some(directory.into())
+        }
+        Operation::PublishCertificate { lineage, .. } => Some(lineage.live().into()),
+        Operation::StopCertbot { lineage } => Some(lineage.renewal().into()),
+        _ => None,
+    }
+}
+
+/// The file that an operation replaces and keeps for its undo.
+pub(super) fn replaced(operation: &Operation) -> Option<Cow<'_, Path>> {
+    match operation {
+        Operation::WriteFile { path, .. } => Some(path.into()),
+        Operation::PublishCertificate { lineage, .. } | Operation::StopCertbot { lineage } => {
+            Some(lineage.renewal().into())
         }
         _ => None,
     }
@@ -80,16 +96,19 @@ pub(super) async fn before<'a>(
             silent.insert(node, remade::is_silent(host, spec, state).await);
         }
     }
+    let path = |action: &Action| made_path(&action.operation).unwrap_or(Path::new("/").into()).into_owned();
+    let has_links = |action: &Action| matches!(action.operation, Operation::PublishCertificate { .. });
     let mut queries = Vec::new();
     for action in actions {
-        let path = made_path(&action.operation).unwrap_or(Path::new("/"));
+        let path = path(action);
         queries.extend(path.ancestors().map(|path| Query::Stat(path.to_owned())));
+        queries.extend(has_links(action).then_some(Query::Entries(path)));
     }
     let mut answers = host.observe(&queries).await.into_iter();
     actions
         .iter()
         .map(|action| {
-            let path = made_path(&action.operation).unwrap_or(Path::new("/"));
+            let path = path(action);
             let is_silent = matches!(action.operation, Operation::ComposePrepare { .. })
                 && silent.get(&action.node).is_some_and(|silent| *silent);
             let mut before = Before { silent: is_silent, ..Before::default() };
@@ -102,6 +121,15 @@ pub(super) async fn before<'a>(
                     Answer::Absent if depth > 0 => before.parents.insert(0, ancestor.to_owned()),
                     _ => {}
                 }
+            }
+            if has_links(action)
+                && let Some(Answer::Entries(entries)) = answers.next()
+            {
+                let link = |(name, found)| match found {
+                    FileType::Link(target) => Some((name, target)),
+                    _ => None,
+                };
+                before.links = entries.into_iter().filter_map(link).collect();
             }
             before
         })
@@ -164,6 +192,11 @@ pub(super) async fn perform(
         Operation::DisconnectNetwork { network } => networks::disconnect(context, network).await,
         Operation::ComposeDown { project, volumes } => compose::down(context, project, *volumes).await,
         Operation::RemoveCertificate { directory } => certificates::remove(context, directory).await,
+        Operation::PublishCertificate { lineage, directory, server } => {
+            lineages::publish(context, lineage, directory, server.as_deref()).await
+        }
+        Operation::StopCertbot { lineage } => lineages::stop_certbot(context, lineage, before).await,
+        Operation::RemoveLineage { lineage } => lineages::remove(context, lineage).await,
         Operation::PruneGenerations { live, keep } => prune::prune(context, *live, *keep).await,
         Operation::RemoveRoot { path } => root::remove(context, path).await,
         Operation::SwitchGeneration { .. } | Operation::RetireProxy { .. } => {
@@ -201,6 +234,12 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
             networks::disconnect(context, network).await.map(|_| ())
         }
         (Undo::FormerFile, Operation::WriteFile { path, .. }) => files::undo(context, path, before).await,
+        (Undo::FormerFile, Operation::StopCertbot { lineage }) => {
+            files::undo(context, &lineage.renewal(), before).await
+        }
+        (Undo::FormerLinks, Operation::PublishCertificate { lineage, directory, .. }) => {
+            lineages::unpublish(context, lineage, directory, before).await
+        }
         (Undo::FormerProject, Operation::ComposePrepare { project, was_up, anew, .. }) => {
             let restore = compose::restore(context, project, *was_up, *anew);
             remade::restored(context, project, before, restore).await
@@ -209,6 +248,7 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
             Undo::Nothing
             | Undo::RemoveMade
             | Undo::FormerFile
+            | Undo::FormerLinks
             | Undo::FormerProject
             | Undo::SwitchBack { .. },
             _,

@@ -122,10 +122,10 @@ pub(super) fn former_files<'a>(
     spec_of: impl Fn(&Address) -> Option<&'a NodeSpec>,
 ) -> Vec<FileOperation> {
     let former = |action: &'a Action| {
-        let Operation::WriteFile { path, .. } = &action.operation else { return Vec::new() };
-        let remove = vec![FileOperation::Remove { path: operations::former(path) }];
+        let Some(path) = operations::replaced(&action.operation) else { return Vec::new() };
+        let remove = vec![FileOperation::Remove { path: operations::former(&path) }];
         match spec_of(&action.node) {
-            Some(spec) => operations::guarded(spec, path, remove),
+            Some(spec) => operations::guarded(spec, &path, remove),
             None => remove,
         }
     };

@@ -31,6 +31,11 @@ pub fn describe(operation: &Operation) -> String {
         Operation::RemoveCertificate { directory } => {
             format!("remove the certificate in {}, once no generation names it", directory.display())
         }
+        Operation::PublishCertificate { lineage, .. } => format!("publish the certificate as {lineage}"),
+        Operation::StopCertbot { lineage } => {
+            format!("switch off certbot's renewal of {} ({})", lineage.name(), lineage.renewal().display())
+        }
+        Operation::RemoveLineage { lineage } => format!("remove the certificate published as {lineage}"),
         Operation::SwitchGeneration { number, changed, files } => {
             format!(
                 "switch nginx to generation {number} ({changed} of {files} files change), test, reload, prove"

@@ -3,6 +3,7 @@
 mod access;
 mod docker;
 mod files;
+mod lineages;
 mod nginx_processes;
 mod observe;
 mod probe;

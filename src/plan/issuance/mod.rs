@@ -1,5 +1,9 @@
 //! Certificates by ACME as plain data: who issues, how control over names is proven, what is remembered of both.
 
 mod authority;
+pub mod lineage;
+pub mod renewal;
 
 pub use authority::{Authority, ChallengeType, Window};
+pub use lineage::{FoundLineage, Lineage, Piece};
+pub use renewal::Renewal;

@@ -1,6 +1,7 @@
 //! Changes of files on this machine.
 
 mod beneath;
+mod supplant;
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -60,6 +61,7 @@ fn change(operation: &FileOperation, ids: &Ids, links: bool) -> Result<(), HostE
             sync_parent(from)?;
             if from.parent() == to.parent() { Ok(()) } else { sync_parent(to) }
         }
+        FileOperation::Supplant { from, to } => supplant::supplant(from, to),
         FileOperation::Remove { path } => {
             absent_is_fine(fs::remove_file(path)).map_err(failed("remove", path))
         }
