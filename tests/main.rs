@@ -9,6 +9,7 @@
 )]
 #![expect(dead_code, unused_imports, reason = "the stories to come use the rest of `support`")]
 
+mod acme;
 mod addresses;
 mod audit;
 mod bounds;

@@ -1,30 +1,40 @@
 //! What the tests share: a hermetic workspace around the real binary, clients, loads, backends, and judges.
 
+pub mod authority;
 pub mod backend;
 pub mod canary;
+pub mod certbot;
 pub mod client;
 pub mod container;
 pub mod counting;
 pub mod docker;
+pub mod fake_dns;
 pub mod faulty;
 pub mod guide;
 pub mod images;
 pub mod judges;
 pub mod load;
 pub mod node;
+pub mod pebble;
 pub mod ports;
+pub mod private_ca;
 pub mod processes;
 pub mod random;
 pub mod registry;
+pub mod service;
 pub mod stand_ins;
 pub mod system;
 pub mod workspace;
 
+pub use authority::Authority;
 pub use backend::Backend;
+pub use certbot::Certbot;
 pub use client::{Request, Response, fetch};
 pub use container::Container;
 pub use docker::Engine;
+pub use fake_dns::FakeDns;
 pub use load::{Connections, Load};
+pub use pebble::Pebble;
 pub use random::Random;
 pub use system::System;
 pub use workspace::{Run, Workspace};

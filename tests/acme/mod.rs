@@ -1,0 +1,3 @@
+//! Certificates by ACME, against real authorities and those that fail.
+
+mod servers;
