@@ -106,6 +106,7 @@ macro_rules! text_type {
 mod account;
 mod compose;
 mod credential;
+mod dns;
 mod header;
 mod host;
 mod mode;
@@ -116,6 +117,7 @@ mod path;
 mod policy;
 mod quantity;
 mod redirect;
+mod registered;
 mod slug;
 mod words;
 
@@ -125,6 +127,7 @@ pub use compose::{
     StackSource, VariableName, VariableValue,
 };
 pub use credential::{Realm, UserName};
+pub use dns::{DomainName, NameServer};
 pub use header::{HeaderName, HeaderValue, VARIABLES};
 pub use host::{HostName, covers};
 pub use mode::DirectoryMode;
@@ -134,6 +137,7 @@ pub use path::{FileName, FilePath, UriPath};
 pub use policy::Policy;
 pub use quantity::{Duration, Rate, Size};
 pub use redirect::RedirectTarget;
+pub use registered::registered_domain;
 pub use slug::Slug;
 pub(crate) use text_type;
 pub use words::{DisplayName, Snippet};

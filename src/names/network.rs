@@ -112,7 +112,7 @@ fn range(text: &str) -> Result<String, Invalid> {
     Ok(canonical.to_string())
 }
 
-fn port(text: &str) -> Result<u16, Invalid> {
+pub(super) fn port(text: &str) -> Result<u16, Invalid> {
     let digits = !text.is_empty() && text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse::<u16>() {
         Ok(port) if digits && port > 0 => Ok(port),
@@ -121,7 +121,7 @@ fn port(text: &str) -> Result<u16, Invalid> {
 }
 
 /// An IPv6 address in brackets at the front, and what follows.
-fn bracketed(text: &str) -> Result<Option<(Ipv6Addr, &str)>, Invalid> {
+pub(super) fn bracketed(text: &str) -> Result<Option<(Ipv6Addr, &str)>, Invalid> {
     let Some(rest) = text.strip_prefix('[') else { return Ok(None) };
     let parsed = rest.split_once(']').and_then(|(inside, rest)| Some((inside.parse().ok()?, rest)));
     parsed.map(Some).ok_or_else(|| Invalid::new("has no IPv6 address between its brackets"))
