@@ -18,10 +18,12 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Libraries that bring effects, and the layers that may use them.
-const HOMES: [(&str, &[&str]); 17] = [
+const HOMES: [(&str, &[&str]); 19] = [
     ("bollard", &["do"]),
     ("clap", &["edge"]),
     ("getrandom", &["do"]),
+    ("hickory_proto", &["do"]),
+    ("hickory_resolver", &["do"]),
     ("http_body_util", &["do"]),
     ("hyper", &["do"]),
     ("hyper_rustls", &["do"]),

@@ -4,13 +4,19 @@
 //! |---|---|
 //! | `authority` | the narrow trait behind which an authority stands, and why one refuses |
 //! | `client`, `order`, `refusal`, `wire` | `instant-acme` behind that trait, with bounds on everything |
+//! | `dns` | TXT records that prove control over names, one provider a file |
+//! | `guard` | what is looked at before an authority is asked |
 //! | `http` | the one HTTP client |
+//! | `resolver` | look-ups in the DNS |
 
 pub mod authority;
 mod client;
+pub mod dns;
+pub mod guard;
 pub mod http;
 mod order;
 mod refusal;
+pub mod resolver;
 mod wire;
 
 pub use authority::{Authority, NewOrder, Order, OrderStatus, Proof, Reason, Refused, Revocation};

@@ -30,7 +30,7 @@ impl HostError {
 }
 
 /// The operating system's words, without the number and in lower case.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();

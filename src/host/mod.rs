@@ -28,6 +28,7 @@ pub use command::{Bind, Command, Output, Overlay, Status};
 pub use docker_operation::{DockerAnswer, DockerOperation};
 pub use durable::{FileError, beside, open_file, read_file, read_file_within, require_file, sync_parent};
 pub use error::HostError;
+pub(crate) use error::reason;
 pub use file_operation::{Contents, FileOperation};
 pub use local::LocalHost;
 

@@ -1,0 +1,51 @@
+//! The record that proves control over a name.
+
+use super::DnsError;
+use crate::acme::resolver::Resolver;
+use crate::names::{DomainName, Text as _};
+
+/// A TXT record that proves control over a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Record {
+    /// The name that has the record: `_acme-challenge.shop.example.com`, or where an alias there leads to.
+    pub name: DomainName,
+    /// The value (RFC 8555, section 8.4).
+    pub value: String,
+}
+
+impl Record {
+    /// The record for a name of a certificate, `*.` before it or not. An alias (CNAME) at `_acme-challenge.<name>` is
+    /// followed: so the record may be kept in another zone, by a server that may be changed.
+    ///
+    /// # Errors
+    /// It cannot be found out whether there is an alias.
+    pub async fn of(resolver: &Resolver, name: &str, value: impl Into<String>) -> Result<Self, DnsError> {
+        let name = challenge(name);
+        let failed = |why: String| {
+            DnsError::new(
+                format!("cannot find out where the challenge's record `{name}` belongs: {why}"),
+                name.clone(),
+                "check that the zone is served, and `resolvers` of the `acme` block",
+            )
+        };
+        let followed = resolver.canonical(&name).await.map_err(|error| failed(error.to_string()))?;
+        let name =
+            DomainName::parse(&followed).map_err(|invalid| failed(format!("`{followed}` {invalid}")))?;
+        Ok(Self { name, value: value.into() })
+    }
+}
+
+/// Where an authority looks for the record (RFC 8555, section 8.4).
+fn challenge(name: &str) -> String {
+    format!("_acme-challenge.{}", name.strip_prefix("*.").unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_name_and_its_wildcard_share_their_records_name() {
+        for name in ["example.com", "*.example.com"] {
+            assert_eq!(super::challenge(name), "_acme-challenge.example.com");
+        }
+    }
+}

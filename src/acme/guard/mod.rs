@@ -1,0 +1,3 @@
+//! What is looked at before an authority is asked, so that no order is wasted.
+
+pub mod caa;
