@@ -17,11 +17,8 @@ fn chain(lineage: &Lineage) -> String {
 #[test]
 fn certbot_gets_renews_and_revokes_a_certificate_of_pebble() {
     let port = Port::reserve();
-    let options = Options {
-        validity: Some(std::time::Duration::from_hours(60 * 24)),
-        rejected_nonces: 20,
-        ..Options::new(port.number)
-    };
+    let options =
+        Options { validity: Some(std::time::Duration::from_hours(60 * 24)), ..Options::new(port.number) };
     let (Some(pebble), directory) = (Pebble::start(&options), tempfile::tempdir().unwrap()) else { return };
     let Some(certbot) = Certbot::new(directory.path()) else { return };
     let shows = Shows::Standalone(port.number);
