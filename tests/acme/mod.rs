@@ -1,3 +1,4 @@
 //! Certificates by ACME, against real authorities and those that fail.
 
+mod dns;
 mod servers;

@@ -51,7 +51,7 @@ pub fn provider(
     http: &Http,
 ) -> Result<Box<dyn DnsChallenges>, DnsError> {
     let secret = |what: &str, at: &str| {
-        let help = format!("set it in the provider's block: `{what}`");
+        let help = format!("set `{what}` in the provider's block");
         secret.ok_or_else(|| DnsError::new("the DNS provider's secret is missing", at, help))
     };
     Ok(match settings {

@@ -22,8 +22,8 @@ use crate::names::{ResolverAddress, Text as _};
 /// How long a server is waited for before the question is sent again.
 const ANSWERS: Duration = Duration::from_secs(3);
 
-/// How often a question is sent.
-const ATTEMPTS: usize = 2;
+/// How often a question is sent again.
+const RETRIES: usize = 1;
 
 /// How long a question may take, all servers and aliases counted.
 const QUESTION: Duration = Duration::from_secs(20);
@@ -156,7 +156,7 @@ impl Resolver {
 }
 
 /// A name without the dot at its end.
-fn text(name: &Name) -> String {
+pub(super) fn text(name: &Name) -> String {
     name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
 }
 
@@ -187,7 +187,7 @@ fn finish(
 ) -> Result<TokioResolver, hickory_resolver::net::NetError> {
     let options = builder.options_mut();
     options.timeout = ANSWERS;
-    options.attempts = ATTEMPTS;
+    options.attempts = RETRIES;
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
     options.recursion_desired = recursion;

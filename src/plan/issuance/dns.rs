@@ -32,13 +32,14 @@ pub enum DnsProvider {
         #[serde(default)]
         key_algorithm: TsigAlgorithm,
     },
-    /// Cloudflare's API, version 4. The secret is an API token.
+    /// Cloudflare's API, version 4. The secret is an API token. Tested against recorded answers alone.
     Cloudflare {
         /// Where the API is.
         #[serde(default = "cloudflare")]
         api: String,
     },
-    /// DNS in the API of Hetzner Cloud. The secret is a project's API token that may write.
+    /// DNS in the API of Hetzner Cloud. The secret is a project's API token that may write. Tested against
+    /// recorded answers alone.
     Hetzner {
         /// Where the API is.
         #[serde(default = "hetzner")]

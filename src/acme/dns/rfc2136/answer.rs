@@ -52,3 +52,53 @@ fn apart(other: &[u8], now: u64) -> Option<i64> {
     let known = other.len() == 6;
     known.then(|| i64::try_from(theirs).ok()?.checked_sub(i64::try_from(now).ok()?)).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::op::{Message, ResponseCode};
+    use hickory_proto::rr::rdata::TSIG;
+    use hickory_proto::rr::rdata::tsig::{TsigAlgorithm, TsigError};
+    use hickory_proto::rr::{Name, Record};
+
+    use super::{Refusal, refusal};
+
+    const NOW: u64 = 1_700_000_000;
+
+    /// Why an answer with this code is none, with this error of its signature, and what is sent along with that.
+    fn why(code: ResponseCode, error: Option<TsigError>, other: &[u8]) -> Option<Refusal> {
+        let mut answer = Message::query();
+        answer.metadata.response_code = code;
+        let signature = TSIG::new(
+            TsigAlgorithm::HmacSha256,
+            NOW,
+            300,
+            Vec::new(),
+            answer.metadata.id,
+            error,
+            other.to_vec(),
+        );
+        answer.set_signature(Box::new(Record::from_rdata(Name::root(), 0, signature)));
+        refusal(&answer, NOW)
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_told_by_how_much() {
+        let bad = |other: &[u8]| why(ResponseCode::NotAuth, Some(TsigError::BadTime), other);
+        let clock = |time: u64| bad(&time.to_be_bytes()[2..]);
+        assert_eq!(clock(NOW + 3600), Some(Refusal::BadTime(Some(3600))));
+        assert_eq!(clock(NOW - 7200), Some(Refusal::BadTime(Some(-7200))));
+        assert_eq!(bad(&[]), Some(Refusal::BadTime(None)));
+    }
+
+    #[test]
+    fn the_signatures_error_goes_before_the_answers_code() {
+        assert_eq!(why(ResponseCode::NoError, None, &[]), None);
+        assert_eq!(why(ResponseCode::NotAuth, Some(TsigError::BadKey), &[]), Some(Refusal::BadKey));
+        assert_eq!(why(ResponseCode::NotAuth, Some(TsigError::BadSig), &[]), Some(Refusal::BadSignature));
+        assert_eq!(why(ResponseCode::NotAuth, None, &[]), Some(Refusal::NotAuthoritative));
+        assert_eq!(why(ResponseCode::NotZone, None, &[]), Some(Refusal::NotInZone));
+        assert_eq!(why(ResponseCode::Refused, None, &[]), Some(Refusal::Refused));
+        let other = why(ResponseCode::ServFail, None, &[]);
+        assert_eq!(other, Some(Refusal::Other("SERVFAIL".to_owned())));
+    }
+}

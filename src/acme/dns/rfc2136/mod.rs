@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use self::answer::Refusal;
 use super::{DnsChallenges, DnsError, Record};
-use crate::acme::resolver::rcode;
+use crate::acme::resolver::{rcode, text};
 use crate::host::reason;
 use crate::names::{DomainName, NameServer, Text as _};
 use crate::plan::issuance::TsigAlgorithm;
@@ -86,8 +86,8 @@ impl Rfc2136 {
         };
         if !zone.zone_of(&name) {
             return Err(DnsError::new(
-                format!("the DNS record `{}` is not in the zone `{zone}`", record.name),
-                zone.to_string(),
+                format!("the DNS record `{}` is not in the zone `{}`", record.name, text(&zone)),
+                text(&zone),
                 "set `zone` in the `rfc2136` block to one that holds the name, or leave it away",
             ));
         }
@@ -122,11 +122,17 @@ impl Rfc2136 {
         let answered = self.read(&bytes, &message)?;
         // The name's own, where it is the top of a zone; else that of whoever says that it is not.
         let mut all = answered.answers.iter().chain(&answered.authorities);
-        let top = all.find(|entry| entry.record_type() == RecordType::SOA && entry.name.zone_of(name));
+        // Who has the root by itself says only that there is no such name.
+        let is_top = |entry: &&Entry| entry.record_type() == RecordType::SOA && !entry.name.is_root();
+        let top = all.find(|entry| is_top(entry) && entry.name.zone_of(name));
         top.map(|entry| entry.name.clone()).ok_or_else(|| {
             let code = rcode(answered.metadata.response_code);
             DnsError::new(
-                format!("the DNS server `{}` serves no zone that holds `{name}` ({code})", self.server),
+                format!(
+                    "the DNS server `{}` serves no zone that holds `{}` ({code})",
+                    self.server,
+                    text(name)
+                ),
                 self.server.as_str(),
                 "name the zone's primary server in `server`, or set `zone`",
             )
@@ -134,7 +140,7 @@ impl Rfc2136 {
     }
 
     fn refused(&self, record: &Record, zone: &Name, refusal: &Refusal) -> DnsError {
-        let (server, key) = (&self.server, self.signer.signer_name());
+        let (server, zone, key) = (&self.server, text(zone), text(self.signer.signer_name()));
         let algorithm = self.signer.algorithm();
         let (why, help) = match refusal {
             Refusal::BadKey => (
@@ -177,7 +183,7 @@ impl Rfc2136 {
             ),
         };
         let what = format!("the DNS server `{server}` does not change `{}`: {why}", record.name);
-        DnsError::new(what, zone.to_string(), help)
+        DnsError::new(what, zone, help)
     }
 
     /// Sends a message, and waits for what comes back.
