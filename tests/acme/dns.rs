@@ -186,6 +186,18 @@ fn an_alias_leads_to_a_zone_that_may_be_changed() {
 }
 
 #[test]
+fn an_alias_of_all_names_gives_way_to_the_record() {
+    let Some(named) = Named::start(&[Zone::new(EXAMPLE, "* CNAME www\nwww A 192.0.2.1\n")]) else { return };
+    let (resolver, challenges) = (named.resolver(), made(&named.provider(), Some(&secret())).unwrap());
+    block_on(async {
+        let record = Record::of(&resolver, "shop.example.com", "value").await.unwrap();
+        assert_eq!(record.name.as_str(), "_acme-challenge.shop.example.com");
+        challenges.publish(&record).await.unwrap();
+        assert_eq!(values(&resolver, "_acme-challenge.shop.example.com").await, ["value"]);
+    });
+}
+
+#[test]
 fn aliases_in_a_circle_have_an_end() {
     let circle = "_acme-challenge.a CNAME _acme-challenge.b\n_acme-challenge.b CNAME _acme-challenge.a\n";
     let Some(named) = Named::start(&[Zone::new(EXAMPLE, circle)]) else { return };

@@ -15,7 +15,8 @@ pub struct Record {
 
 impl Record {
     /// The record for a name of a certificate, `*.` before it or not. An alias (CNAME) at `_acme-challenge.<name>` is
-    /// followed: so the record may be kept in another zone, by a server that may be changed.
+    /// followed: so the record may be kept in another zone, by a server that may be changed. One that stands there only
+    /// because all names below have it (`*`) is not.
     ///
     /// # Errors
     /// It cannot be found out whether there is an alias.
@@ -28,7 +29,13 @@ impl Record {
                 "check that the zone is served, and `resolvers` of the `acme` block",
             )
         };
-        let followed = resolver.canonical(&name).await.map_err(|error| failed(error.to_string()))?;
+        let mut followed = resolver.canonical(&name).await.map_err(|error| failed(error.to_string()))?;
+        // An alias of all names below (`*`) is not meant for the record, and gives way to one.
+        if followed != name
+            && resolver.canonical(&stranger(&name)).await.is_ok_and(|of_all| of_all == followed)
+        {
+            followed.clone_from(&name);
+        }
         let name =
             DomainName::parse(&followed).map_err(|invalid| failed(format!("`{followed}` {invalid}")))?;
         Ok(Self { name, value: value.into() })
@@ -38,6 +45,11 @@ impl Record {
 /// Where an authority looks for the record (RFC 8555, section 8.4).
 fn challenge(name: &str) -> String {
     format!("_acme-challenge.{}", name.strip_prefix("*.").unwrap_or(name))
+}
+
+/// A name beside a challenge's that nobody has.
+fn stranger(challenge: &str) -> String {
+    challenge.replacen("_acme-challenge", "_vsa-asks-for-no-record", 1)
 }
 
 #[cfg(test)]
