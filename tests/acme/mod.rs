@@ -1,4 +1,5 @@
 //! Certificates by ACME, against real authorities and those that fail.
 
 mod dns;
+mod dns_apis;
 mod servers;
