@@ -166,18 +166,18 @@ fn why(error: &(dyn std::error::Error + 'static)) -> HttpError {
     HttpError::Unreachable(first + chars.as_str())
 }
 
-/// What TLS found wrong with a certificate. It stands inside of an I/O error, which does not call it its source.
+/// What TLS found wrong with a certificate. It stands inside of I/O errors, which do not call it their source.
 fn tls<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
-        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(found @ rustls::Error::InvalidCertificate(_)) =
-            inner.or_else(|| error.downcast_ref::<rustls::Error>())
-        {
+        if let Some(found @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
             return Some(found);
         }
-        next = error.source();
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
     }
     None
 }
