@@ -26,6 +26,7 @@ pub mod registry;
 pub mod service;
 pub mod stand_ins;
 pub mod system;
+pub mod testssl;
 pub mod workspace;
 
 pub use authority::Authority;

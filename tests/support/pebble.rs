@@ -31,6 +31,8 @@ pub struct Options {
     pub chain_length: u32,
     /// How long certificates last; five years where not given.
     pub validity: Option<Duration>,
+    /// Where certificates say that their revocation can be asked for; nobody need answer there.
+    pub ocsp_responder: Option<String>,
     /// Names, and all below them, that it refuses.
     pub blocked: Vec<String>,
     /// A DNS server to use in place of one of its own: `127.0.0.1:4711`.
@@ -48,6 +50,7 @@ impl Options {
             alternate_roots: 0,
             chain_length: 1,
             validity: None,
+            ocsp_responder: None,
             blocked: Vec::new(),
             dns_server: None,
         }
@@ -83,7 +86,7 @@ impl Pebble {
             "privateKey": directory.path().join("server.key"),
             "httpPort": options.http_port,
             "tlsPort": 1,
-            "ocspResponderURL": "",
+            "ocspResponderURL": options.ocsp_responder.clone().unwrap_or_default(),
             "externalAccountBindingRequired": !accounts.is_empty(),
             "externalAccountMACKeys": accounts,
             "domainBlocklist": options.blocked,
