@@ -3,4 +3,5 @@
 mod client;
 mod dns;
 mod dns_apis;
+mod lineages;
 mod servers;

@@ -66,7 +66,8 @@ pub(super) async fn publish(
     Ok(fact("number", archived.number))
 }
 
-/// Takes back what [`publish`] did: the links first, so that they never lead to nothing.
+/// Takes back what [`publish`] did: the links first, so that they never lead to nothing. What it did not come to do stays
+/// as it is.
 pub(super) async fn unpublish(
     context: Context<'_>,
     lineage: &Lineage,
@@ -76,32 +77,41 @@ pub(super) async fn unpublish(
     let host = context.host;
     let archived = Archived::of(context, lineage, &Issue::read(context, directory).await?).await?;
     let live = lineage.live();
-    let mut operations = if before.existed {
-        switch(context, lineage, &before.links).await?
+    let made = links_to(lineage, archived.number);
+    let leads_there = |name: &str, target: &Path| {
+        let link = live.join(name);
+        made.get(name).is_some_and(|made| resolved(&link, target) == resolved(&link, made))
+    };
+    let mut operations = Vec::new();
+    if before.existed {
+        let there = links(context, lineage).await?;
+        let is_made = |name: &String| match there.get(name) {
+            Some(FileType::Link(target)) => leads_there(name, target),
+            _ => false,
+        };
+        if made.keys().any(is_made) {
+            operations.extend(switch(context, lineage, &before.links).await?);
+        }
+        let new = made.keys().filter(|name| is_made(name) && !before.links.contains_key(*name));
+        operations.extend(new.map(|name| FileOperation::Remove { path: live.join(name) }));
     } else {
-        vec![FileOperation::RemoveTree { root: lineage.home().join("live"), path: live.clone() }]
-    };
-    let was_none = |piece: &Piece| before.existed && !before.links.contains_key(piece.file());
-    let made = Piece::ALL.into_iter().filter(was_none).map(|piece| lineage.link(piece));
-    operations.extend(made.map(|path| FileOperation::Remove { path }));
-    let of_number = links_to(lineage, archived.number);
-    let leads_there = |(name, target): (&String, &PathBuf)| {
-        of_number
-            .get(name)
-            .is_some_and(|made| resolved(&live.join(name), target) == resolved(&live.join(name), made))
-    };
-    if !before.links.iter().any(leads_there) {
+        operations.push(FileOperation::RemoveTree { root: lineage.home().join("live"), path: live.clone() });
+    }
+    if !before.links.iter().any(|(name, target)| leads_there(name, target)) {
         let made =
             archived.present.iter().map(|piece| lineage.archive().join(piece.archived(archived.number)));
         operations.extend(made.map(|path| FileOperation::Remove { path }));
     }
-    let configuration = lineage.renewal();
-    let kept = former(&configuration);
     if lineage.home() == context.spec.root {
+        let (path, kept) = (lineage.renewal(), former(&live));
         match host.observe(&[Query::Stat(kept.clone())]).await.pop() {
-            Some(Answer::Stat(_)) => operations.push(FileOperation::Rename { from: kept, to: configuration }),
+            Some(Answer::Stat(_)) => operations.extend([
+                FileOperation::Rename { from: kept.clone(), to: path },
+                // Where both are still the same file, a rename leaves it.
+                FileOperation::Remove { path: kept },
+            ]),
             _ if before.existed => {}
-            _ => operations.push(FileOperation::Remove { path: configuration }),
+            _ => operations.push(FileOperation::Remove { path }),
         }
     }
     host.files(operations).await?;
@@ -115,7 +125,8 @@ pub(super) async fn remove(context: Context<'_>, lineage: &Lineage) -> Result<Fa
         return Err(Diagnostic::error(error).help("lineages that vsa did not make are never removed"));
     }
     // The configuration first: without it certbot knows nothing of the rest.
-    let mut operations = vec![FileOperation::Remove { path: lineage.renewal() }];
+    let files = [lineage.renewal(), former(&lineage.live())];
+    let mut operations: Vec<_> = files.map(|path| FileOperation::Remove { path }).into();
     for path in [lineage.live(), beside(&lineage.live()), lineage.archive()] {
         operations.push(FileOperation::RemoveTree { root: lineage.home().to_owned(), path });
     }
@@ -257,6 +268,18 @@ fn links_to(lineage: &Lineage, number: u64) -> Links {
     Piece::ALL.map(link).into()
 }
 
+/// What is in the directory of a lineage's links.
+async fn links(context: Context<'_>, lineage: &Lineage) -> Result<BTreeMap<String, FileType>, Diagnostic> {
+    let live = lineage.live();
+    match context.host.observe(&[Query::Entries(live.clone())]).await.pop() {
+        Some(Answer::Entries(entries)) => Ok(entries),
+        Some(Answer::Failed(reason)) => {
+            Err(Diagnostic::error(format!("cannot read `{}`: {reason}", live.display())))
+        }
+        _ => Ok(BTreeMap::new()),
+    }
+}
+
 /// The operations that give a lineage its links, where it has others.
 async fn switch(
     context: Context<'_>,
@@ -264,7 +287,8 @@ async fn switch(
     links: &Links,
 ) -> Result<Vec<FileOperation>, Diagnostic> {
     let live = lineage.live();
-    let queries = [Query::Stat(live.clone()), Query::Entries(live.clone())];
+    let (root, new) = (lineage.home().join("live"), beside(&live));
+    let queries = [live.clone(), new.clone()].map(Query::Stat);
     let mut answers = context.host.observe(&queries).await.into_iter();
     let access = match answers.next() {
         Some(Answer::Stat(stat)) if stat.file_type == FileType::Directory => {
@@ -272,13 +296,8 @@ async fn switch(
         }
         _ => access(LINEAGE_MODE),
     };
-    let there = match answers.next() {
-        Some(Answer::Entries(entries)) => entries,
-        Some(Answer::Failed(reason)) => {
-            return Err(Diagnostic::error(format!("cannot read `{}`: {reason}", live.display())));
-        }
-        _ => BTreeMap::new(),
-    };
+    let is_left = matches!(answers.next(), Some(Answer::Stat(_)));
+    let there = self::links(context, lineage).await?;
     let mut is_same = true;
     for (name, target) in links {
         let link = live.join(name);
@@ -294,11 +313,10 @@ async fn switch(
             }
         }
     }
-    if is_same {
-        return Ok(Vec::new());
-    }
-    let (root, new) = (lineage.home().join("live"), beside(&live));
     let discard = || FileOperation::RemoveTree { root: root.clone(), path: new.clone() };
+    if is_same {
+        return Ok(is_left.then(discard).into_iter().collect());
+    }
     let mut operations = vec![discard(), FileOperation::MakeDirectory { path: new.clone(), access }];
     let link = |(name, target): (&String, &PathBuf)| FileOperation::Link {
         path: new.join(name),
@@ -313,7 +331,8 @@ async fn switch(
     Ok(operations)
 }
 
-/// The operations that write the configuration of a lineage of the node's own, where it has another.
+/// The operations that write the configuration of a lineage of the node's own, where it has another. The former one is
+/// kept beside the links: beside the configuration is the place of [`stop_certbot`]'s.
 async fn configure(context: Context<'_>, lineage: &Lineage, server: Option<&str>) -> Vec<FileOperation> {
     let path = lineage.renewal();
     let text = renewal::of_own(lineage, server);
@@ -321,7 +340,7 @@ async fn configure(context: Context<'_>, lineage: &Lineage, server: Option<&str>
     match context.host.observe(&[Query::Read(path.clone())]).await.pop() {
         Some(Answer::Bytes(bytes)) if bytes == text.as_bytes() => return operations,
         Some(Answer::Bytes(_)) => {
-            operations.push(FileOperation::HardLink { from: path.clone(), to: former(&path) });
+            operations.push(FileOperation::HardLink { from: path.clone(), to: former(&lineage.live()) });
         }
         _ => {}
     }

@@ -69,13 +69,12 @@ fn made_path(operation: &Operation) -> Option<Cow<'_, Path>> {
     }
 }
 
-/// The file that an operation replaces and keeps for its undo.
+/// What an operation replaces; beside it, the former file is kept for its undo.
 pub(super) fn replaced(operation: &Operation) -> Option<Cow<'_, Path>> {
     match operation {
         Operation::WriteFile { path, .. } => Some(path.into()),
-        Operation::PublishCertificate { lineage, .. } | Operation::StopCertbot { lineage } => {
-            Some(lineage.renewal().into())
-        }
+        Operation::PublishCertificate { lineage, .. } => Some(lineage.live().into()),
+        Operation::StopCertbot { lineage } => Some(lineage.renewal().into()),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use zeroize::Zeroizing;
@@ -35,12 +35,13 @@ fn one(home: &Path, name: &str, path: &Path) -> Result<FoundLineage, String> {
     let text = read_file_within(path, LARGEST_RENEWAL).map_err(cannot("read", path))?;
     let text = String::from_utf8(text).map_err(|_| format!("`{}` is not UTF-8", path.display()))?;
     let renewal = Renewal::parse(&text).map_err(|error| format!("`{}`, {error}", path.display()))?;
-    if renewal.live().is_none() {
-        let reason = "its four links are not `cert.pem`, `chain.pem`, `fullchain.pem` and `privkey.pem` of one directory";
-        return Err(format!("`{}`: {reason}", path.display()));
-    }
-    let archive = renewal.archive_dir.clone().unwrap_or_else(|| lineage.archive());
-    let archive = archive.canonicalize().map_err(cannot("find", &archive))?;
+    let live = renewal.live().ok_or_else(|| {
+        let names = "`cert.pem`, `chain.pem`, `fullchain.pem` and `privkey.pem` of one directory";
+        format!("`{}`: its four links are not {names}", path.display())
+    })?;
+    let usual = lineage.archive();
+    let archive = same("links", live, &lineage.live(), path)
+        .and_then(|_| same("files", renewal.archive_dir.as_ref().unwrap_or(&usual), &usual, path))?;
     let mut number = 0;
     for piece in Piece::ALL {
         let found = target(renewal.link(piece), &archive, piece)?;
@@ -66,6 +67,18 @@ fn one(home: &Path, name: &str, path: &Path) -> Result<FoundLineage, String> {
         number,
         renewal,
     })
+}
+
+/// A directory, which has to be the usual one of its home, whatever links are on the way: a home that was copied from
+/// elsewhere names that place still.
+fn same(what: &str, named: &Path, usual: &Path, renewal: &Path) -> Result<PathBuf, String> {
+    let [found, wanted] = [named, usual].map(|path| path.canonicalize().map_err(cannot("find", path)));
+    let found = found?;
+    if wanted.is_ok_and(|wanted| wanted == found) {
+        return Ok(found);
+    }
+    let (renewal, named, usual) = (renewal.display(), named.display(), usual.display());
+    Err(format!("`{renewal}`: its {what} are in `{named}`, not in `{usual}`"))
 }
 
 /// The number of the file in the archive that a link leads to.

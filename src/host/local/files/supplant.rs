@@ -53,3 +53,65 @@ fn one_by_one(from: &Path, to: &Path) -> Result<(), HostError> {
     }
     fs::File::open(to).and_then(|opened| opened.sync_all()).map_err(failed("sync", to))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of a file and a link, and one of another link that shall take its place.
+    fn ground() -> (tempfile::TempDir, std::path::PathBuf, std::path::PathBuf) {
+        let ground = tempfile::tempdir().unwrap();
+        let (from, to) = (ground.path().join(".live.new"), ground.path().join("live"));
+        for directory in [&from, &to] {
+            fs::create_dir(directory).unwrap();
+        }
+        fs::write(to.join("README"), "text").unwrap();
+        symlink("bundle", to.join("alias")).unwrap();
+        symlink("old", to.join("cert")).unwrap();
+        symlink("new", from.join("cert")).unwrap();
+        (ground, from, to)
+    }
+
+    fn shown(to: &Path) -> (String, std::path::PathBuf, std::path::PathBuf) {
+        let link = |name| fs::read_link(to.join(name)).unwrap();
+        (fs::read_to_string(to.join("README")).unwrap(), link("alias"), link("cert"))
+    }
+
+    #[test]
+    fn what_else_is_there_is_carried_over() {
+        let (_ground, from, to) = ground();
+        supplant(&from, &to).unwrap();
+        assert_eq!(shown(&to), ("text".to_owned(), "bundle".into(), "new".into()));
+        assert_eq!(fs::read_link(from.join("cert")).unwrap(), Path::new("old"));
+        assert_eq!(fs::read_dir(&to).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn where_directories_cannot_be_exchanged_each_name_takes_its_place() {
+        let (ground, from, to) = ground();
+        fs::create_dir(to.join("below")).unwrap();
+        fs::write(to.join("below/kept"), "kept").unwrap();
+        supplant(&from, &to).unwrap();
+        assert_eq!(shown(&to), ("text".to_owned(), "bundle".into(), "new".into()));
+        assert_eq!(fs::read_to_string(to.join("below/kept")).unwrap(), "kept");
+
+        // A link to the directory stays a link.
+        let alias = ground.path().join("alias");
+        symlink("live", &alias).unwrap();
+        let again = ground.path().join(".alias.new");
+        fs::create_dir(&again).unwrap();
+        symlink("newer", again.join("cert")).unwrap();
+        supplant(&again, &alias).unwrap();
+        assert_eq!(fs::read_link(&alias).unwrap(), Path::new("live"));
+        assert_eq!(fs::read_link(to.join("cert")).unwrap(), Path::new("newer"));
+    }
+
+    #[test]
+    fn where_nothing_is_it_is_moved() {
+        let (_ground, from, to) = ground();
+        fs::remove_dir_all(&to).unwrap();
+        supplant(&from, &to).unwrap();
+        assert_eq!(fs::read_link(to.join("cert")).unwrap(), Path::new("new"));
+        assert!(!from.exists());
+    }
+}
