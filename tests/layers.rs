@@ -18,7 +18,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Libraries that bring effects, and the layers that may use them.
-const HOMES: [(&str, &[&str]); 19] = [
+const HOMES: [(&str, &[&str]); 20] = [
     ("bollard", &["do"]),
     ("clap", &["edge"]),
     ("getrandom", &["do"]),
@@ -31,6 +31,7 @@ const HOMES: [(&str, &[&str]); 19] = [
     ("indicatif", &["edge"]),
     ("instant_acme", &["do"]),
     ("nix", &["do", "edge"]),
+    ("rsa", &["do"]),
     ("rusqlite", &["do"]),
     ("rustix", &["do"]),
     ("rustls", &["do"]),

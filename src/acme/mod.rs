@@ -6,12 +6,14 @@
 //! | `client`, `order`, `refusal`, `wire` | `instant-acme` behind that trait, with bounds on everything |
 //! | `dns` | TXT records that prove control over names, one provider a file |
 //! | `guard` | what is looked at before an authority is asked |
+//! | `explain` | what a refusal means for people |
 //! | `http` | the one HTTP client |
 //! | `resolver` | look-ups in the DNS |
 
 pub mod authority;
 mod client;
 pub mod dns;
+mod explain;
 pub mod guard;
 pub mod http;
 mod order;
@@ -21,3 +23,4 @@ mod wire;
 
 pub use authority::{Authority, NewOrder, Order, OrderStatus, Proof, Reason, Refused, Revocation};
 pub use client::{Account, Client, Directory, ExternalAccount};
+pub use explain::explain;

@@ -11,6 +11,7 @@ use crate::host::{Contents, FileOperation, Host};
 use crate::plan::action::Access;
 use crate::plan::issuance::Piece;
 use crate::plan::issuance::lineage::split_chain;
+use crate::value::Secret;
 
 /// The key's file, in the directory of an issue.
 pub(super) const KEY: &str = Piece::Privkey.file();
@@ -25,15 +26,65 @@ pub(super) struct Pair {
     pub(super) chain: String,
 }
 
+/// A private key that a certificate is asked for with.
+pub(super) struct Key {
+    /// As PKCS #8 in PEM (RFC 7468).
+    pub(super) pem: Zeroizing<String>,
+    pair: KeyPair,
+}
+
+impl Key {
+    /// Makes one, of a type as the kind calls it. An RSA key takes seconds.
+    pub(super) fn make(key_type: &str) -> Result<Self, Diagnostic> {
+        let pem = match key_type {
+            "rsa-2048" => rsa(2048)?,
+            "rsa-3072" => rsa(3072)?,
+            "rsa-4096" => rsa(4096)?,
+            _ => {
+                let key = KeyPair::generate_for(algorithm(key_type));
+                Zeroizing::new(key.map_err(|error| unmade(&error))?.serialize_pem())
+            }
+        };
+        Self::parse(&Secret::new(pem.as_str()))
+    }
+
+    /// Reads one.
+    pub(super) fn parse(pem: &Secret) -> Result<Self, Diagnostic> {
+        let pair = KeyPair::from_pem(pem.expose()).map_err(|error| unmade(&error))?;
+        Ok(Self { pem: Zeroizing::new(pem.expose().to_owned()), pair })
+    }
+}
+
+fn unmade(error: &dyn std::fmt::Display) -> Diagnostic {
+    Diagnostic::error(format!("a key cannot be made: {error}"))
+}
+
+fn rsa(bits: usize) -> Result<Zeroizing<String>, Diagnostic> {
+    use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
+    let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, bits).map_err(|error| unmade(&error))?;
+    key.to_pkcs8_pem(LineEnding::LF).map_err(|error| unmade(&error))
+}
+
+/// A request for a certificate (PKCS #10, RFC 2986) with these names, as DER.
+pub(super) fn request(key: &Key, names: &[String]) -> Result<Vec<u8>, Diagnostic> {
+    let failed = |error: rcgen::Error| {
+        Diagnostic::error(format!("a request for a certificate cannot be made: {error}"))
+    };
+    let mut params = CertificateParams::new(names).map_err(failed)?;
+    // The names that count are the alternative ones; authorities fill in the rest.
+    params.distinguished_name = DistinguishedName::new();
+    Ok(params.serialize_request(&key.pair).map_err(failed)?.der().to_vec())
+}
+
+fn algorithm(key_type: &str) -> &'static rcgen::SignatureAlgorithm {
+    if key_type == "ecdsa-p384" { &rcgen::PKCS_ECDSA_P384_SHA384 } else { &rcgen::PKCS_ECDSA_P256_SHA256 }
+}
+
 /// Makes a key and a self-signed certificate, valid from an hour ago (clocks differ).
 pub(super) fn self_signed(names: &[String], key_type: &str, days: u32, now: i64) -> Result<Pair, Diagnostic> {
     let failed = |error: rcgen::Error| Diagnostic::error(format!("a certificate cannot be made: {error}"));
-    let algorithm = if key_type == "ecdsa-p384" {
-        &rcgen::PKCS_ECDSA_P384_SHA384
-    } else {
-        &rcgen::PKCS_ECDSA_P256_SHA256
-    };
-    let key = KeyPair::generate_for(algorithm).map_err(failed)?;
+    let pair = Key::make(key_type)?;
+    let key = &pair.pair;
     let mut params = CertificateParams::new(names).map_err(failed)?;
     params.distinguished_name = DistinguishedName::new();
     // RFC 5280 allows 64 characters in a common name; the names that count are the alternative ones.
@@ -42,8 +93,8 @@ pub(super) fn self_signed(names: &[String], key_type: &str, days: u32, now: i64)
     let now = date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(now).unwrap_or_default());
     params.not_before = now - Duration::from_hours(1);
     params.not_after = now + Duration::from_secs(u64::from(days) * DAY);
-    let certificate = params.self_signed(&key).map_err(failed)?;
-    Ok(Pair { key: Zeroizing::new(key.serialize_pem()), chain: certificate.pem() })
+    let certificate = params.self_signed(key).map_err(failed)?;
+    Ok(Pair { chain: certificate.pem(), key: pair.pem })
 }
 
 impl Pair {

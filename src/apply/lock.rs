@@ -128,6 +128,10 @@ impl NodeLock {
     /// nothing else.
     pub(super) async fn give_up(self, host: &dyn Host) -> Result<(), Diagnostic> {
         let Some(Taken { directories, inside }) = self.taken else { return Ok(()) };
+        // What authorities know outlasts a run: the node stays this state's.
+        if host.observe(&[Query::Stat(self.spec.accounts())]).await.pop() != Some(Answer::Absent) {
+            return Ok(());
+        }
         let (lock, candidate) = (lock_file(&self.spec), self.spec.candidate());
         let root = &self.spec.root;
         // The lock last: whoever makes another one is alone then.

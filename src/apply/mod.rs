@@ -23,6 +23,7 @@ mod error_log;
 mod events;
 mod generation;
 mod interrupt;
+mod issuance;
 pub mod journal;
 mod lock;
 mod operations;
@@ -56,6 +57,7 @@ use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::plan::{Action, NodeWork, PlacedFile};
 use crate::state::{Key, Moves, State, Stored, StoredOutput};
+use crate::value::Secret;
 
 /// What to do with what succeeded, when something else fails before the commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,6 +102,8 @@ pub struct Run {
     pub desired: BTreeMap<Address, Option<Stored>>,
     /// Files at places of their own that actions write, by node and path.
     pub placed: BTreeMap<(Address, PathBuf), PlacedFile>,
+    /// The secrets that operations need, by resource and name.
+    pub secrets: BTreeMap<Address, BTreeMap<&'static str, Secret>>,
     /// What the outputs shall be.
     pub outputs: BTreeMap<String, StoredOutput>,
     /// The state that the plan was made from, an interrupted run's journal folded into it.

@@ -146,6 +146,7 @@ pub(crate) fn apply(
         actions: plan.actions,
         nodes: planned.nodes,
         placed: planned.placed,
+        secrets: planned.secrets,
         outputs,
         prior: state,
         moves: planned.moves,

@@ -74,6 +74,11 @@ pub fn first_certificate(pem: &[u8]) -> Result<CertificateFacts, String> {
     })
 }
 
+/// The first certificate of a PEM text, as DER.
+pub fn first_der(pem: &[u8]) -> Option<Vec<u8>> {
+    CertificateDer::from_pem_slice(pem).ok().map(|certificate| certificate.to_vec())
+}
+
 /// The common names of those that issued the certificates of a PEM text, in their order.
 pub fn issuers(pem: &[u8]) -> Vec<String> {
     let blocks =

@@ -104,6 +104,7 @@ macro_rules! text_type {
 }
 
 mod account;
+mod certificate;
 mod compose;
 mod credential;
 mod dns;
@@ -122,6 +123,7 @@ mod slug;
 mod words;
 
 pub use account::Account;
+pub use certificate::{AuthorityDirectory, CertificateName, EmailAddress, KeyId, ProfileName};
 pub use compose::{
     ContainerName, FileText, ImageReference, LabelName, LabelValue, NetworkLabel, RelativePath, ServiceName,
     StackSource, VariableName, VariableValue,
@@ -140,7 +142,7 @@ pub use redirect::RedirectTarget;
 pub use registered::registered_domain;
 pub use slug::Slug;
 pub(crate) use text_type;
-pub use words::{DisplayName, Snippet};
+pub use words::{CommandWord, DisplayName, Snippet};
 
 /// The rules that all one-line texts share: not empty, `most` bytes at most, no control characters.
 fn one_line(text: &str, most: usize) -> Result<(), Invalid> {

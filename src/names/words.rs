@@ -3,6 +3,11 @@
 use super::{Invalid, bounded, one_line};
 
 super::text_type! {
+    /// One word of a command: a program or an argument, as it is given to it. No shell reads it.
+    CommandWord, "word of a command", "one line of up to 4096 bytes", ["/usr/local/bin/dns-hook"], word
+}
+
+super::text_type! {
     /// A name for people, on one line.
     DisplayName, "name", "one line of up to 128 bytes", ["Acme Ltd"], display
 }
@@ -27,4 +32,9 @@ fn snippet(text: &str) -> Result<String, Invalid> {
         return Err(Invalid::new(format!("contains the control character {bad:?}")));
     }
     Ok(text.trim().to_owned())
+}
+
+fn word(text: &str) -> Result<String, Invalid> {
+    one_line(text, 4096)?;
+    Ok(text.to_owned())
 }

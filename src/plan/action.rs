@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::issuance::Lineage;
+use super::issuance::{CertificateOrder, Lineage};
 use crate::address::Address;
 
 /// The part of an apply that an action belongs to.
@@ -346,6 +346,26 @@ pub enum Operation {
         /// The key.
         key: PathBuf,
     },
+    /// Has an authority issue a certificate, unless that was done before: the order that is under way is taken up, and
+    /// what was issued is kept whatever becomes of the run. Result as of `IssueSelfSigned`.
+    IssueCertificate {
+        /// The number of this issue.
+        issue: u64,
+        /// What was asked for, as the kind compares it.
+        request: String,
+        /// The directory of this issue.
+        directory: PathBuf,
+        /// What the authority is asked for.
+        order: Box<CertificateOrder>,
+    },
+    /// Makes another generation live, which answers for what proves control over names: what is live, or nothing but
+    /// what all sites of the node share. The next one takes its place in the same run.
+    SwitchBase {
+        /// The generation's number.
+        number: u64,
+        /// Its files.
+        files: u64,
+    },
     /// Removes an issue of a certificate; one that a kept generation names goes with that generation.
     RemoveCertificate {
         /// The directory of the issue.
@@ -354,7 +374,7 @@ pub enum Operation {
     /// Puts an issue into a lineage, as certbot has it: its four files into `archive/<name>` under the lineage's next
     /// number, and the links of `live/<name>` to them, all at once where the file system can. In the node's own
     /// directory the lineage is made where there is none, with a configuration that leaves its renewal to vsa. An issue
-    /// that is there with the highest number keeps it. Result: `{ "number": number }`.
+    /// that is there with the highest number keeps it. Result: `{ "published": number }`.
     PublishCertificate {
         /// The lineage.
         lineage: Lineage,
@@ -407,6 +427,14 @@ impl Operation {
     /// Whether it looks, and changes nothing: only what comes after it has to be taken back.
     pub fn only_looks(&self) -> bool {
         matches!(self, Self::ComposePrepare { .. } | Self::SwarmPrepare { .. })
+    }
+
+    /// The generation that it makes live.
+    pub fn generation(&self) -> Option<u64> {
+        match self {
+            Self::SwitchGeneration { number, .. } | Self::SwitchBase { number, .. } => Some(*number),
+            _ => None,
+        }
     }
 
     /// Whether it makes or removes the containers of a stack.

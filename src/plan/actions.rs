@@ -8,6 +8,7 @@ use crate::state::{Status, StoredNode};
 use super::action::{Action, Operation, Phase, Undo};
 use super::build::{Inputs, NodeWork};
 use super::change::ChangeKind;
+use super::issuance::CertificateOrder;
 use super::kind::{Drift, Kind, Step, Subject};
 use super::placed::Placement;
 use super::{nodes, proxy};
@@ -78,6 +79,19 @@ impl Work {
         self.remakes_proxy
     }
 
+    /// The node that it is on.
+    pub(super) fn node(&self) -> &Address {
+        &self.node
+    }
+
+    /// What authorities are asked for.
+    pub(super) fn orders(&self) -> impl Iterator<Item = &CertificateOrder> {
+        self.steps.iter().filter_map(|step| match &step.operation {
+            Operation::IssueCertificate { order, .. } => Some(&**order),
+            _ => None,
+        })
+    }
+
     fn makes_network(&self) -> bool {
         self.has(|operation| matches!(operation, Operation::CreateNetwork { .. }))
     }
@@ -120,6 +134,13 @@ impl Sequence {
         });
         id
     }
+
+    /// Has an action wait for others too.
+    fn need(&mut self, id: u32, more: Vec<u32>) {
+        if let Some(action) = self.0.iter_mut().find(|action| action.id == id) {
+            action.needs.extend(more);
+        }
+    }
 }
 
 /// All actions: prepare in dependency order, a switch for each node, clean up in reverse dependency order.
@@ -136,9 +157,15 @@ pub(super) fn order(
     // What runs on a node may be in its networks without naming them: they are there before it.
     let (networks, others): (Vec<&Work>, Vec<&Work>) = works.iter().partition(|work| work.makes_network());
     let mut there: BTreeMap<Address, Vec<u32>> = BTreeMap::new();
+    let mut bases: BTreeMap<&Address, u32> = BTreeMap::new();
     for work in networks.into_iter().chain(others) {
         let mut needs: Vec<u32> =
             work.depends_on.iter().filter_map(|address| made.get(address)).flatten().copied().collect();
+        if work.orders().next().is_some()
+            && let Some(base) = base_of(&mut sequence, &mut bases, nodes, &work.node, &made, inputs)
+        {
+            needs.push(base);
+        }
         if work.runs_containers() {
             needs.extend(there.get(&work.node).into_iter().flatten());
         }
@@ -155,6 +182,13 @@ pub(super) fn order(
         }
     }
     let live = |address| inputs.state.nodes.get(address).map_or(0, |stored| stored.generation);
+    // The container that answers may come up in this very run.
+    for (node, base) in bases {
+        let brings = works.iter().filter(|work| work.node == *node && work.remakes_proxy);
+        let brought: Vec<u32> =
+            brings.filter_map(|work| made.get(&work.address)).flatten().copied().collect();
+        sequence.need(base, brought);
+    }
     // Nodes that go, first: one that comes may listen on their ports.
     for (address, stored) in retired.iter().filter(|(_, stored)| stored.generation > 0) {
         let step = Step {
@@ -209,6 +243,32 @@ pub(super) fn order(
     let prune = prune.filter(|(.., needed)| *needed).map(|(address, live, _)| (address, live)).collect();
     clean_up(&mut sequence, &works, nodes, prune, retired);
     sequence.0
+}
+
+/// The action that has a node answer for what authorities look at, where that takes one.
+fn base_of<'a>(
+    sequence: &mut Sequence,
+    bases: &mut BTreeMap<&'a Address, u32>,
+    nodes: &'a BTreeMap<Address, NodeWork>,
+    node: &Address,
+    made: &HashMap<Address, Vec<u32>>,
+    inputs: &Inputs<'_>,
+) -> Option<u32> {
+    let (address, work) = nodes.get_key_value(node)?;
+    let number = work.base?;
+    if let Some(base) = bases.get(address) {
+        return Some(*base);
+    }
+    let former = inputs.state.nodes.get(address).map_or(0, |stored| stored.generation);
+    let files = work.files.base(address, number).files.len();
+    let step = Step {
+        phase: Phase::Prepare,
+        operation: Operation::SwitchBase { number, files: u64::try_from(files).unwrap_or(u64::MAX) },
+        undo: Undo::SwitchBack { to: (former > 0).then_some(former) },
+    };
+    let base = sequence.push(address, address, step, made.get(address).cloned().unwrap_or_default());
+    bases.insert(address, base);
+    Some(base)
 }
 
 fn clean_up(

@@ -13,7 +13,7 @@ use crate::names::UpstreamAddress;
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
 use crate::state::Stored;
-use crate::value::Object;
+use crate::value::{Object, Secret};
 
 use super::action::{Operation, Phase, Undo};
 use super::brought::BroughtProxy;
@@ -119,6 +119,15 @@ pub struct Refreshed {
     pub due: Option<String>,
     /// Remarks that change nothing.
     pub findings: Diagnostics,
+}
+
+/// Why clients do not trust what a resource provides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// It is not there yet, and something stands for it.
+    Pending,
+    /// It is of a sort that they do not know.
+    Untrusted,
 }
 
 /// An operation that a change lowers to; the engine makes an [`super::Action`] of it.
@@ -240,6 +249,16 @@ pub trait Kind: Send + Sync {
     /// The container that is its node's proxy, where it brings that.
     fn proxy(&self, _subject: Subject<'_>) -> Option<BroughtProxy> {
         None
+    }
+
+    /// Why clients will not trust what it provides, where that does not follow from its attributes alone.
+    fn distrust(&self, _subject: Subject<'_>) -> Option<Distrust> {
+        None
+    }
+
+    /// The secrets that its operations need, by the names under which these ask for them: no record holds them.
+    fn secrets(&self, _subject: Subject<'_>) -> BTreeMap<&'static str, Secret> {
+        BTreeMap::new()
     }
 
     /// Whether it is a site: the nginx of its node answers for it.

@@ -4,6 +4,7 @@
 
 pub mod action;
 mod actions;
+mod base;
 mod brought;
 mod build;
 pub mod change;
@@ -49,7 +50,7 @@ pub use endpoint::{Endpoint, Endpoints, NO_ENDPOINTS, NetworkName, Reach, Servin
 pub use explain::Explanation;
 pub use file::{Aside, Content, File, FileBody, Piece};
 pub use files::{NodeFiles, Rendered, text_digest, unified};
-pub use kind::{Base, Claim, ClaimScope, Drift, Held, Kind, Kinds, Memo, Refreshed, Step, Subject};
+pub use kind::{Base, Claim, ClaimScope, Distrust, Drift, Held, Kind, Kinds, Memo, Refreshed, Step, Subject};
 pub use node::{Docker, Nginx, Node, NodeSpec, ProxyMode};
 pub use nodes::{elsewhere, own as nodes_own};
 pub use observation::{Answer, ComposeCandidate, FileBytes, Observations, Query};

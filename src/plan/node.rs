@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::names;
 
+use super::kind::Distrust;
 use super::observation::{Answer, ContainerRef, Query};
 
 /// How nginx's first process shows itself.
@@ -122,13 +123,19 @@ impl NodeSpec {
 
     /// What is vsa's alone in its directory, whatever else is there: the link, and the directories that it fills and
     /// empties.
-    pub fn own(&self) -> [PathBuf; 4] {
-        [self.current(), self.candidate(), self.root.join("generations"), self.root.join("certificates")]
+    pub fn own(&self) -> [PathBuf; 6] {
+        let [generations, certificates] = ["generations", "certificates"].map(|name| self.root.join(name));
+        [self.current(), self.candidate(), self.base_candidate(), generations, certificates, self.accounts()]
     }
 
     /// Where the next generation is made.
     pub fn candidate(&self) -> PathBuf {
         self.root.join("candidate")
+    }
+
+    /// Where the generation before it is made, which answers for what certificate authorities look at.
+    pub fn base_candidate(&self) -> PathBuf {
+        self.root.join("candidate-base")
     }
 
     /// The generation's file that nginx reads first: its main configuration (managed), or what the one include file
@@ -240,6 +247,21 @@ impl NodeSpec {
         self.root.join("certificates").join(name).join(issue.to_string())
     }
 
+    /// What the node remembers of its certificates; see [`super::issuance::Ledger`].
+    pub fn ledger(&self) -> PathBuf {
+        self.accounts().join("ledger.json")
+    }
+
+    /// Where files that prove control over names are answered from.
+    pub fn challenges(&self) -> PathBuf {
+        self.root.join("acme")
+    }
+
+    /// Where the accounts with authorities are kept.
+    pub fn accounts(&self) -> PathBuf {
+        self.root.join("accounts")
+    }
+
     /// Whether a path is inside the node's root.
     pub fn owns(&self, path: &Path) -> bool {
         path.starts_with(&self.root)
@@ -313,4 +335,6 @@ pub struct Node {
     pub nginx: Nginx,
     /// What carries the networks that resources of the node make, by name.
     pub networks: BTreeMap<String, Arc<str>>,
+    /// The resources of the node whose provisions clients will not trust, where that is more than their attributes say.
+    pub distrusted: Arc<BTreeMap<Address, Distrust>>,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::ComposeProject;
 use super::docker::{ComposeTool, Container, Engine, Image, Network, Service, Volume};
-use super::issuance::FoundLineage;
+use super::issuance::{FoundLineage, Ledger};
 
 /// A container of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,8 @@ pub enum Query {
     Glob(String),
     /// The first certificate of a PEM file.
     Certificate(PathBuf),
+    /// What a node remembers of its certificates: answered with [`Answer::Ledger`].
+    Ledger(PathBuf),
     /// Whether a PEM file holds a private key that nginx can use: answered with [`Answer::PrivateKey`], never with the key.
     PrivateKey {
         /// The key's file.
@@ -333,6 +335,8 @@ pub enum Answer {
     Files(BTreeMap<PathBuf, Vec<u8>>),
     /// To [`Query::Certificate`].
     Certificate(CertificateFacts),
+    /// To [`Query::Ledger`].
+    Ledger(Arc<Ledger>),
     /// To [`Query::PrivateKey`].
     PrivateKey {
         /// What is wrong with it, where nginx cannot use it.
@@ -405,6 +409,7 @@ impl fmt::Debug for Answer {
                 f.debug_map().entries(files.iter().map(|(path, bytes)| (path, size(bytes)))).finish()
             }
             Self::Certificate(facts) => f.debug_tuple("Certificate").field(facts).finish(),
+            Self::Ledger(ledger) => f.debug_tuple("Ledger").field(ledger).finish(),
             Self::PrivateKey { wrong } => f.debug_struct("PrivateKey").field("wrong", wrong).finish(),
             Self::Lineages(lineages) => f.debug_tuple("Lineages").field(lineages).finish(),
             Self::Text(text) => f.debug_tuple("Text").field(text).finish(),

@@ -3,5 +3,6 @@
 mod client;
 mod dns;
 mod dns_apis;
+mod issuing;
 mod lineages;
 mod servers;

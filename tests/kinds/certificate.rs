@@ -172,10 +172,7 @@ fn what_makes_no_sense_is_refused() {
         check("site", &json!({ "issuer": "self_signed" })),
         ["error: `names` is missing: `site` is no name of a site"]
     );
-    assert_eq!(
-        check("shop.example.com", &json!({ "issuer": "acme" })),
-        ["error: certificates by ACME are not supported yet"]
-    );
+    assert_eq!(check("shop.example.com", &json!({ "issuer": "acme" })), ["error: no authority is named"]);
     assert_eq!(
         check("shop.example.com", &json!({ "issuer": "files", "certificate": "a.pem" })),
         ["error: `a.pem` does not begin at the root", "error: issuer `files` needs `key`"]

@@ -54,6 +54,7 @@ fn node() -> Node {
         configuration: std::path::PathBuf::from("/"),
         nginx,
         networks: std::collections::BTreeMap::new(),
+        distrusted: Arc::default(),
     }
 }
 
@@ -85,6 +86,11 @@ fn complete(block: &Block, given: &Object) -> Object {
     }
     for nested in &block.blocks {
         let given = given.get(&nested.name).and_then(Value::as_object);
+        if matches!(nested.nesting, Nesting::Optional) {
+            let value = given.map_or(Value::NULL, |given| Value::object(complete(&nested.body, given)));
+            whole.insert(Arc::clone(&nested.name), value);
+            continue;
+        }
         assert!(matches!(nested.nesting, Nesting::Labelled(_)), "another nesting");
         let entries = given.into_iter().flatten();
         let entries = entries.map(|(label, value)| {

@@ -129,7 +129,13 @@ impl Stage {
         let spec = registry().get("node").unwrap().node(&node_resource, &base).unwrap();
         let nginx =
             Nginx { version: "1.22.1".parse().unwrap(), openssl: "3.0.0".parse().ok(), modules: Vec::new() };
-        let node = Node { spec, configuration: base.configuration, nginx, networks: BTreeMap::new() };
+        let node = Node {
+            spec,
+            configuration: base.configuration,
+            nginx,
+            networks: BTreeMap::new(),
+            distrusted: std::sync::Arc::default(),
+        };
         Self { directory, node, node_resource, domains: Vec::new(), endpoints: vsa::plan::Endpoints::new() }
     }
 

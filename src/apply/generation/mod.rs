@@ -48,6 +48,11 @@ impl Place {
         Self { directory: spec.candidate(), below: spec.root.clone(), lasting: true, instead_of: None }
     }
 
+    /// As [`Self::in_root`], beside the one that takes its place in the same run.
+    pub fn for_base(spec: &NodeSpec) -> Self {
+        Self { directory: spec.base_candidate(), ..Self::in_root(spec) }
+    }
+
     /// For a test that nothing comes of: elsewhere, or below the node's root where a container has to see it.
     pub fn for_test(run: &str, spec: &NodeSpec) -> Self {
         match spec.mode {

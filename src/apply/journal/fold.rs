@@ -12,13 +12,20 @@ use crate::state::{State, Status, Stored, StoredNode};
 struct Progress<'a> {
     begun: HashMap<u32, &'a Before>,
     done: HashMap<u32, &'a Facts>,
-    live: BTreeMap<&'a Address, &'a StoredNode>,
+    noted: HashMap<u32, &'a Facts>,
+    /// The generations that went live, one after the other.
+    live: BTreeMap<&'a Address, Vec<&'a StoredNode>>,
     committed: bool,
 }
 
 fn progress<'a>(header: &Header, records: &'a [Record]) -> Progress<'a> {
-    let mut progress =
-        Progress { begun: HashMap::new(), done: HashMap::new(), live: BTreeMap::new(), committed: false };
+    let mut progress = Progress {
+        begun: HashMap::new(),
+        done: HashMap::new(),
+        noted: HashMap::new(),
+        live: BTreeMap::new(),
+        committed: false,
+    };
     for record in records {
         match record {
             Record::Intent { action, before } => {
@@ -31,12 +38,18 @@ fn progress<'a>(header: &Header, records: &'a [Record]) -> Progress<'a> {
                 progress.begun.remove(action);
                 progress.done.remove(action);
                 let undone = header.actions.iter().find(|other| other.id == *action);
-                if let Some(undone) = undone.filter(|undone| undone.phase == Phase::Switch) {
-                    progress.live.remove(&undone.node);
+                let switch = undone.and_then(|undone| Some((&undone.node, undone.operation.generation()?)));
+                if let Some((node, number)) = switch
+                    && let Some(live) = progress.live.get_mut(node)
+                {
+                    live.retain(|live| live.generation != number);
                 }
             }
             Record::Live { node, live } => {
-                progress.live.insert(node, live);
+                progress.live.entry(node).or_default().push(live);
+            }
+            Record::Noted { action, facts } => {
+                progress.noted.insert(*action, facts);
             }
             Record::Commit => progress.committed = true,
             Record::Begin(_) | Record::Failed { .. } => {}
@@ -120,7 +133,8 @@ fn unwritten(stored: &mut Stored, prior: Option<&Stored>, own: &[&Action], progr
 /// then vsa's.
 fn learn(stored: &mut Stored, action: &Action, progress: &Progress<'_>) {
     let reported = progress.done.get(&action.id);
-    let mut facts = reported.map(|facts| (*facts).clone()).unwrap_or_default();
+    let known = reported.or_else(|| progress.noted.get(&action.id));
+    let mut facts = known.map(|facts| (*facts).clone()).unwrap_or_default();
     if let Operation::EnsureDirectory { path, .. } = &action.operation {
         let made = || progress.begun.get(&action.id).is_some_and(|before| !before.existed).then_some(true);
         let owned = facts.remove("owned").map_or_else(made, |owned| owned.as_bool());
@@ -173,7 +187,9 @@ pub(super) fn networks(node: &Address, header: &Header, records: &[Record]) -> B
 
 fn fold_nodes(state: &mut State, header: &Header, progress: &Progress<'_>) {
     for (node, live) in &progress.live {
-        state.nodes.insert((*node).clone(), (*live).clone());
+        if let Some(live) = live.last() {
+            state.nodes.insert((*node).clone(), (*live).clone());
+        }
     }
     if progress.committed {
         for (node, facts) in &header.nodes {

@@ -90,6 +90,13 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Facts::is_empty")]
         facts: Facts,
     },
+    /// What is known so far of what an action makes.
+    Noted {
+        /// The action.
+        action: u32,
+        /// What.
+        facts: Facts,
+    },
     /// An action failed.
     Failed {
         /// The action.

@@ -73,10 +73,14 @@ pub(super) async fn copy(
 
 /// The same issue, made by this action before a kill: a directory gets its name when it is whole. One that was made
 /// for another request is none.
-async fn existing(context: Context<'_>, issue: Issue<'_>) -> Option<Facts> {
-    let queries = [REQUEST, CHAIN].map(|file| Query::Read(issue.directory.join(file)));
+pub(super) async fn existing(context: Context<'_>, issue: Issue<'_>) -> Option<Facts> {
+    let [request, chain, key] = [REQUEST, CHAIN, KEY].map(|file| issue.directory.join(file));
+    let pair = Query::PrivateKey { key, certificate: chain.clone() };
+    let queries = [Query::Read(request), Query::Read(chain), pair];
     match context.host.observe(&queries).await.as_slice() {
-        [Answer::Bytes(request), Answer::Bytes(chain)] if request == issue.request.as_bytes() => {
+        [Answer::Bytes(request), Answer::Bytes(chain), Answer::PrivateKey { wrong: None }]
+            if request == issue.request.as_bytes() =>
+        {
             Some(facts(context, issue, &first_certificate(chain).ok()?, chain).await)
         }
         _ => None,
@@ -92,6 +96,7 @@ async fn facts(context: Context<'_>, issue: Issue<'_>, found: &CertificateFacts,
     Facts::from_iter([
         ("issue".to_owned(), issue.number.into()),
         ("request".to_owned(), issue.request.into()),
+        ("not_before".to_owned(), found.not_before.into()),
         ("not_after".to_owned(), found.not_after.into()),
         ("digest".to_owned(), sha256(chain).into()),
         ("mode".to_owned(), certificate::chain_mode(chain).into()),
@@ -99,7 +104,7 @@ async fn facts(context: Context<'_>, issue: Issue<'_>, found: &CertificateFacts,
     ])
 }
 
-async fn install(context: Context<'_>, issue: Issue<'_>, pair: Pair) -> Result<Facts, Diagnostic> {
+pub(super) async fn install(context: Context<'_>, issue: Issue<'_>, pair: Pair) -> Result<Facts, Diagnostic> {
     let Issue { directory, request, .. } = issue;
     let Context { host, spec, .. } = context;
     let found = first_certificate(pair.chain.as_bytes()).map_err(|reason| {

@@ -63,7 +63,7 @@ pub(super) async fn publish(
         operations.extend(configure(context, lineage, server).await);
     }
     host.files(operations).await?;
-    Ok(fact("number", archived.number))
+    Ok(fact("published", archived.number))
 }
 
 /// Takes back what [`publish`] did: the links first, so that they never lead to nothing. What it did not come to do stays

@@ -5,6 +5,7 @@ mod compose;
 mod directories;
 mod files;
 mod issues;
+mod issuing;
 mod lineages;
 mod networks;
 mod prune;
@@ -25,6 +26,7 @@ pub(super) use networks::Withheld;
 pub(super) use settling::{Waiting, Watch, settled};
 
 use super::compose::Tool;
+use super::issuance::Issuance;
 use super::journal::{Before, Facts};
 use crate::address::Address;
 use crate::diag::Diagnostic;
@@ -32,6 +34,7 @@ use crate::host::Host;
 use crate::plan::observation::FileType;
 use crate::plan::{Action, Answer, NodeSpec, Operation, PlacedFile, Query, Undo};
 use crate::state::State;
+use crate::value::Secret;
 
 /// What an operation may use.
 #[derive(Clone, Copy)]
@@ -49,12 +52,21 @@ pub(super) struct Context<'a> {
     pub(super) issues: &'a Issues,
     /// The networks that the proxy stays out of for now.
     pub(super) withheld: &'a Withheld,
+    /// What is known of authorities.
+    pub(super) issuance: &'a Issuance,
+    /// The secrets of the resource's operations, by name.
+    pub(super) secrets: &'a BTreeMap<&'static str, Secret>,
+    /// Writes down what is known so far of what an operation makes, should the run be killed.
+    pub(super) note: &'a Note<'a>,
     /// Takes note of a service whose containers are waited for, and of what they do now.
     pub(super) told: &'a Told<'a>,
 }
 
 /// Takes note of a service, and of what its containers do now.
 pub(in crate::apply) type Told<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
+
+/// Writes down what is known so far.
+pub(in crate::apply) type Note<'a> = dyn Fn(Facts) -> Result<(), Diagnostic> + Send + Sync + 'a;
 
 /// What an operation makes.
 fn made_path(operation: &Operation) -> Option<Cow<'_, Path>> {
@@ -164,6 +176,10 @@ pub(super) async fn perform(
             let issue = Issue { number: *issue, request, directory };
             certificates::copy(context, issue, certificate, key).await
         }
+        Operation::IssueCertificate { issue, request, directory, order } => {
+            let issue = Issue { number: *issue, request, directory };
+            issuing::issue(context, issue, order).await
+        }
         Operation::WriteFile { path, access } => files::write(context, path, access, before).await,
         Operation::RemoveFile { path } => files::remove(context, path).await,
         Operation::RemoveDirectory { root, path } => directories::remove(context, root, path).await,
@@ -198,7 +214,7 @@ pub(super) async fn perform(
         Operation::RemoveLineage { lineage } => lineages::remove(context, lineage).await,
         Operation::PruneGenerations { live, keep } => prune::prune(context, *live, *keep).await,
         Operation::RemoveRoot { path } => root::remove(context, path).await,
-        Operation::SwitchGeneration { .. } | Operation::RetireProxy { .. } => {
+        Operation::SwitchGeneration { .. } | Operation::SwitchBase { .. } | Operation::RetireProxy { .. } => {
             Err(Diagnostic::error("a switch is not an operation of prepare or clean up"))
         }
     }

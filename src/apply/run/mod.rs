@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `ready` | what preflight makes ready: locks, and candidates that nginx has accepted |
 //! | `phase` | the actions of a phase, each after those that it needs |
+//! | `base` | a generation that goes live in prepare, to answer for what authorities look at |
 //! | `commit` | prepare and switch, up to the commit |
 //! | `undo` | the way back from a failure before it |
 
+mod base;
 mod commit;
 mod phase;
 mod ready;
@@ -19,8 +21,10 @@ use ready::Ready;
 
 use super::compose::Tool;
 use super::events::{Event, Events};
+use super::issuance::Issuance;
 use super::journal::{self, Before, Header, Journal, NodeFacts, Record, VERSION};
 use super::operations::{Issues, Withheld};
+use super::switch::Switched;
 use super::{Interrupt, Interrupted, Outcome, Report, Run, States};
 use crate::address::Address;
 use crate::diag::Diagnostic;
@@ -94,7 +98,7 @@ async fn begin(
         run: Arc::clone(run),
         events: Arc::clone(events),
         interrupt,
-        journal: Mutex::new(journal),
+        journal: Arc::new(Mutex::new(journal)),
         begun: Mutex::default(),
         serial: AtomicU64::new(prior.serial),
         not_put_back: AtomicBool::new(false),
@@ -102,6 +106,8 @@ async fn begin(
         tool: Arc::default(),
         issues: Arc::default(),
         withheld: Arc::default(),
+        issuance: Arc::new(Issuance::new(Arc::clone(host))),
+        based: Mutex::default(),
     };
     Ok((work, interrupted))
 }
@@ -142,7 +148,7 @@ struct Work {
     run: Arc<Run>,
     events: Arc<dyn Events>,
     interrupt: Interrupt,
-    journal: Mutex<Journal>,
+    journal: Arc<Mutex<Journal>>,
     /// Actions whose intent is recorded, with what was there before, in their order.
     begun: Mutex<Vec<(u32, Before)>>,
     /// The serial of the state that was written last.
@@ -154,6 +160,9 @@ struct Work {
     tool: Arc<Tool>,
     issues: Arc<Issues>,
     withheld: Arc<Withheld>,
+    issuance: Arc<Issuance>,
+    /// The generations that went live in prepare.
+    based: Mutex<Vec<(Address, Switched)>>,
 }
 
 impl Work {
@@ -238,7 +247,8 @@ impl Work {
 
     /// Folds the journal into the state for the last time.
     async fn end(&self, states: &dyn States, report: &mut Report) {
-        if report.outcome == Outcome::RolledBack {
+        // What authorities know outlasts the run: its node stays this state's.
+        if report.outcome == Outcome::RolledBack && !self.issuance.lasts() {
             report.state = self.state();
         } else {
             let (state, written) = self.write_state(states).await;

@@ -1,6 +1,6 @@
 //! The actions of a phase: each after those that it needs, and no more at once than the run allows.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 
 use tokio::task::JoinSet;
@@ -16,6 +16,9 @@ use crate::state::State;
 
 /// How many intents are made durable at once.
 const CHUNK: usize = 256;
+
+/// An action that was done or failed, and how long that took.
+pub(super) type Performed = (u32, std::time::Duration, Result<Facts, Diagnostic>);
 
 impl Work {
     /// Does the actions of a phase, each after those that it needs; says what failed. With `stop`, nothing new is
@@ -52,14 +55,25 @@ impl Work {
                 }
                 continue;
             }
+            let mut switched = None;
             while !stopped && running.len() < parallelism {
                 let Some((id, before)) = intended.pop_front() else { break };
+                if self.action(id).is_some_and(|action| action.operation.generation().is_some()) {
+                    switched = Some(self.base(id).await);
+                    break;
+                }
                 self.spawn(&mut running, id, before, &state);
             }
-            let Some(joined) = running.join_next().await else { break };
-            let Ok((id, took, result)) = joined else {
-                failed.push(Diagnostic::error("an action was given up"));
-                continue;
+            let (id, took, result) = match switched {
+                Some(switched) => switched,
+                None => match running.join_next().await {
+                    None => break,
+                    Some(Ok(done)) => done,
+                    Some(Err(_)) => {
+                        failed.push(Diagnostic::error("an action was given up"));
+                        continue;
+                    }
+                },
             };
             let Some(action) = self.action(id) else { continue };
             match result {
@@ -116,16 +130,11 @@ impl Work {
         Ok(pairs)
     }
 
-    fn spawn(
-        &self,
-        running: &mut JoinSet<(u32, std::time::Duration, Result<Facts, Diagnostic>)>,
-        id: u32,
-        before: Before,
-        state: &Arc<State>,
-    ) {
+    fn spawn(&self, running: &mut JoinSet<Performed>, id: u32, before: Before, state: &Arc<State>) {
         let (host, run, state) = (Arc::clone(&self.host), Arc::clone(&self.run), Arc::clone(state));
         let (tool, issues) = (Arc::clone(&self.tool), Arc::clone(&self.issues));
         let withheld = Arc::clone(&self.withheld);
+        let (issuance, journal) = (Arc::clone(&self.issuance), Arc::clone(&self.journal));
         let events = Arc::clone(&self.events);
         if let Some(action) = self.action(id) {
             self.events.event(Event::Begun(action));
@@ -140,8 +149,24 @@ impl Work {
                     let told = |service: &str, state: &str| {
                         events.event(Event::Service { action, service, state });
                     };
-                    let context =
-                        Context { host: &*host, spec, state, placed, tool, issues, withheld, told: &told };
+                    let note = |facts: Facts| {
+                        let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+                        journal.append(&[Record::Noted { action: action.id, facts }], true)
+                    };
+                    let nothing = BTreeMap::new();
+                    let context = Context {
+                        host: &*host,
+                        spec,
+                        state,
+                        placed,
+                        tool,
+                        issues,
+                        withheld,
+                        issuance: &issuance,
+                        secrets: run.secrets.get(&action.resource).unwrap_or(&nothing),
+                        note: &note,
+                        told: &told,
+                    };
                     operations::perform(context, &action.operation, &before).await
                 }
                 None => Err(Diagnostic::error("an action is of a node that is not known")),

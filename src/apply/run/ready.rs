@@ -137,7 +137,9 @@ pub(super) fn former_files<'a>(
 async fn tidy(host: &dyn Host, spec: &NodeSpec, live: u64) -> Result<(), Diagnostic> {
     let generations = spec.root.join("generations");
     let current = generation::current(host, spec).await;
-    let mut operations = vec![FileOperation::RemoveTree { root: spec.root.clone(), path: spec.candidate() }];
+    let candidates = [spec.candidate(), spec.base_candidate()];
+    let remove = |path| FileOperation::RemoveTree { root: spec.root.clone(), path };
+    let mut operations: Vec<_> = candidates.map(remove).into();
     if let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(generations.clone())]).await.pop() {
         let left = entries.keys().filter(|name| {
             names::number(name).is_some_and(|number| number > live && current != Some(number))

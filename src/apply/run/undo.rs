@@ -1,6 +1,6 @@
 //! The way back from a failure before the commit.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -14,7 +14,7 @@ use crate::apply::switch::{self, Switched};
 use crate::apply::{OnFailure, Outcome, Report};
 use crate::diag::Diagnostic;
 use crate::host::FileOperation;
-use crate::plan::{Action, Operation};
+use crate::plan::{Action, Operation, Phase};
 use crate::state::StoredNode;
 
 impl Work {
@@ -73,7 +73,9 @@ impl Work {
         let host = &*self.host;
         let Some(spec) = spec(&self.run, &action.node) else { return Ok(()) };
         match action.operation {
-            Operation::SwitchGeneration { number, .. } => {
+            Operation::SwitchGeneration { number, .. } | Operation::SwitchBase { number, .. } => {
+                let based = self.based.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let switched = if action.phase == Phase::Switch { switched } else { &based };
                 if let Some((_, done)) = switched.iter().find(|(node, _)| *node == action.node) {
                     switch::switch_back(host, spec, done).await?;
                 }
@@ -97,7 +99,19 @@ impl Work {
             _ => {
                 let (state, placed) = (&self.run.prior, &self.run.placed);
                 let (tool, issues, withheld) = (&*self.tool, &*self.issues, &*self.withheld);
-                let context = Context { host, spec, state, placed, tool, issues, withheld, told: &|_, _| {} };
+                let context = Context {
+                    host,
+                    spec,
+                    state,
+                    placed,
+                    tool,
+                    issues,
+                    withheld,
+                    issuance: &self.issuance,
+                    secrets: &BTreeMap::new(),
+                    note: &|_| Ok(()),
+                    told: &|_, _| {},
+                };
                 operations::undo(context, action, before).await
             }
         }

@@ -28,6 +28,13 @@ pub fn describe(operation: &Operation) -> String {
         Operation::CopyCertificate { certificate, .. } => {
             format!("copy the certificate {}", certificate.display())
         }
+        Operation::IssueCertificate { order, .. } => {
+            let host = order.authority.directory.split('/').nth(2).unwrap_or_default();
+            format!("have {host} issue a certificate for {} ({})", order.names.join(", "), order.key_type)
+        }
+        Operation::SwitchBase { number, files } => format!(
+            "switch nginx to generation {number} ({files} files), which answers for what the authority looks at"
+        ),
         Operation::RemoveCertificate { directory } => {
             format!("remove the certificate in {}, once no generation names it", directory.display())
         }

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -14,6 +15,7 @@ use super::access::{self, Identities};
 use super::{lineages, nginx_processes, probe, process, tree};
 use crate::digest::hex;
 use crate::host::{first_certificate, is_key_of, open_file, private_key, read_file};
+use crate::plan::issuance::Ledger;
 use crate::plan::observation::{FileType, Stat};
 use crate::plan::{Answer, Query};
 
@@ -37,6 +39,13 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::Glob(pattern) => glob(pattern),
         Query::Certificate(path) => match read_pem(path) {
             Ok(bytes) => first_certificate(&bytes).map_or_else(Answer::Failed, Answer::Certificate),
+            Err(error) => answer(Err(error)),
+        },
+        Query::Ledger(path) => match read_file(path) {
+            Ok(bytes) => Ledger::parse(&bytes).map_or_else(
+                || Answer::Failed("it is no ledger of this vsa's or of a former one's".to_owned()),
+                |ledger| Answer::Ledger(Arc::new(ledger)),
+            ),
             Err(error) => answer(Err(error)),
         },
         Query::PrivateKey { key, certificate } => match read_pem(key).map(Zeroizing::new) {

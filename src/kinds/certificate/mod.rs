@@ -1,99 +1,53 @@
-//! `certificate`: a key and a certificate, self-signed or kept by somebody else.
+//! `certificate`: a key and a certificate: self-signed, issued by an authority, or kept by somebody else.
 //!
 //! Each issue has a directory of its own, `certificates/<name>/<number>` below the node's root, that never changes;
 //! the generation has a link to the one that it uses. So a certificate is renewed by making another issue, and going
 //! back to a former generation goes back to its certificate.
 
+mod acme;
+mod attributes;
+mod check;
 mod issue;
 mod schema;
 mod source;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use attributes::{Attributes, Issuer, asks_the_same, names};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::names::{self, Duration, FilePath, HostName, Text as _};
+use crate::names;
+use crate::plan::issuance::{Lineage, Settings};
 use crate::plan::{
-    Answer, Aside, Claim, ClaimScope, Drift, File, Kind, Operation, Phase, Query, Refreshed, Step, Subject,
-    Undo,
+    Answer, Aside, Claim, ClaimScope, Distrust, Drift, File, Kind, Operation, Phase, Query, Refreshed, Step,
+    Subject, Undo,
 };
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
-use crate::value::{Object, Value};
+use crate::value::{Object, Secret, Value};
 
 const DAY: i64 = 86_400;
+
+/// The name under which a run has the key of an external account.
+const EAB_KEY: &str = "eab_key";
+
+/// The name under which a run has what it takes to change DNS records.
+const DNS_SECRET: &str = "dns_secret";
+
+/// The key of what stands for a certificate that is not issued yet.
+const STAND_IN_KEY: &str = "ecdsa-p256";
+/// How long that is valid.
+const STAND_IN_DAYS: u32 = 3650;
 
 /// The kind.
 #[derive(Debug)]
 pub struct Certificate {
     schema: Schema,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Issuer {
-    SelfSigned,
-    Files,
-    Acme,
-}
-
-/// What a `certificate` block says.
-#[derive(Debug, Deserialize)]
-struct Attributes {
-    names: Option<Vec<HostName>>,
-    issuer: Option<Issuer>,
-    certificate: Option<FilePath>,
-    key: Option<FilePath>,
-    key_type: Arc<str>,
-    days: u32,
-    renew_before: Option<Duration>,
-}
-
-impl Attributes {
-    fn issuer(&self) -> Issuer {
-        self.issuer.unwrap_or(Issuer::SelfSigned)
-    }
-
-    /// The files that somebody else keeps.
-    fn source(&self) -> Option<(PathBuf, PathBuf)> {
-        let (certificate, key) = (self.certificate.as_ref()?, self.key.as_ref()?);
-        (self.issuer() == Issuer::Files).then(|| (certificate.as_str().into(), key.as_str().into()))
-    }
-
-    /// What makes a new issue necessary when it changes, as one line.
-    fn request(&self, resource: &Resource, node: &Address) -> String {
-        let names = names(resource, self).join(" ");
-        match self.source() {
-            Some((certificate, key)) => {
-                format!("{node} files {} {}", certificate.display(), key.display())
-            }
-            None => format!("{node} self_signed {} {} {names}", self.key_type, self.days),
-        }
-    }
-
-    /// How many seconds before its end a certificate of this lifetime is renewed: a third of it, half of a short one.
-    fn margin(&self, lifetime: i64) -> i64 {
-        let usual = if lifetime < 10 * DAY { lifetime / 2 } else { lifetime / 3 };
-        self.renew_before.as_ref().map_or(usual, |before| i64::try_from(before.seconds()).unwrap_or(i64::MAX))
-    }
-}
-
-/// Whether two requests ask for the same, whatever address their node has: where that changes, the node stays.
-fn asks_the_same(former: &str, request: &str) -> bool {
-    let beside_node = |request: &str| request.split_once(' ').map(|(_, rest)| rest.to_owned());
-    beside_node(former) == beside_node(request)
-}
-
-/// The names that it is for: its own where it says none.
-fn names(resource: &Resource, attributes: &Attributes) -> Vec<String> {
-    match &attributes.names {
-        Some(names) => names.iter().map(ToString::to_string).collect(),
-        None => vec![resource.name.to_string()],
-    }
 }
 
 /// A moment as a day, so that a plan says the same all day long.
@@ -109,10 +63,16 @@ struct Facts {
     issue: u64,
     #[serde(default)]
     request: String,
+    /// A former vsa did not write it down.
+    #[serde(default)]
+    not_before: i64,
     #[serde(default)]
     not_after: i64,
     #[serde(default)]
     digest: String,
+    /// The number that it has in certbot's layout, where it is there too.
+    #[serde(default)]
+    published: u64,
     /// The chain's permission bits; a former vsa did not write them down.
     #[serde(default)]
     mode: Option<u32>,
@@ -132,8 +92,12 @@ impl Facts {
 struct Known {
     attributes: Attributes,
     facts: Facts,
+    /// Which authority issues it, where one does.
+    settings: Option<Settings>,
     /// What an issue is asked for with.
     request: String,
+    /// What stands for it meanwhile is asked for with.
+    stand_in: String,
     /// The directory of the last issue.
     last: PathBuf,
 }
@@ -145,11 +109,31 @@ impl Known {
             let attributes = resource.decode::<Attributes>().ok()?;
             let facts = Facts::of(subject);
             let request = attributes.request(resource, &subject.node.spec.address);
+            let stand_in = attributes.stand_in(resource, &subject.node.spec.address);
             let last = subject.node.spec.certificate(&resource.name, facts.issue);
-            Some(Self { attributes, facts, request, last })
+            let settings = attributes.settings();
+            Some(Self { attributes, facts, settings, request, stand_in, last })
         };
         subject.memo.get_or(make)?.as_ref()
     }
+
+    /// Whether what is asked for is not what was asked for before.
+    fn asked_anew(&self, subject: Subject<'_>) -> bool {
+        self.facts.issue == 0
+            || subject.prior.is_none_or(|prior| prior.node != subject.node.spec.address)
+            || !asks_the_same(&self.facts.request, &self.request)
+    }
+
+    /// Whether what stands for it is there, as far as the state knows.
+    fn stands_in(&self) -> bool {
+        self.facts.issue == 0 && self.facts.request == self.stand_in
+    }
+}
+
+/// A moment, for people.
+fn moment(seconds: i64) -> String {
+    Timestamp::from_second(seconds)
+        .map_or_else(|_| seconds.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// The label names the directory; a host name, so it holds no `/`.
@@ -176,24 +160,30 @@ struct Judgement {
     issue: u64,
     /// Whether it is to be made.
     is_new: bool,
+    /// Whether something stands for it, because it cannot be issued now.
+    is_pending: bool,
 }
 
 fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgement {
-    let Known { attributes, facts, request, .. } = known;
+    let Known { attributes, facts, .. } = known;
     let last = if facts.issue == 0 { last_kept(subject) } else { facts.issue };
     let mut judgement = Judgement { issue: last, ..Judgement::default() };
-    let asked_anew = facts.issue == 0
-        || subject.prior.is_none_or(|prior| prior.node != subject.node.spec.address)
-        || !asks_the_same(&facts.request, request);
-    if !asked_anew {
+    let asked_anew = known.asked_anew(subject);
+    if !asked_anew || known.stands_in() {
         judgement.drift = issue::drift(subject, &resource.name, known);
     }
-    if attributes.source().is_some() {
-        source::judge(subject, resource, attributes, facts, asked_anew, &mut judgement);
-    } else if !asked_anew
-        && facts.not_after.saturating_sub(subject.now) < attributes.margin(i64::from(attributes.days) * DAY)
-    {
-        judgement.due = Some(format!("renewal is due: it ends on {}", day(facts.not_after)));
+    match attributes.issuer() {
+        Issuer::Files => source::judge(subject, resource, attributes, facts, asked_anew, &mut judgement),
+        Issuer::SelfSigned => {
+            let margin = attributes.margin(i64::from(attributes.days) * DAY);
+            if !asked_anew && facts.not_after.saturating_sub(subject.now) < margin {
+                judgement.due = Some(format!("renewal is due: it ends on {}", day(facts.not_after)));
+            }
+        }
+        Issuer::Acme | Issuer::LetsEncrypt | Issuer::LetsEncryptStaging => {
+            acme::judge(subject, resource, known, &mut judgement);
+            return judgement;
+        }
     }
     if asked_anew || judgement.drift.is_some() || judgement.due.is_some() {
         judgement.issue = judgement.issue.saturating_add(1);
@@ -232,14 +222,14 @@ impl Kind for Certificate {
         Object::from_iter([
             ("name", Value::string(resource.name.clone())),
             ("directory", Value::from(format!("certificates/{}", resource.name))),
-            ("trusted", Value::from(attributes.issuer() != Issuer::SelfSigned)),
+            ("trusted", Value::from(attributes.is_trusted())),
             ("names", Value::tuple(names)),
         ])
     }
 
     fn check(&self, resource: &Resource, diagnostics: &mut Diagnostics) {
         if let Ok(attributes) = resource.decode::<Attributes>() {
-            check(resource, &attributes, diagnostics);
+            check::check(resource, &attributes, diagnostics);
         }
     }
 
@@ -257,8 +247,12 @@ impl Kind for Certificate {
         let mut queries = Vec::with_capacity(1);
         if known.facts.issue == 0 {
             queries.extend(former(subject));
-        } else {
+        }
+        if known.facts.issue > 0 || known.stands_in() {
             queries.extend(issue::queries(subject, &resource.name, known));
+        }
+        if known.settings.is_some() {
+            queries.extend(acme::queries(subject, resource, known));
         }
         queries.extend(source::queries(&known.attributes));
         queries
@@ -276,6 +270,23 @@ impl Kind for Certificate {
             diff: None,
         });
         Refreshed { drift: drift.into_iter().collect(), due: judgement.due, findings: judgement.findings }
+    }
+
+    fn distrust(&self, subject: Subject<'_>) -> Option<Distrust> {
+        let (resource, known) = subject.desired.zip(Known::of(subject))?;
+        known.settings.as_ref()?;
+        if judge(subject, resource, known).is_pending {
+            return Some(Distrust::Pending);
+        }
+        (!known.attributes.is_trusted()).then_some(Distrust::Untrusted)
+    }
+
+    fn secrets(&self, subject: Subject<'_>) -> BTreeMap<&'static str, Secret> {
+        let settings = subject.desired.and(Known::of(subject)).and_then(|known| known.settings.as_ref());
+        let eab = settings.and_then(|settings| settings.eab.as_ref());
+        let key = eab.map(|eab| (EAB_KEY, eab.hmac_key.clone()));
+        let dns = settings.and_then(|settings| settings.dns()?.1).map(|secret| (DNS_SECRET, secret.clone()));
+        key.into_iter().chain(dns).collect()
     }
 
     fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {
@@ -298,9 +309,13 @@ impl Kind for Certificate {
             let facts = Facts::of(subject);
             let Some(name) = name(subject).filter(|_| facts.issue > 0) else { return Vec::new() };
             let directory = subject.node.spec.certificate(&name, facts.issue);
-            let operation = Operation::RemoveCertificate { directory };
             let undo = Undo::Irreversible { reason: "a private key is removed for good".to_owned() };
-            return vec![Step { phase: Phase::CleanUp, operation, undo }];
+            let remove = |operation| Step { phase: Phase::CleanUp, operation, undo: undo.clone() };
+            let published =
+                (facts.published > 0).then(|| Lineage::new(subject.node.spec.root.clone(), &*name).ok());
+            let published = published.flatten().map(|lineage| Operation::RemoveLineage { lineage });
+            let operations = published.into_iter().chain([Operation::RemoveCertificate { directory }]);
+            return operations.map(remove).collect();
         };
         let Some(known) = Known::of(subject) else { return Vec::new() };
         let judgement = judge(subject, resource, known);
@@ -310,6 +325,32 @@ impl Kind for Certificate {
         let Known { attributes, request, .. } = known;
         let (issue, request) = (judgement.issue, request.clone());
         let directory = subject.node.spec.certificate(&resource.name, issue);
+        if judgement.is_pending {
+            let operation = Operation::IssueSelfSigned {
+                issue,
+                request: known.stand_in.clone(),
+                directory,
+                names: names(resource, attributes),
+                key_type: STAND_IN_KEY.to_owned(),
+                days: STAND_IN_DAYS,
+            };
+            return vec![Step { phase: Phase::Prepare, operation, undo: Undo::RemoveMade }];
+        }
+        if let Some(order) = acme::order(resource, known) {
+            let order = Box::new(order);
+            let operation = Operation::IssueCertificate { issue, request, directory, order };
+            // It counts against the authority's limits: it is kept, whatever becomes of the run.
+            let issue = Step { phase: Phase::Prepare, operation, undo: Undo::Nothing };
+            let directory = subject.node.spec.certificate(&resource.name, judgement.issue);
+            let server = known.settings.as_ref().map(|settings| settings.directory.url().to_owned());
+            let lineage = Lineage::new(subject.node.spec.root.clone(), &*resource.name).ok();
+            let publish = lineage.map(|lineage| Step {
+                phase: Phase::Prepare,
+                operation: Operation::PublishCertificate { lineage, directory, server },
+                undo: Undo::FormerLinks,
+            });
+            return std::iter::once(issue).chain(publish).collect();
+        }
         let operation = match attributes.source() {
             Some((certificate, key)) => {
                 Operation::CopyCertificate { issue, request, directory, certificate, key }
@@ -324,84 +365,5 @@ impl Kind for Certificate {
             },
         };
         vec![Step { phase: Phase::Prepare, operation, undo: Undo::RemoveMade }]
-    }
-}
-
-/// Rules that the schema cannot say.
-fn check(resource: &Resource, attributes: &Attributes, diagnostics: &mut Diagnostics) {
-    let root = Path::root();
-    let mut report = |path: &Path, diagnostic: Diagnostic| {
-        diagnostics.push(diagnostic.at(resource.span(path)).on(&resource.address));
-    };
-    if let Err(invalid) = HostName::parse(&resource.name) {
-        let summary = format!("the name `{}` {invalid}", resource.name.escape_default());
-        report(
-            &root,
-            Diagnostic::error(summary).help("it names a directory: write it as a label or host name"),
-        );
-    }
-    match &attributes.names {
-        Some(names) if names.is_empty() => {
-            let diagnostic = Diagnostic::error("a certificate needs a name");
-            report(&root.name("names"), diagnostic.help("leave `names` away to use the label"));
-        }
-        None if !resource.name.contains('.') && &*resource.name != "localhost" => {
-            let diagnostic =
-                Diagnostic::error(format!("`names` is missing: `{}` is no name of a site", resource.name));
-            report(&root, diagnostic.help("add `names = [\"shop.example.com\"]`"));
-        }
-        _ => {}
-    }
-    match attributes.issuer() {
-        Issuer::Acme => report(
-            &root.name("issuer"),
-            Diagnostic::error("certificates by ACME are not supported yet")
-                .help("use `files` with a certificate that another client renews, or `self_signed`"),
-        ),
-        Issuer::Files => {
-            for (name, path) in [("certificate", &attributes.certificate), ("key", &attributes.key)] {
-                match path {
-                    None => report(
-                        &root.name("issuer"),
-                        Diagnostic::error(format!("issuer `files` needs `{name}`"))
-                            .help(format!("add `{name} = \"/etc/…\"`, a PEM file on the node")),
-                    ),
-                    Some(path) if !path.is_absolute() => report(
-                        &root.name(name),
-                        Diagnostic::error(format!("`{path}` does not begin at the root"))
-                            .help("name the file by its whole path on the node"),
-                    ),
-                    Some(_) => {}
-                }
-            }
-        }
-        Issuer::SelfSigned => {
-            for (name, path) in [("certificate", &attributes.certificate), ("key", &attributes.key)] {
-                if path.is_some() {
-                    let diagnostic =
-                        Diagnostic::error(format!("`{name}` is of no use to a self-signed certificate"));
-                    report(&root.name(name), diagnostic.help("add `issuer = \"files\"`, or leave it away"));
-                }
-            }
-            if attributes.issuer.is_none() {
-                report(
-                    &root,
-                    Diagnostic::warning("browsers do not trust a self-signed certificate")
-                        .code("self_signed")
-                        .help("`issuer = \"files\"` takes one that they trust; `issuer = \"self_signed\"` says that this is meant"),
-                );
-            }
-            let renew_before = attributes.renew_before.as_ref().map_or(0, Duration::seconds);
-            if renew_before >= u64::from(attributes.days) * DAY.unsigned_abs() {
-                let diagnostic = Diagnostic::error(format!(
-                    "with {} days and `renew_before` of that or more it would be renewed at every apply",
-                    attributes.days
-                ));
-                report(
-                    &root.name("renew_before"),
-                    diagnostic.help("make `renew_before` shorter than `days`"),
-                );
-            }
-        }
     }
 }

@@ -1,20 +1,29 @@
 //! What a `certificate` block may hold.
 
-use crate::names::{Duration, FilePath, HostName, Text as _};
-use crate::schema::{Block, Export, Schema, Ty, attribute};
+use crate::names::{CertificateName, Duration, FilePath, HostName, Text as _};
+use crate::plan::issuance;
+use crate::schema::{Block, Export, Nesting, Schema, Ty, attribute, nested};
 
 const ISSUERS: &[(&str, &str)] = &[
+    (
+        "acme",
+        "the authority that the `acme` block of the certificate or of its node names, by ACME (RFC 8555)",
+    ),
+    ("letsencrypt", "Let's Encrypt, whatever that block names"),
+    ("letsencrypt-staging", "the staging environment of Let's Encrypt, for trials; browsers do not trust it"),
     ("self_signed", "vsa itself; browsers do not trust it"),
     (
         "files",
         "somebody else, who keeps certificate and key in files on the node; vsa copies them whenever they change",
     ),
-    ("acme", "an authority, by ACME (RFC 8555); not supported yet"),
 ];
 
 const KEY_TYPES: &[(&str, &str)] = &[
     ("ecdsa-p256", "ECDSA on the curve P-256, which every client knows"),
     ("ecdsa-p384", "ECDSA on the curve P-384"),
+    ("rsa-2048", "RSA with 2048 bits, for clients that know nothing else"),
+    ("rsa-3072", "RSA with 3072 bits"),
+    ("rsa-4096", "RSA with 4096 bits"),
 ];
 
 pub(super) fn schema() -> Schema {
@@ -29,10 +38,14 @@ pub(super) fn schema() -> Schema {
             attributes: vec![
                 attribute(
                     "names",
-                    Ty::List(Box::new(Ty::Text(&HostName::TYPE))),
-                    "The host names that it is for: its label unless set.",
+                    Ty::List(Box::new(Ty::Text(&CertificateName::TYPE))),
+                    "The names that it is for: its label unless set. `*.example.com` stands for all names one label below.",
                 ),
-                attribute("issuer", Ty::Enum(ISSUERS), "Who makes it: `self_signed` unless set."),
+                attribute(
+                    "issuer",
+                    Ty::Enum(ISSUERS),
+                    "Who makes it: `acme` unless set where there is an `acme` block, else `self_signed`.",
+                ),
                 attribute(
                     "certificate",
                     Ty::Text(&FilePath::TYPE),
@@ -43,8 +56,12 @@ pub(super) fn schema() -> Schema {
                     Ty::Text(&FilePath::TYPE),
                     "The PEM file with the private key, on the node (issuer `files`).",
                 ),
-                attribute("key_type", Ty::Enum(KEY_TYPES), "The type of the key (issuer `self_signed`).")
-                    .default("ecdsa-p256"),
+                attribute(
+                    "key_type",
+                    Ty::Enum(KEY_TYPES),
+                    "The type of the key, which is a new one with each issue.",
+                )
+                .default("ecdsa-p256"),
                 attribute("days", Ty::Integer(1..=3650), "How long it is valid (issuer `self_signed`).")
                     .default(365),
                 attribute(
@@ -53,9 +70,15 @@ pub(super) fn schema() -> Schema {
                     "How long before its end it is renewed, or one from files reported: a third of its lifetime unless set, half \
                      of one below ten days.",
                 ),
+                attribute("must_staple", Ty::Bool, "Not supported: the error says why."),
                 attribute("node", Ty::Ref("node"), "Where it is used.").only_one(),
             ],
-            blocks: Vec::new(),
+            blocks: vec![nested(
+                "acme",
+                Nesting::Optional,
+                "The authority that issues it, in the place of the one that its node names.",
+                issuance::block(),
+            )],
         },
         exports: vec![
             Export {

@@ -144,6 +144,8 @@ pub(super) struct Node {
     pub(super) mode: ProxyMode,
     pub(super) ipv6: bool,
     pub(super) http2: bool,
+    #[serde(default)]
+    pub(super) has_acme: bool,
     pub(super) resolver: Vec<ResolverAddress>,
     pub(super) log_format: Arc<str>,
 }
@@ -297,7 +299,17 @@ pub(super) enum RateKey {
 #[derive(Debug, Deserialize)]
 pub(super) struct Tls {
     pub(super) enabled: bool,
+    pub(super) until_issued: UntilIssued,
     pub(super) certificate: Option<Certificate>,
+}
+
+/// What a site does while its certificate is not issued yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UntilIssued {
+    SelfSigned,
+    Http,
+    None,
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,11 +18,12 @@ pub(super) fn site(
     attributes: &Attributes,
     node: &Node,
     endpoints: &Endpoints,
+    trusted: bool,
     trace: bool,
 ) -> Result<File, RenderError> {
     let trace = Trace::new(trace);
-    let mut writer =
-        Writer { name, attributes, node, endpoints, trace, zones: Vec::new(), upstreams: Vec::new() };
+    let (zones, upstreams) = (Vec::new(), Vec::new());
+    let mut writer = Writer { name, attributes, node, endpoints, trusted, trace, zones, upstreams };
     let view = writer.view();
     let rendered = render(Template::Site, view, &writer.trace)?;
     let mut file = File::text(format!("{SITES}/{name}.conf"), rendered.text);
@@ -37,6 +38,8 @@ pub(super) struct Writer<'a> {
     pub(super) attributes: &'a Attributes,
     pub(super) node: &'a Node,
     pub(super) endpoints: &'a Endpoints,
+    /// Whether nothing speaks against its certificate but what is said of it.
+    trusted: bool,
     pub(super) trace: Trace,
     /// Zones of the site's own, by their names.
     pub(super) zones: Vec<(String, View)>,
@@ -51,7 +54,8 @@ impl<'a> Writer<'a> {
     fn view(&mut self) -> View {
         let site = &self.attributes.site;
         let spec = &self.node.spec;
-        let trusted = site.tls.certificate.as_ref().is_some_and(|certificate| certificate.trusted);
+        let named = site.tls.certificate.as_ref();
+        let trusted = self.trusted && named.map_or(site.node.has_acme, |certificate| certificate.trusted);
         let security = Site {
             name: self.name,
             hsts: Some(&site.hsts).filter(|hsts| site.tls.enabled && trusted && hsts.enabled),

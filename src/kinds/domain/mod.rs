@@ -12,12 +12,12 @@ mod schema;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use attributes::Attributes;
+use attributes::{Attributes, UntilIssued};
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names::{Text as _, UpstreamAddress};
-use crate::plan::{Claim, ClaimScope, File, Kind, ProxyMode, Query, Refreshed, Subject, Target};
+use crate::plan::{Claim, ClaimScope, Distrust, File, Kind, ProxyMode, Query, Refreshed, Subject, Target};
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
 use crate::value::{Number, Object, Value};
@@ -43,6 +43,22 @@ fn aliases(resource: &Resource) -> impl Iterator<Item = &str> {
 
 fn speaks_tls(resource: &Resource) -> bool {
     resource.get("tls").get("enabled").and_then(Value::as_bool).unwrap_or(true)
+}
+
+/// The certificate of a site: the one that it names, else the one that it brings along.
+fn certificate(resource: &Resource) -> Option<Address> {
+    if !speaks_tls(resource) {
+        return None;
+    }
+    match resource.get("tls").get("certificate").and_then(Value::as_object) {
+        Some(named) => named.resource().cloned(),
+        None => Some(Address::in_module(
+            resource.address.module().to_vec(),
+            "certificate",
+            resource.name.clone(),
+            None,
+        )),
+    }
 }
 
 /// Whether an upstream of a domain, or of one of its locations, has one of these.
@@ -207,8 +223,17 @@ impl Kind for Domain {
                 .at(resource.span(&Path::root()))
                 .on(&resource.address)
         };
-        let attributes = Attributes::of(resource).map_err(|error| failed(error.to_string()))?;
-        let file = files::site(&resource.name, &attributes, subject.node, subject.endpoints, trace)
+        let mut attributes = Attributes::of(resource).map_err(|error| failed(error.to_string()))?;
+        let distrust = certificate(resource).and_then(|address| subject.node.distrusted.get(&address));
+        if distrust == Some(&Distrust::Pending) {
+            match attributes.site.tls.until_issued {
+                UntilIssued::None => return Ok(Vec::new()),
+                UntilIssued::Http => attributes.site.tls.enabled = false,
+                UntilIssued::SelfSigned => {}
+            }
+        }
+        let trusted = distrust.is_none();
+        let file = files::site(&resource.name, &attributes, subject.node, subject.endpoints, trusted, trace)
             .map_err(|error| failed(error.to_string()))?;
         Ok(vec![file])
     }

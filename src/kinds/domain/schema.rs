@@ -34,6 +34,12 @@ const SATISFY: &[(&str, &str)] =
 const RATE_KEYS: &[(&str, &str)] =
     &[("client", "each client address by itself"), ("site", "all requests to the site together")];
 
+const UNTIL_ISSUED: &[(&str, &str)] = &[
+    ("self_signed", "it answers with a certificate that browsers warn of"),
+    ("http", "it answers without TLS, passwords and all"),
+    ("none", "it does not answer"),
+];
+
 const FRAME_OPTIONS: &[(&str, &str)] = &[
     ("DENY", "no page may frame the site"),
     ("SAMEORIGIN", "only pages of the site may"),
@@ -276,6 +282,12 @@ fn server_blocks() -> Vec<Nested> {
             Ty::Ref("certificate"),
             "The certificate: one of the domain's own, brought along with it, unless set.",
         ),
+        attribute(
+            "until_issued",
+            Ty::Enum(UNTIL_ISSUED),
+            "What the site does while an authority has not issued its certificate yet, because that failed.",
+        )
+        .default(text("self_signed")),
     ];
     let hsts = vec![
         enabled("Whether browsers are told to use TLS only. Never with a self-signed certificate."),

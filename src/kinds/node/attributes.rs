@@ -1,16 +1,16 @@
 //! What a `node` block says.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::names::{Account, ContainerName, Duration, FilePath, NetworkLabel, ResolverAddress};
+use crate::plan::issuance::Settings;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Attributes {
     pub(super) root: Option<FilePath>,
     pub(super) srv_root: Option<FilePath>,
     pub(super) proxy: Proxy,
-    pub(super) acme: Option<IgnoredAny>,
+    pub(super) acme: Option<Settings>,
     pub(super) docker: Docker,
     pub(super) network: Option<NetworkLabel>,
 }

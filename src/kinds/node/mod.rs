@@ -208,7 +208,11 @@ impl Kind for Node {
             ("http2", Value::from(proxy.http2)),
             ("resolver", Value::tuple(resolver)),
             ("log_format", Value::from(proxy.log_format.as_str())),
-            ("has_acme", Value::from(false)),
+            (
+                "has_acme",
+                Value::from(attributes.acme.as_ref().is_some_and(|acme| acme.directory.is_trusted())),
+            ),
+            ("acme", resource.get("acme").clone()),
         ])
     }
 
@@ -239,14 +243,6 @@ impl Kind for Node {
                     .at(resource.span(&Path::root().name("network")))
                     .on(&resource.address)
                     .help("leave `network` away: nginx on the host reaches services on loopback ports"),
-            );
-        }
-        if attributes.acme.is_some() {
-            diagnostics.push(
-                Diagnostic::error("certificates by ACME are not supported yet")
-                    .at(resource.span(&Path::root().name("acme")))
-                    .on(&resource.address)
-                    .help("leave `acme` away: certificates are self-signed, or come from `files`"),
             );
         }
         let places = [("root", &attributes.root), ("srv_root", &attributes.srv_root)];

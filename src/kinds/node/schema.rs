@@ -1,10 +1,10 @@
 //! What a `node` block may hold.
 
 use crate::names::{
-    Account, ContainerName, DisplayName, Duration, FilePath, NetworkLabel, RedirectTarget, ResolverAddress,
-    Slug, Text as _,
+    Account, ContainerName, Duration, FilePath, NetworkLabel, ResolverAddress, Slug, Text as _,
 };
 use crate::nginx::base::LOG_FORMATS;
+use crate::plan::issuance;
 use crate::schema::{Block, Export, Nesting, Schema, Ty, attribute, nested};
 use crate::value::Value;
 
@@ -105,17 +105,6 @@ fn proxy() -> Block {
 }
 
 pub(super) fn schema() -> Schema {
-    let acme = Block {
-        attributes: vec![
-            attribute("email", Ty::Text(&DisplayName::TYPE), "Where the authority writes to."),
-            attribute(
-                "directory",
-                Ty::Text(&RedirectTarget::TYPE),
-                "The authority: Let's Encrypt unless set.",
-            ),
-        ],
-        blocks: Vec::new(),
-    };
     let docker = Block {
         attributes: vec![
             attribute("socket", Ty::Text(&FilePath::TYPE), "The engine's socket.")
@@ -162,7 +151,12 @@ pub(super) fn schema() -> Schema {
             blocks: vec![
                 nested("proxy", Nesting::Defaulted, "The nginx that answers.", proxy()),
                 nested("docker", Nesting::Defaulted, "The Docker engine that stacks run on.", docker),
-                nested("acme", Nesting::Optional, "Certificates from an authority (RFC 8555).", acme),
+                nested(
+                    "acme",
+                    Nesting::Optional,
+                    "The authority that issues certificates by ACME (RFC 8555). Without it they are self-signed.",
+                    issuance::block(),
+                ),
             ],
         },
         exports: vec![
@@ -173,7 +167,8 @@ pub(super) fn schema() -> Schema {
             Export { name: "http2", doc: "Whether HTTP/2 is spoken." },
             Export { name: "resolver", doc: "DNS servers for upstreams." },
             Export { name: "log_format", doc: "The format of the access log." },
-            Export { name: "has_acme", doc: "Whether certificates come from an authority." },
+            Export { name: "has_acme", doc: "Whether certificates come from an authority that browsers trust." },
+            Export { name: "acme", doc: "Its `acme` block." },
         ],
     }
 }

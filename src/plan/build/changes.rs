@@ -20,6 +20,7 @@ use crate::plan::kind::{Refreshed, Subject};
 use crate::plan::observation::{Answer, Query};
 use crate::plan::placed::PlacedFile;
 use crate::state::Stored;
+use crate::value::Secret;
 
 /// What becomes of the resources.
 #[derive(Default)]
@@ -32,6 +33,8 @@ pub(super) struct Changes {
     pub(super) files: Vec<FileChange>,
     /// The files at places of their own, by node and path.
     pub(super) placed: BTreeMap<(Address, PathBuf), PlacedFile>,
+    /// The secrets that operations need, by resource.
+    pub(super) secrets: BTreeMap<Address, BTreeMap<&'static str, Secret>>,
     /// What the state shall hold of those that change.
     pub(super) stored: BTreeMap<Address, Stored>,
     /// What is to be done, resource by resource.
@@ -84,6 +87,10 @@ pub(super) fn changes(
                 felt_by: felt_by(scope, item, &details.interrupted, brought.as_ref(), &sites),
                 ..details
             });
+            let secrets = item.kind.secrets(subject);
+            if !secrets.is_empty() {
+                made.secrets.insert(item.address.clone(), secrets);
+            }
             let step = actions::Work::of(item.kind, subject, change.kind, &placement, &refreshed.drift);
             if let Some(brought) = brought.filter(|_| step.remakes_proxy()) {
                 let (spec, stored) = (&subject.node.spec, scope.stored(&item.node));

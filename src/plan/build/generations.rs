@@ -59,6 +59,7 @@ pub(super) fn generations(
             membership: Membership::of(&node.spec, &endpoints, stored, observed),
             observed: observed.clone(),
             endpoints,
+            base: None,
             untestable: None,
         };
         work.insert(address.clone(), made);

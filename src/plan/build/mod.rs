@@ -12,26 +12,28 @@ use std::sync::Arc;
 
 use changes::changes;
 use generations::generations;
+use rayon::prelude::*;
 
 use crate::address::Address;
 use crate::config::Output;
 use crate::diag::Diagnostics;
 use crate::resource::Resource;
 use crate::state::{Key, Moves, State, Stored, StoredNode};
+use crate::value::Secret;
 
 use super::action::{Action, Phase};
 use super::change::{Mode, NodePlan, Plan, Preflight};
 use super::endpoint::{Endpoints, NO_ENDPOINTS};
 use super::files::NodeFiles;
 use super::items::{Item, answers, items, observe};
-use super::kind::{Base, Kinds};
+use super::kind::{Base, Distrust, Kinds};
 use super::node::{Node, NodeSpec};
 use super::observation::{Answer, Observations, Query};
 use super::placed::PlacedFile;
 use super::pools::NeededNetwork;
 use super::proxy::Membership;
 use super::targets::Targets;
-use super::{actions, moves, nodes, outputs, running};
+use super::{actions, base, moves, nodes, outputs, running};
 
 /// Puts questions to a node; one answer for each, in their order.
 pub type Ask<'a> = dyn FnMut(&NodeSpec, &[Query]) -> Vec<Answer> + 'a;
@@ -81,6 +83,8 @@ pub struct NodeWork {
     pub endpoints: Endpoints,
     /// The networks that its nginx is in, where it runs in a container.
     pub membership: Membership,
+    /// The number of the generation that goes live before it, to answer for what certificate authorities look at.
+    pub base: Option<u64>,
     /// Why the nginx that is there now cannot say whether the next generation is right, where it cannot.
     pub untestable: Option<String>,
 }
@@ -100,6 +104,8 @@ pub struct Planned {
     pub uncompared: bool,
     /// Files at places of their own that actions write, by node and path.
     pub placed: BTreeMap<(Address, PathBuf), PlacedFile>,
+    /// The secrets that operations need, by resource and name.
+    pub secrets: BTreeMap<Address, BTreeMap<&'static str, Secret>>,
     /// What the state knows under another address: the plan is made from the state with these moved.
     pub moves: Moves,
 }
@@ -176,6 +182,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
 
     let mut known = look(&scope, &specs, ask);
     let needed = networks(&items, &mut known, inputs.now);
+    distrust(&items, &mut known, inputs.now);
     judge::resources(&scope, &known, &claims, &mut findings);
     let (refreshed, mut drift) = judge::refresh(&scope, &known);
     judge::nodes(&scope, &known, needed, &mut findings);
@@ -196,6 +203,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
     let retired = inputs.state.nodes.iter();
     let retired: Vec<_> =
         retired.filter(|(address, _)| targets.are_all() && !work.contains_key(*address)).collect();
+    base::number(&mut work, &made.steps, inputs.state);
     let actions = actions::order(made.steps, &work, &retired, inputs);
     for (address, (node, observed)) in &known {
         let is_told = |action: &Action| action.phase == Phase::Switch && action.node == *address;
@@ -219,8 +227,8 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
             Mode::Normal => outputs::changes(inputs.outputs, inputs),
         },
     };
-    let (stored, placed, uncompared) = (made.stored, made.placed, made.uncompared);
-    Ok(Planned { plan, findings, nodes: work, stored, placed, uncompared, moves })
+    let (stored, placed, secrets, uncompared) = (made.stored, made.placed, made.secrets, made.uncompared);
+    Ok(Planned { plan, findings, nodes: work, stored, placed, secrets, uncompared, moves })
 }
 
 fn node_plan(scope: &Scope<'_>, address: &Address, work: &NodeWork) -> NodePlan {
@@ -248,13 +256,32 @@ fn look(scope: &Scope<'_>, specs: &BTreeMap<Address, NodeSpec>, ask: &mut Ask<'_
         }
         let nginx = nodes::nginx(spec, stored, &observed);
         let configuration = inputs.base.configuration.clone();
-        let node = Node { spec: spec.clone(), configuration, nginx, networks: BTreeMap::new() };
+        let node = Node {
+            spec: spec.clone(),
+            configuration,
+            nginx,
+            networks: BTreeMap::new(),
+            distrusted: Arc::default(),
+        };
         known.insert(address.clone(), (node, observed));
     }
     if inputs.refresh {
         observe(scope.items, &mut known, inputs.now, ask);
     }
     known
+}
+
+/// Has each node know which of its resources clients will not trust.
+fn distrust(items: &[Item<'_>], known: &mut Known, now: i64) {
+    for (address, (node, observed)) in known {
+        let here = items.par_iter().filter(|item| item.node == *address && item.desired.is_some());
+        let distrust = |item: &Item<'_>| {
+            let subject = item.subject(node, observed, &NO_ENDPOINTS, now);
+            Some((item.address.clone(), item.kind.distrust(subject)?))
+        };
+        let distrusted: BTreeMap<Address, Distrust> = here.filter_map(distrust).collect();
+        node.distrusted = Arc::new(distrusted);
+    }
 }
 
 /// The networks that the resources of each node need; the nodes learn which of them are made.

@@ -2,10 +2,16 @@
 
 mod authority;
 mod dns;
+mod ledger;
 pub mod lineage;
+mod order;
 pub mod renewal;
+mod settings;
 
 pub use authority::{Authority, ChallengeType, Window};
 pub use dns::{CLOUDFLARE_API, DnsProvider, HETZNER_API, TsigAlgorithm};
+pub use ledger::{Failed, Ledger, Ordered, Remembered, RenewalInfo, UnderWay};
 pub use lineage::{FoundLineage, Lineage, Piece};
+pub use order::CertificateOrder;
 pub use renewal::Renewal;
+pub use settings::{ExternalAccount, Settings, block};

@@ -1,0 +1,86 @@
+//! What an authority's refusal means for people: what was wrong, and what to do.
+
+use jiff::Timestamp;
+
+use super::authority::{Reason, Refused};
+use crate::diag::Diagnostic;
+
+/// A refusal as an error about a certificate.
+pub fn explain(refused: &Refused, directory: &str, certificate: &str) -> Diagnostic {
+    let host = directory.split('/').nth(2).unwrap_or(directory);
+    let what = match refused.reason {
+        Reason::Unreachable | Reason::Slow | Reason::Untrusted | Reason::Malformed | Reason::BadNonce => {
+            format!("the authority {host} cannot be asked for `{certificate}`: {}", refused.detail)
+        }
+        _ => format!("the authority {host} does not issue `{certificate}`: {}", refused.detail),
+    };
+    let mut diagnostic = Diagnostic::error(what).code(code(refused.reason)).help(help(refused));
+    let about: Vec<String> = refused.names.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    if !about.is_empty() {
+        diagnostic = diagnostic.detail(about.join("\n"));
+    }
+    diagnostic
+}
+
+fn code(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Unreachable | Reason::Slow | Reason::Malformed | Reason::BadNonce => "authority_down",
+        Reason::Untrusted => "authority_untrusted",
+        Reason::RateLimited => "rate_limited",
+        Reason::WrongProof | Reason::Connection => "challenge_failed",
+        Reason::Dns => "unresolved_name",
+        Reason::Caa => "caa_forbids",
+        Reason::RejectedName => "rejected_name",
+        Reason::ExternalAccount | Reason::Account => "account_refused",
+        Reason::Profile => "no_such_profile",
+        Reason::AlreadyReplaced | Reason::Order | Reason::Other => "not_issued",
+    }
+}
+
+fn help(refused: &Refused) -> String {
+    match refused.reason {
+        Reason::Unreachable => {
+            "see whether the node reaches it (firewall, proxy, DNS), and whether it has an outage; what was begun is taken \
+             up by the next apply"
+                .to_owned()
+        }
+        Reason::Slow => "what was begun is taken up by the next apply: try again later".to_owned(),
+        Reason::Untrusted if refused.detail.contains("not valid yet") || refused.detail.contains("xpired") => {
+            "see whether the clock of this machine is right (`timedatectl`); else its own certificate has ended".to_owned()
+        }
+        Reason::Untrusted => {
+            "of a private authority, name its root certificate with `acme { ca = \"/etc/…\" }`".to_owned()
+        }
+        Reason::Malformed => "see whether `acme { directory }` is the address of an ACME directory".to_owned(),
+        Reason::BadNonce => "something between may be answering in its place: try again later".to_owned(),
+        Reason::RateLimited => match refused.again.and_then(|again| Timestamp::from_second(again).ok()) {
+            Some(again) => format!("it may be asked again from {} on", again.strftime("%Y-%m-%d %H:%M UTC")),
+            None => "wait: too many were asked for in a short time; several names can share one certificate (`names`)"
+                .to_owned(),
+        },
+        Reason::WrongProof => {
+            "the name leads to a server that answers something else: see that its A and AAAA records name this node, \
+             and that nothing before nginx answers `/.well-known/acme-challenge/`"
+                .to_owned()
+        }
+        Reason::Connection => {
+            "the authority must reach port 80 of the name's addresses: see its A and AAAA records, and the firewall"
+                .to_owned()
+        }
+        Reason::Dns => "add A or AAAA records for the name that lead to this node; new ones take a while".to_owned(),
+        Reason::Caa => "the name's CAA records name other authorities: add one for this authority".to_owned(),
+        Reason::RejectedName => "it does not issue for this name: leave it away, or ask another authority".to_owned(),
+        Reason::ExternalAccount => {
+            "give the key that the authority handed out: `acme { eab { key_id = \"…\" hmac_key = var.… } }`".to_owned()
+        }
+        Reason::Account => {
+            "the account was closed, or is of another authority: remove its file below `accounts/` of the node's \
+             directory, and a new one is made"
+                .to_owned()
+        }
+        Reason::Profile => "leave `profile` away, or name one that the authority has".to_owned(),
+        Reason::AlreadyReplaced | Reason::Order | Reason::Other => {
+            "the next apply begins a new order, once some time has passed".to_owned()
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! A certificate from an authority: from the order to the files, taken up wherever an earlier run was ended.
+
+use std::time::Duration;
+
+use super::certificates::{Issue, existing, install};
+use super::{Context, Facts};
+use crate::acme::{Authority as _, NewOrder, Order, OrderStatus, Proof, Refused, explain};
+use crate::apply::certificate::{self, Key, Pair};
+use crate::apply::issuance::{Shown, private};
+use crate::diag::Diagnostic;
+use crate::host::{FileOperation, first_der, is_key_of, pause};
+use crate::plan::issuance::{CertificateOrder, ChallengeType, Ordered, UnderWay};
+use crate::plan::{Answer, Query};
+use crate::value::Secret;
+
+/// How long an authority may take to look at the proofs.
+const PROVES: Duration = Duration::from_mins(2);
+/// How long it may take to issue.
+const ISSUES: Duration = Duration::from_mins(3);
+
+/// What failed, with what the authority said about when to come back.
+struct Failed {
+    error: Diagnostic,
+    again: Option<i64>,
+    unproven: bool,
+}
+
+impl From<Diagnostic> for Failed {
+    fn from(error: Diagnostic) -> Self {
+        Self { error, again: None, unproven: false }
+    }
+}
+
+/// One certificate under way.
+struct Issuing<'a> {
+    context: Context<'a>,
+    issue: Issue<'a>,
+    order: &'a CertificateOrder,
+    /// The certificate's name.
+    name: &'a str,
+}
+
+/// Has a certificate issued, unless it is there.
+pub(super) async fn issue(
+    context: Context<'_>,
+    issue: Issue<'_>,
+    order: &CertificateOrder,
+) -> Result<Facts, Diagnostic> {
+    if let Some(facts) = existing(context, issue).await {
+        return Ok(facts);
+    }
+    let name = issue.directory.parent().and_then(|parent| parent.file_name()).and_then(|name| name.to_str());
+    let issuing = Issuing { context, issue, order, name: name.unwrap_or_default() };
+    let result = Box::pin(issuing.all()).await;
+    let now = context.host.now().await;
+    let request = issue.request;
+    let (directory, names) = (order.authority.directory.clone(), order.names.clone());
+    let noted = context.issuance.remember(context.host, context.spec, |ledger| match &result {
+        Ok(_) => {
+            let remembered = ledger.of(issuing.name);
+            remembered.failed = None;
+            remembered.order = None;
+        }
+        Err(failed) => {
+            if failed.unproven {
+                ledger.ordered(Ordered { at: now, directory, names, exempt: false, unproven: true });
+            }
+            ledger.of(issuing.name).fail(now, &failed.error.summary, request, failed.again);
+        }
+    });
+    let noted = noted.await;
+    let facts = result.map_err(|failed| failed.error)?;
+    noted?;
+    Ok(facts)
+}
+
+impl Issuing<'_> {
+    fn refused(&self, refused: &Refused) -> Failed {
+        use crate::acme::Reason;
+        let error = explain(refused, &self.order.authority.directory, self.name);
+        let unproven =
+            matches!(refused.reason, Reason::WrongProof | Reason::Connection | Reason::Dns | Reason::Caa);
+        Failed { error, again: refused.again, unproven }
+    }
+
+    fn tell(&self, what: &str) {
+        (self.context.told)(self.name, what);
+    }
+
+    async fn all(&self) -> Result<Facts, Failed> {
+        let Context { host, spec, issuance, secrets, .. } = self.context;
+        let key = secrets.get("eab_key");
+        let client = issuance.authority(host, spec, &self.order.authority, key, self.name).await?;
+        let mut order = self.begin(&client).await?;
+        if order.status() == OrderStatus::Pending {
+            self.tell("being proven");
+            self.prove(&mut *order).await?;
+        }
+        let key = self.key(order.status()).await?;
+        if matches!(order.status(), OrderStatus::Pending | OrderStatus::Ready) {
+            let request = certificate::request(&key, &self.order.names)?;
+            pause::before();
+            let asked = order.finalize(&request).await;
+            pause::after();
+            asked.map_err(|refused| self.refused(&refused))?;
+        }
+        self.tell("being issued");
+        let chain = order.certificate(self.order.preferred_chain.as_deref(), ISSUES).await;
+        let chain = chain.map_err(|refused| self.refused(&refused))?;
+        if is_key_of(key.pem.as_bytes(), chain.as_bytes()) == Some(false) {
+            let error =
+                format!("the authority's certificate for `{}` is not for the key that was sent", self.name);
+            return Err(Diagnostic::error(error).help("the next apply begins a new order").into());
+        }
+        let account = client.account().to_owned();
+        let mut facts = install(self.context, self.issue, Pair { key: key.pem, chain }).await?;
+        facts.insert("account".to_owned(), account.into());
+        facts.insert("order".to_owned(), order.url().into());
+        host.files(vec![FileOperation::Remove { path: self.key_file() }]).await.map_err(Diagnostic::from)?;
+        Ok(facts)
+    }
+
+    /// Takes up the order that is under way, or begins one.
+    async fn begin(&self, client: &crate::acme::Client) -> Result<Box<dyn Order>, Failed> {
+        let Context { host, spec, issuance, .. } = self.context;
+        let account = client.account().to_owned();
+        let (name, request) = (self.name, self.issue.request);
+        let former = issuance.remember(host, spec, |ledger| ledger.of(name).order.clone()).await?;
+        let former = former.filter(|former| former.request == request && former.account == account);
+        if let Some(former) = former {
+            // One that has failed or is not known any more is given up.
+            if let Ok(order) = client.resume(&former.url).await
+                && order.status() != OrderStatus::Invalid
+                && (self.kept_key().await.is_some() || can_begin_with_a_new_key(order.status()))
+            {
+                self.tell("taken up where it was left");
+                return Ok(order);
+            }
+        }
+        let replaced = match &self.order.replaces {
+            Some(path) => match host.observe(&[Query::Read(path.clone())]).await.pop() {
+                Some(Answer::Bytes(bytes)) => first_der(&bytes),
+                _ => None,
+            },
+            None => None,
+        };
+        let new = NewOrder {
+            names: &self.order.names,
+            profile: self.order.profile.as_deref(),
+            replaces: replaced.as_deref(),
+        };
+        // The key of an order that was given up is of no use to another one.
+        host.files(vec![FileOperation::Remove { path: self.key_file() }]).await.map_err(Diagnostic::from)?;
+        let order = client.begin(&new).await.map_err(|refused| self.refused(&refused))?;
+        let now = host.now().await;
+        let under_way = UnderWay { url: order.url().to_owned(), account, request: request.to_owned() };
+        let ordered = Ordered {
+            at: now,
+            directory: self.order.authority.directory.clone(),
+            names: self.order.names.clone(),
+            exempt: replaced.is_some(),
+            unproven: false,
+        };
+        let facts = Facts::from_iter([
+            ("order".to_owned(), under_way.url.as_str().into()),
+            ("account".to_owned(), under_way.account.as_str().into()),
+        ]);
+        let remember = issuance.remember(host, spec, |ledger| {
+            ledger.ordered(ordered);
+            ledger.of(name).order = Some(under_way);
+        });
+        remember.await?;
+        (self.context.note)(facts)?;
+        self.tell("ordered");
+        Ok(order)
+    }
+
+    /// Shows the authority that the names are ours.
+    async fn prove(&self, order: &mut dyn Order) -> Result<(), Failed> {
+        let Context { host, spec, .. } = self.context;
+        let challenge = self.order.challenge;
+        let proofs = order.proofs(challenge).await.map_err(|refused| self.refused(&refused))?;
+        if proofs.is_empty() {
+            return order.prove(challenge, PROVES).await.map_err(|refused| self.refused(&refused));
+        }
+        match challenge {
+            ChallengeType::Http01 => {
+                let file = |proof: Proof| (proof.token, proof.authorization);
+                let shown = Shown::show(host, spec, proofs.into_iter().map(file)).await?;
+                let proven = order.prove(challenge, PROVES).await;
+                let hidden = shown.hide().await;
+                proven.map_err(|refused| self.refused(&refused))?;
+                Ok(hidden?)
+            }
+            ChallengeType::Dns01 => {
+                self.tell("being published in the DNS");
+                let secret = self.context.secrets.get("dns_secret");
+                let published = self.context.issuance.publish(self.order, secret, &proofs).await?;
+                let proven = order.prove(challenge, PROVES).await;
+                let withdrawn = published.withdraw().await;
+                proven.map_err(|refused| self.refused(&refused))?;
+                Ok(withdrawn?)
+            }
+        }
+    }
+
+    fn key_file(&self) -> std::path::PathBuf {
+        self.issue.directory.with_file_name("order.pem")
+    }
+
+    /// The key of the order that is under way.
+    async fn kept_key(&self) -> Option<Key> {
+        match self.context.host.observe(&[Query::Read(self.key_file())]).await.pop() {
+            Some(Answer::Bytes(bytes)) => Key::parse(&Secret::new(String::from_utf8(bytes).ok()?)).ok(),
+            _ => None,
+        }
+    }
+
+    /// The key that is asked to be certified: on disk before it is asked for, so that no certificate is without one.
+    async fn key(&self, status: OrderStatus) -> Result<Key, Failed> {
+        if let Some(key) = self.kept_key().await {
+            return Ok(key);
+        }
+        if !can_begin_with_a_new_key(status) {
+            let error = format!("the key of the order for `{}` has gone", self.name);
+            return Err(Diagnostic::error(error).help("the next apply begins a new order").into());
+        }
+        let key_type = self.order.key_type.clone();
+        let made = tokio::task::spawn_blocking(move || Key::make(&key_type)).await;
+        let key = made.map_err(|_| Diagnostic::error("making a key was given up"))??;
+        let path = self.key_file();
+        let Context { host, spec, .. } = self.context;
+        let readers = crate::apply::generation::Readers::of(host, spec).await?;
+        let parents = super::missing(host, path.parent().unwrap_or(&path)).await;
+        let mut operations: Vec<_> = parents
+            .into_iter()
+            .map(|path| FileOperation::MakeDirectory { path, access: readers.directory() })
+            .collect();
+        let bytes = key.pem.as_bytes().to_vec().into();
+        operations.push(FileOperation::Replace { path: path.clone(), access: private(), bytes });
+        operations.push(FileOperation::Sync { path });
+        host.files(operations).await.map_err(Diagnostic::from)?;
+        Ok(key)
+    }
+}
+
+/// Whether no key was sent to the authority yet.
+fn can_begin_with_a_new_key(status: OrderStatus) -> bool {
+    matches!(status, OrderStatus::Pending | OrderStatus::Ready)
+}

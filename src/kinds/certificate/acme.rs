@@ -1,0 +1,164 @@
+//! Certificates that an authority issues: when another one is due, and what is asked for.
+
+use std::path::PathBuf;
+
+use super::attributes::{asks_the_same, names};
+use super::{Judgement, Known, day, former, last_kept};
+use crate::diag::Diagnostic;
+use crate::plan::Subject;
+use crate::plan::issuance::{CertificateOrder, Remembered, RenewalInfo};
+use crate::plan::observation::{Answer, CertificateFacts, Query};
+use crate::resource::{Path, Resource};
+
+/// The file of an issue with what was asked for.
+const REQUEST: &str = "request";
+
+/// The file of an issue with the certificate and its chain.
+const CHAIN: &str = "fullchain.pem";
+
+/// What the node remembers of its certificates: one question for all.
+fn ledger(subject: Subject<'_>) -> Query {
+    Query::Ledger(subject.node.spec.ledger())
+}
+
+fn remembered<'a>(subject: Subject<'a>, name: &str) -> Option<&'a Remembered> {
+    match subject.observed.get(&ledger(subject))? {
+        Answer::Ledger(ledger) => ledger.certificates.get(name),
+        _ => None,
+    }
+}
+
+/// A certificate that is there and no state knows: of a run that was taken back, or of a state that was lost.
+fn found(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<(u64, [Query; 2])> {
+    let last = last_kept(subject);
+    let directory = subject.node.spec.certificate(&resource.name, last);
+    let queries = [Query::Read(directory.join(REQUEST)), Query::Certificate(directory.join(CHAIN))];
+    (last > known.facts.issue).then_some((last, queries))
+}
+
+pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) -> Vec<Query> {
+    let mut queries = vec![ledger(subject)];
+    if subject.observed.get(&ledger(subject)).is_none() {
+        return queries;
+    }
+    let mut judgement = Judgement::default();
+    if known.asked_anew(subject) || is_due(subject, resource, known, &mut judgement) {
+        queries.extend(former(subject));
+        queries.extend(found(subject, resource, known).into_iter().flat_map(|(_, queries)| queries));
+    }
+    queries
+}
+
+/// One that was found, where it is what is wanted, and not to be renewed either.
+fn adoptable(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<u64> {
+    let (number, [request, certificate]) = found(subject, resource, known)?;
+    let (Some(Answer::Bytes(request)), Some(Answer::Certificate(facts))) =
+        (subject.observed.get(&request), subject.observed.get(&certificate))
+    else {
+        return None;
+    };
+    let asked = std::str::from_utf8(request).is_ok_and(|former| asks_the_same(former, &known.request));
+    (asked && !ends_soon(subject, known, facts)).then_some(number)
+}
+
+fn ends_soon(subject: Subject<'_>, known: &Known, facts: &CertificateFacts) -> bool {
+    let lifetime = facts.not_after.saturating_sub(facts.not_before);
+    facts.not_after.saturating_sub(subject.now) < known.attributes.margin(lifetime)
+}
+
+/// Whether the last issue is to be renewed: by the authority's word, else a third of its lifetime before its end.
+fn is_due(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) -> bool {
+    let facts = &known.facts;
+    let renewal = remembered(subject, &resource.name).and_then(|remembered| remembered.renewal.as_ref());
+    let renewal = renewal.filter(|renewal| renewal.digest == facts.digest);
+    let moment = renewal.and_then(RenewalInfo::moment);
+    let lifetime = facts.not_after.saturating_sub(facts.not_before);
+    let margin = known.attributes.margin(lifetime);
+    let by_time = facts.not_after.saturating_sub(subject.now) < margin;
+    let end = day(facts.not_after);
+    judgement.due = match moment {
+        Some(moment) if moment <= subject.now => {
+            Some(format!("renewal is due: the authority wants it from {} on; it ends on {end}", day(moment)))
+        }
+        // The authority's word goes before the rule of thumb, but not before what somebody wrote down.
+        Some(_) if known.attributes.renew_before.is_none() => None,
+        _ => by_time.then(|| format!("renewal is due: it ends on {end}")),
+    };
+    judgement.due.is_some()
+}
+
+/// Judges a certificate that an authority issues.
+pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) {
+    let asked_anew = known.asked_anew(subject);
+    if !asked_anew {
+        is_due(subject, resource, known, judgement);
+    }
+    if !asked_anew && judgement.drift.is_none() && judgement.due.is_none() {
+        judgement.issue = known.facts.issue;
+        return;
+    }
+    if asked_anew && subject.prior.is_some() {
+        judgement.due = Some("it is not issued yet".to_owned());
+    }
+    if let Some(number) = adoptable(subject, resource, known) {
+        judgement.issue = number;
+        judgement.is_new = true;
+        return;
+    }
+    let failed = remembered(subject, &resource.name);
+    let failed = failed
+        .and_then(|remembered| remembered.waits(subject.now, |former| asks_the_same(former, &known.request)));
+    let Some(failed) = failed else {
+        judgement.issue = last_kept(subject).max(known.facts.issue).saturating_add(1);
+        judgement.is_new = true;
+        return;
+    };
+    let times = if failed.times == 1 { "once".to_owned() } else { format!("{} times", failed.times) };
+    let what = if known.facts.issue == 0 { "issued" } else { "renewed" };
+    judgement.findings.push(
+        Diagnostic::warning(format!("`{}` could not be {what}, and waits", resource.name))
+            .code("issuance_waits")
+            .at(resource.span(&Path::root()))
+            .on(subject.address)
+            .detail(format!("it failed {times}, the last time because {}", failed.why))
+            .help(format!(
+                "it is tried again from {} on; `vsa cert issue {}` tries at once",
+                super::moment(failed.again),
+                resource.name
+            )),
+    );
+    let is_there = known.facts.issue > 0 && judgement.drift.is_none();
+    if is_there {
+        judgement.due = None;
+        judgement.issue = known.facts.issue;
+        return;
+    }
+    judgement.issue = 0;
+    judgement.is_pending = true;
+    judgement.is_new = !known.stands_in() || judgement.drift.is_some();
+    judgement.due = judgement
+        .due
+        .take()
+        .filter(|_| judgement.is_new)
+        .map(|_| "it cannot be issued yet: another one stands for it".to_owned());
+}
+
+/// What the authority is asked for.
+pub(super) fn order(resource: &Resource, known: &Known) -> Option<CertificateOrder> {
+    let settings = known.settings.as_ref()?;
+    let replaces: Option<PathBuf> = (known.facts.issue > 0).then(|| known.last.join(CHAIN));
+    Some(CertificateOrder {
+        authority: settings.authority(),
+        names: names(resource, &known.attributes),
+        key_type: known.attributes.key_type.to_string(),
+        profile: settings.profile.as_ref().map(ToString::to_string),
+        preferred_chain: settings.preferred_chain.as_ref().map(ToString::to_string),
+        challenge: settings.challenge(),
+        dns: settings.dns().map(|(provider, _)| provider),
+        propagation: settings.propagation(),
+        validation_port: settings.validation_port,
+        check_names: settings.check_names,
+        resolvers: settings.resolvers.iter().map(ToString::to_string).collect(),
+        replaces,
+    })
+}

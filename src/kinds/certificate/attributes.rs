@@ -1,0 +1,129 @@
+//! What a `certificate` block says.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::DAY;
+use crate::address::Address;
+use crate::names::{AuthorityDirectory, CertificateName, Duration, FilePath, Text as _};
+use crate::plan::issuance::Settings;
+use crate::resource::Resource;
+
+/// Who makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum Issuer {
+    #[serde(rename = "letsencrypt")]
+    LetsEncrypt,
+    #[serde(rename = "letsencrypt-staging")]
+    LetsEncryptStaging,
+    #[serde(rename = "acme")]
+    Acme,
+    #[serde(rename = "self_signed")]
+    SelfSigned,
+    #[serde(rename = "files")]
+    Files,
+}
+
+/// What a `certificate` block says.
+#[derive(Debug, Deserialize)]
+pub(super) struct Attributes {
+    pub(super) names: Option<Vec<CertificateName>>,
+    pub(super) issuer: Option<Issuer>,
+    pub(super) certificate: Option<FilePath>,
+    pub(super) key: Option<FilePath>,
+    pub(super) key_type: Arc<str>,
+    pub(super) days: u32,
+    pub(super) renew_before: Option<Duration>,
+    pub(super) must_staple: Option<bool>,
+    pub(super) acme: Option<Settings>,
+    node: Node,
+}
+
+/// Its node, as the block refers to it.
+#[derive(Debug, Deserialize)]
+struct Node {
+    #[serde(default)]
+    acme: Option<Settings>,
+}
+
+impl Attributes {
+    pub(super) fn issuer(&self) -> Issuer {
+        let by_acme = self.acme.is_some() || self.node.acme.is_some();
+        self.issuer.unwrap_or(if by_acme { Issuer::Acme } else { Issuer::SelfSigned })
+    }
+
+    /// Which authority issues it, and how; `None` where none does.
+    pub(super) fn settings(&self) -> Option<Settings> {
+        let said = self.acme.as_ref().or(self.node.acme.as_ref());
+        let directory = match self.issuer() {
+            Issuer::SelfSigned | Issuer::Files => return None,
+            Issuer::Acme => return said.cloned(),
+            Issuer::LetsEncrypt => "letsencrypt",
+            Issuer::LetsEncryptStaging => "letsencrypt-staging",
+        };
+        let directory = AuthorityDirectory::parse(directory).ok()?;
+        let mut settings = said.cloned().unwrap_or_else(|| Settings::of(directory.clone()));
+        // Another authority's root and account are of no use to this one.
+        (settings.directory, settings.ca, settings.eab) = (directory, None, None);
+        Some(settings)
+    }
+
+    /// Whether browsers can be expected to trust it.
+    pub(super) fn is_trusted(&self) -> bool {
+        match self.issuer() {
+            Issuer::SelfSigned => false,
+            Issuer::Files => true,
+            _ => self.settings().is_none_or(|settings| settings.directory.is_trusted()),
+        }
+    }
+
+    /// The files that somebody else keeps.
+    pub(super) fn source(&self) -> Option<(PathBuf, PathBuf)> {
+        let (certificate, key) = (self.certificate.as_ref()?, self.key.as_ref()?);
+        (self.issuer() == Issuer::Files).then(|| (certificate.as_str().into(), key.as_str().into()))
+    }
+
+    /// What makes a new issue necessary when it changes, as one line.
+    pub(super) fn request(&self, resource: &Resource, node: &Address) -> String {
+        let names = names(resource, self).join(" ");
+        if let Some((certificate, key)) = self.source() {
+            return format!("{node} files {} {}", certificate.display(), key.display());
+        }
+        match self.settings() {
+            Some(settings) => {
+                let profile = settings.profile.as_ref().map_or("-", |profile| profile.as_str());
+                format!("{node} acme {} {} {profile} {names}", settings.directory.url(), self.key_type)
+            }
+            None => format!("{node} self_signed {} {} {names}", self.key_type, self.days),
+        }
+    }
+
+    /// What stands for a certificate that is not issued yet, as one line.
+    pub(super) fn stand_in(&self, resource: &Resource, node: &Address) -> String {
+        format!("{node} stand_in {}", names(resource, self).join(" "))
+    }
+
+    /// How many seconds before its end a certificate of this lifetime is renewed: a third of it, half of a short one.
+    pub(super) fn margin(&self, lifetime: i64) -> i64 {
+        let usual = if lifetime < 10 * DAY { lifetime / 2 } else { lifetime / 3 };
+        self.renew_before.as_ref().map_or(usual, |before| i64::try_from(before.seconds()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Whether two requests ask for the same, whatever address their node has: where that changes, the node stays.
+pub(super) fn asks_the_same(former: &str, request: &str) -> bool {
+    fn beside_node(request: &str) -> Option<&str> {
+        request.split_once(' ').map(|(_, rest)| rest)
+    }
+    beside_node(former) == beside_node(request)
+}
+
+/// The names that it is for: its own where it says none.
+pub(super) fn names(resource: &Resource, attributes: &Attributes) -> Vec<String> {
+    match &attributes.names {
+        Some(names) => names.iter().map(ToString::to_string).collect(),
+        None => vec![resource.name.to_string()],
+    }
+}

@@ -1,0 +1,231 @@
+//! What a node remembers of its certificates beside the state: it outlasts a run that is taken back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Window;
+
+/// The version of the document that this vsa writes.
+const VERSION: u32 = 1;
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// How long nothing is tried after the first failure; each further one makes it four times as long.
+const FIRST_PAUSE: i64 = MINUTE;
+/// The longest of those pauses.
+const LONGEST_PAUSE: i64 = 6 * HOUR;
+/// After how many failures it is tried once a day only.
+const STUBBORN: u32 = 6;
+
+/// How long an order stands in the ledger: no limit looks further back.
+const REMEMBERED: i64 = 7 * DAY;
+
+/// What a node remembers of its certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// The version of the document.
+    pub version: u32,
+    /// By the certificates' names.
+    #[serde(default)]
+    pub certificates: BTreeMap<String, Remembered>,
+    /// The orders of the last seven days, the oldest first.
+    #[serde(default)]
+    pub orders: Vec<Ordered>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { version: VERSION, certificates: BTreeMap::new(), orders: Vec::new() }
+    }
+}
+
+/// What is remembered of one certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// The failures since it was issued last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Failed>,
+    /// When the authority wants it renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<RenewalInfo>,
+    /// The order that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<UnderWay>,
+}
+
+/// Failures one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// How many.
+    pub times: u32,
+    /// When the last one was, in seconds since 1970.
+    pub at: i64,
+    /// Before when it is not tried again, in seconds since 1970.
+    pub again: i64,
+    /// What went wrong, in one line.
+    pub why: String,
+    /// What was asked for; another request is tried at once.
+    pub request: String,
+}
+
+/// When an authority wants a certificate renewed (RFC 9773).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenewalInfo {
+    /// The digest of the certificate that it is about, as the state has it.
+    pub digest: String,
+    /// When; nothing where the authority does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// When to ask again, in seconds since 1970.
+    pub ask_again: i64,
+}
+
+/// An order that was begun and has not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnderWay {
+    /// Its address.
+    pub url: String,
+    /// The account that it is of.
+    pub account: String,
+    /// What was asked for.
+    pub request: String,
+}
+
+/// An order that counts against limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// When, in seconds since 1970.
+    pub at: i64,
+    /// The authority's directory.
+    pub directory: String,
+    /// The names, in their order.
+    pub names: Vec<String>,
+    /// Whether it renews a certificate as the authority asked for: such ones are exempt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exempt: bool,
+    /// Whether control over names was not proven.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproven: bool,
+}
+
+impl Ledger {
+    /// What a document says; one of a later version, or one that cannot be read, is none.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(bytes).ok().filter(|ledger| ledger.version <= VERSION)
+    }
+
+    /// As a document.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// What is remembered of a certificate, to be changed.
+    pub fn of(&mut self, name: &str) -> &mut Remembered {
+        self.certificates.entry(name.to_owned()).or_default()
+    }
+
+    /// Takes note of an order.
+    pub fn ordered(&mut self, order: Ordered) {
+        let oldest = order.at.saturating_sub(REMEMBERED);
+        self.orders.retain(|order| order.at > oldest);
+        self.orders.push(order);
+    }
+}
+
+impl Remembered {
+    /// Takes note of a failure; `again` is what the authority said itself.
+    pub fn fail(&mut self, now: i64, why: &str, request: &str, again: Option<i64>) {
+        let before = self.failed.as_ref().filter(|failed| failed.request == request);
+        let times = before.map_or(0, |failed| failed.times).saturating_add(1);
+        let pause = if times > STUBBORN {
+            DAY
+        } else {
+            FIRST_PAUSE.saturating_mul(4_i64.saturating_pow(times - 1)).min(LONGEST_PAUSE)
+        };
+        let again = again.unwrap_or(0).max(now.saturating_add(pause));
+        let (why, request) = (why.to_owned(), request.to_owned());
+        self.failed = Some(Failed { times, at: now, again, why, request });
+    }
+
+    /// The failure because of which it is not tried now.
+    pub fn waits(&self, now: i64, is_the_same: impl Fn(&str) -> bool) -> Option<&Failed> {
+        self.failed.as_ref().filter(|failed| failed.again > now && is_the_same(&failed.request))
+    }
+}
+
+impl RenewalInfo {
+    /// The moment in the window at which it is renewed, the same in each plan: spread over the certificates, so that an
+    /// authority is not asked for all at once (RFC 9773, section 4.2).
+    pub fn moment(&self) -> Option<i64> {
+        let window = self.window?;
+        let length = u64::try_from(window.end.saturating_sub(window.start)).ok()?;
+        let seed = self.digest.get(..15).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0);
+        let offset = i64::try_from(seed.checked_rem(length).unwrap_or(0)).ok()?;
+        Some(window.start.saturating_add(offset))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_tried_again_ever_more_seldom() {
+        let mut remembered = Remembered::default();
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            remembered.fail(1_000, "no", "r", None);
+            pauses.push(remembered.failed.as_ref().unwrap().again - 1_000);
+        }
+        assert_eq!(pauses, [60, 240, 960, 3_840, 15_360, 21_600, 86_400, 86_400, 86_400]);
+        assert!(remembered.waits(2_000, |request| request == "r").is_some());
+        assert!(remembered.waits(2_000, |request| request == "another").is_none());
+        remembered.fail(1_000, "no", "another", Some(5_000));
+        assert_eq!(
+            remembered.failed.as_ref().unwrap().again,
+            5_000,
+            "the authority's word, and a first failure"
+        );
+    }
+
+    #[test]
+    fn the_moment_of_renewal_lies_in_the_window_and_stays() {
+        let renewal = |digest: &str, start, end| {
+            let renewal =
+                RenewalInfo { digest: digest.into(), window: Some(Window { start, end }), ask_again: 0 };
+            renewal.moment().unwrap()
+        };
+        let digest = crate::digest::sha256(b"a certificate");
+        let moment = renewal(&digest, 1_000, 2_000);
+        assert!((1_000..2_000).contains(&moment));
+        assert_eq!(moment, renewal(&digest, 1_000, 2_000));
+        assert_eq!(renewal(&digest, 1_000, 1_000), 1_000);
+        assert_ne!(moment, renewal(&crate::digest::sha256(b"another one"), 1_000, 2_000));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut ledger = Ledger::default();
+        ledger.of("shop.example.com").fail(1_000, "no", "r", None);
+        ledger.ordered(Ordered {
+            at: 1,
+            directory: "d".into(),
+            names: vec![],
+            exempt: false,
+            unproven: true,
+        });
+        ledger.ordered(Ordered {
+            at: 8 * DAY,
+            directory: "d".into(),
+            names: vec![],
+            exempt: true,
+            unproven: false,
+        });
+        assert_eq!(ledger.orders.len(), 1, "the old one has gone");
+        assert_eq!(Ledger::parse(ledger.text().as_bytes()), Some(ledger));
+        assert_eq!(Ledger::parse(br#"{"version":2}"#), None);
+    }
+}

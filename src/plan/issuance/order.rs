@@ -1,0 +1,43 @@
+//! A certificate that is asked for.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::authority::ChallengeType;
+use super::{Authority, DnsProvider};
+
+/// What an authority is asked for, and how it is shown that the names are ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateOrder {
+    /// Who is asked.
+    pub authority: Authority,
+    /// The names.
+    pub names: Vec<String>,
+    /// The type of the key, as the kind calls it: `ecdsa-p256`, `rsa-2048`, ….
+    pub key_type: String,
+    /// A profile of the authority's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Which chain is wanted, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_chain: Option<String>,
+    /// How control over the names is proven.
+    pub challenge: ChallengeType,
+    /// Who changes DNS records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsProvider>,
+    /// How long DNS servers may take to answer with a new record, in seconds.
+    #[serde(default)]
+    pub propagation: u32,
+    /// The port at which the authority asks for files.
+    pub validation_port: u16,
+    /// Whether the names are looked at before.
+    pub check_names: bool,
+    /// Who is asked about names; the system's servers where nobody is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolvers: Vec<String>,
+    /// The file with the certificate that it renews.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<PathBuf>,
+}
