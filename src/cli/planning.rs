@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub lineage: Option<String>,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
+    /// The certificates that are asked for anew although they are not due.
+    pub renew: BTreeSet<Address>,
     /// What the plan is about; all where nothing is named.
     pub targets: Option<BTreeSet<Address>>,
     /// Whether this run holds the state's lock. One that does not looks for an apply that is under way.
@@ -140,6 +142,7 @@ pub(crate) fn plan_from(
         mode: options.mode,
         refresh: options.refresh,
         destroy_data: options.destroy_data,
+        renew: &options.renew,
         advise: false,
         targets: options.targets.as_ref(),
     };

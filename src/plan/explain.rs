@@ -59,6 +59,7 @@ impl Explanation<'_> {
             observed: &self.work.observed,
             endpoints: &self.work.endpoints,
             destroy_data: false,
+            renew: false,
             now: self.now,
             memo: &memo,
         };

@@ -24,6 +24,7 @@ pub(super) struct Item<'a> {
     pub(super) node: Address,
     pub(super) kind: &'a dyn Kind,
     destroy_data: bool,
+    renew: bool,
     memo: Memo,
 }
 
@@ -35,8 +36,8 @@ impl<'a> Item<'a> {
         endpoints: &'a Endpoints,
         now: i64,
     ) -> Subject<'a> {
-        let &Self { address, desired, prior, destroy_data, ref memo, .. } = self;
-        Subject { address, desired, prior, node, observed, endpoints, destroy_data, now, memo }
+        let &Self { address, desired, prior, destroy_data, renew, ref memo, .. } = self;
+        Subject { address, desired, prior, node, observed, endpoints, destroy_data, renew, now, memo }
     }
 }
 
@@ -68,7 +69,8 @@ pub(super) fn items<'a>(
             |resource| nodes::placement(resource, specs),
         );
         let (destroy_data, memo) = (inputs.destroy_data, Memo::default());
-        Ok(node.map(|node| Item { address, desired, prior, node, kind, destroy_data, memo }))
+        let renew = inputs.renew.contains(address);
+        Ok(node.map(|node| Item { address, desired, prior, node, kind, destroy_data, renew, memo }))
     };
     let made: Vec<_> = both.into_par_iter().map(item).collect();
     let mut items = Vec::with_capacity(made.len());

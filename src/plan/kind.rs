@@ -43,6 +43,8 @@ pub struct Subject<'a> {
     pub endpoints: &'a Endpoints,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
+    /// Whether what an authority gives for some time is to be had anew, although it is not due.
+    pub renew: bool,
     /// Seconds since 1970.
     pub now: i64,
     /// For what the kind has worked out about what is wanted.

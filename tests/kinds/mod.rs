@@ -194,6 +194,7 @@ impl Case {
             observed: &self.observed,
             endpoints: &vsa::plan::NO_ENDPOINTS,
             destroy_data: false,
+            renew: false,
             now: self.now,
             memo: &self.memo,
         }

@@ -170,6 +170,7 @@ impl Stage {
                 observed: &Observations::default(),
                 endpoints: &self.endpoints,
                 destroy_data: false,
+                renew: false,
                 now: 0,
                 memo: &vsa::plan::Memo::default(),
             };

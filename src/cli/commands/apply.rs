@@ -1,5 +1,6 @@
 //! `vsa apply`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -55,6 +56,7 @@ impl Apply {
             lineage: Some(saved.plan.lineage.clone()),
             targets: None,
             destroy_data: saved.destroy_data,
+            renew: BTreeSet::new(),
             locked: true,
         };
         let prepared = planning::plan(invocation, &declared, options)?;

@@ -1,5 +1,6 @@
 //! `vsa plan`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -67,6 +68,7 @@ impl PlanFlags {
             lineage: None,
             targets: None,
             destroy_data: self.destroy_data,
+            renew: BTreeSet::new(),
             locked: false,
         }
     }

@@ -1,6 +1,6 @@
 //! `vsa validate`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 
@@ -58,6 +58,7 @@ fn check(invocation: &Invocation, variables: &VariableFlags) -> Result<Diagnosti
         mode: Mode::Normal,
         refresh: false,
         destroy_data: false,
+        renew: &BTreeSet::new(),
         advise: true,
         targets: None,
     };

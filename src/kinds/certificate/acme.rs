@@ -42,7 +42,7 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
         return queries;
     }
     let mut judgement = Judgement::default();
-    if known.asked_anew(subject) || is_due(subject, resource, known, &mut judgement) {
+    if subject.renew || known.asked_anew(subject) || is_due(subject, resource, known, &mut judgement) {
         queries.extend(former(subject));
         queries.extend(found(subject, resource, known).into_iter().flat_map(|(_, queries)| queries));
     }
@@ -51,6 +51,10 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
 
 /// One that was found, where it is what is wanted, and not to be renewed either.
 fn adoptable(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<u64> {
+    // One that is there is not what is asked for, unless it was never in use.
+    if subject.renew && known.facts.issue > 0 {
+        return None;
+    }
     let (number, [request, certificate]) = found(subject, resource, known)?;
     let (Some(Answer::Bytes(request)), Some(Answer::Certificate(facts))) =
         (subject.observed.get(&request), subject.observed.get(&certificate))
@@ -90,14 +94,16 @@ fn is_due(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
 /// Judges a certificate that an authority issues.
 pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) {
     let asked_anew = known.asked_anew(subject);
-    if !asked_anew {
+    if subject.renew {
+        judgement.due = Some("asked for".to_owned());
+    } else if !asked_anew {
         is_due(subject, resource, known, judgement);
     }
     if !asked_anew && judgement.drift.is_none() && judgement.due.is_none() {
         judgement.issue = known.facts.issue;
         return;
     }
-    if asked_anew && subject.prior.is_some() {
+    if asked_anew && !subject.renew && subject.prior.is_some() {
         judgement.due = Some("it is not issued yet".to_owned());
     }
     if let Some(number) = adoptable(subject, resource, known) {
@@ -105,7 +111,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
         judgement.is_new = true;
         return;
     }
-    let failed = remembered(subject, &resource.name);
+    let failed = remembered(subject, &resource.name).filter(|_| !subject.renew);
     let failed = failed
         .and_then(|remembered| remembered.waits(subject.now, |former| asks_the_same(former, &known.request)));
     let Some(failed) = failed else {

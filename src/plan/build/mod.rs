@@ -64,6 +64,8 @@ pub struct Inputs<'a> {
     pub refresh: bool,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
+    /// What is to be had anew although it is not due, and although it was tried in vain a moment ago.
+    pub renew: &'a BTreeSet<Address>,
     /// Whether kinds say what could be better about the configuration.
     pub advise: bool,
     /// What the plan is about, with what they depend on and the sites that they serve; all where nothing is named.

@@ -89,6 +89,7 @@ impl Switch {
             preflight: if self.apply.auto_approve { When::AtApply } else { When::Now },
             lineage: None,
             destroy_data: false,
+            renew: BTreeSet::new(),
             targets: Some(targets),
             locked: true,
         };
