@@ -49,6 +49,8 @@ templates! {
     Proxy = "proxy.conf.j2",
     /// The path of ACME challenges.
     Acme = "acme.conf.j2",
+    /// Names that are asked for before they have a site.
+    Challenges = "challenges.conf.j2",
     /// Error pages.
     Errors = "errors.conf.j2",
     /// The answer to unknown names.

@@ -255,15 +255,15 @@ fn base_of<'a>(
     inputs: &Inputs<'_>,
 ) -> Option<u32> {
     let (address, work) = nodes.get_key_value(node)?;
-    let number = work.base?;
-    if let Some(base) = bases.get(address) {
-        return Some(*base);
+    let base = work.base.as_ref()?;
+    if let Some(known) = bases.get(address) {
+        return Some(*known);
     }
     let former = inputs.state.nodes.get(address).map_or(0, |stored| stored.generation);
-    let files = work.files.base(address, number).files.len();
+    let (number, files) = (base.number, u64::try_from(base.files.len()).unwrap_or(u64::MAX));
     let step = Step {
         phase: Phase::Prepare,
-        operation: Operation::SwitchBase { number, files: u64::try_from(files).unwrap_or(u64::MAX) },
+        operation: Operation::SwitchBase { number, files },
         undo: Undo::SwitchBack { to: (former > 0).then_some(former) },
     };
     let base = sequence.push(address, address, step, made.get(address).cloned().unwrap_or_default());

@@ -46,16 +46,6 @@ pub struct NodeFiles {
     pub switch: bool,
 }
 
-impl NodeFiles {
-    /// Those of the node itself, which all its sites share, as a generation of this number.
-    #[must_use]
-    pub fn base(&self, node: &Address, number: u64) -> Self {
-        let own = self.files.iter().filter(|(_, rendered)| rendered.resource == *node);
-        let files = own.map(|(path, rendered)| (Arc::clone(path), rendered.clone())).collect();
-        Self { files, changed: Vec::new(), number, switch: true }
-    }
-}
-
 /// The digest of a file without secrets, as [`StoredFile::digest`] keeps it.
 pub fn text_digest(file: &File) -> Option<String> {
     match &file.body {

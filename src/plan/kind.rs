@@ -258,6 +258,11 @@ pub trait Kind: Send + Sync {
         None
     }
 
+    /// Of a node: the file of its nginx that answers for what proves control over these names, which no site has.
+    fn challenges(&self, _subject: Subject<'_>, _names: &[&str]) -> Result<Option<File>, Diagnostics> {
+        Ok(None)
+    }
+
     /// The secrets that its operations need, by the names under which these ask for them: no record holds them.
     fn secrets(&self, _subject: Subject<'_>) -> BTreeMap<&'static str, Secret> {
         BTreeMap::new()

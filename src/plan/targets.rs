@@ -94,37 +94,48 @@ impl Targets {
         stored: Option<&StoredNode>,
         read: &mut dyn FnMut(&[Query]) -> Vec<Answer>,
     ) -> Result<BTreeMap<Arc<str>, Rendered>, Diagnostic> {
-        let mut files = BTreeMap::new();
-        let Some(stored) = stored.filter(|_| !self.are_all()) else { return Ok(files) };
-        let live = spec.generation(stored.generation);
-        let carried: Vec<(&Arc<str>, &StoredFile)> =
-            stored.files.iter().filter(|(_, file)| !self.contains(&file.resource)).collect();
-        let texts = carried.iter().filter(|(_, file)| link_target(&file.digest).is_none());
-        let queries: Vec<Query> = texts.map(|(path, _)| Query::Read(live.join(&***path))).collect();
-        let mut answers = if queries.is_empty() { Vec::new() } else { read(&queries) }.into_iter();
-        for (path, file) in carried {
-            let body = match link_target(&file.digest) {
-                // What a live link leads to is there: nothing has to stand for it in a test.
-                Some(target) => FileBody::Link { target: target.into(), aside: Aside::Certificate },
-                None => match answers.next() {
-                    Some(Answer::Bytes(bytes)) if sha256(&bytes) == file.digest => {
-                        let text = String::from_utf8_lossy(&bytes).into_owned();
-                        FileBody::Text(match file.sealed {
-                            Some(_) => Content { pieces: vec![Piece::Secret(Secret::new(text))] },
-                            None => Content::text(text),
-                        })
-                    }
-                    _ => return Err(changed(path, file)),
-                },
-            };
-            let per_request = file.sealed.is_some();
-            let carried = File { read_per_request: per_request, ..File::new(Arc::clone(path), body) };
-            let (resource, sealed) = (file.resource.clone(), file.sealed.clone());
-            let digest = sealed.is_none().then(|| file.digest.clone());
-            files.insert(Arc::clone(path), Rendered { resource, file: carried, digest, sealed });
-        }
-        Ok(files)
+        let stored = stored.filter(|_| !self.are_all());
+        carried(spec, stored, &|resource| !self.contains(resource), read)
     }
+}
+
+/// Files of the live generation as they are, those of some resources.
+pub(super) fn carried(
+    spec: &NodeSpec,
+    stored: Option<&StoredNode>,
+    is_carried: &dyn Fn(&Address) -> bool,
+    read: &mut dyn FnMut(&[Query]) -> Vec<Answer>,
+) -> Result<BTreeMap<Arc<str>, Rendered>, Diagnostic> {
+    let mut files = BTreeMap::new();
+    let Some(stored) = stored else { return Ok(files) };
+    let live = spec.generation(stored.generation);
+    let carried: Vec<(&Arc<str>, &StoredFile)> =
+        stored.files.iter().filter(|(_, file)| is_carried(&file.resource)).collect();
+    let texts = carried.iter().filter(|(_, file)| link_target(&file.digest).is_none());
+    let queries: Vec<Query> = texts.map(|(path, _)| Query::Read(live.join(&***path))).collect();
+    let mut answers = if queries.is_empty() { Vec::new() } else { read(&queries) }.into_iter();
+    for (path, file) in carried {
+        let body = match link_target(&file.digest) {
+            // What a live link leads to is there: nothing has to stand for it in a test.
+            Some(target) => FileBody::Link { target: target.into(), aside: Aside::Certificate },
+            None => match answers.next() {
+                Some(Answer::Bytes(bytes)) if sha256(&bytes) == file.digest => {
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    FileBody::Text(match file.sealed {
+                        Some(_) => Content { pieces: vec![Piece::Secret(Secret::new(text))] },
+                        None => Content::text(text),
+                    })
+                }
+                _ => return Err(changed(path, file)),
+            },
+        };
+        let per_request = file.sealed.is_some();
+        let carried = File { read_per_request: per_request, ..File::new(Arc::clone(path), body) };
+        let (resource, sealed) = (file.resource.clone(), file.sealed.clone());
+        let digest = sealed.is_none().then(|| file.digest.clone());
+        files.insert(Arc::clone(path), Rendered { resource, file: carried, digest, sealed });
+    }
+    Ok(files)
 }
 
 fn changed(path: &str, file: &StoredFile) -> Diagnostic {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, Facts, fact, missing};
+use super::{Context, Facts, fact, lineages, missing};
 use crate::apply::certificate::{self, CHAIN, KEY, Pair};
 use crate::apply::generation::Readers;
 use crate::apply::journal::Before;
@@ -10,7 +10,7 @@ use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{FileOperation, first_certificate};
 use crate::plan::action::Access;
-use crate::plan::issuance::Piece;
+use crate::plan::issuance::{Lineage, Piece};
 use crate::plan::observation::CertificateFacts;
 use crate::plan::{Answer, Query};
 
@@ -148,6 +148,10 @@ pub(super) async fn remove(context: Context<'_>, directory: &Path) -> Result<Fac
 /// Removes an issue's directory, and the one above it when it was the last.
 pub(super) async fn remove_issue(context: Context<'_>, directory: &Path) -> Result<(), Diagnostic> {
     let Context { host, spec, .. } = context;
+    let name = directory.parent().and_then(|parent| parent.file_name()).and_then(|name| name.to_str());
+    if let Some(lineage) = name.and_then(|name| Lineage::new(spec.root.clone(), name).ok()) {
+        lineages::forget(context, &lineage, directory).await?;
+    }
     let trees = [new_name(directory), directory.to_owned()];
     host.files(trees.map(|path| FileOperation::RemoveTree { root: spec.root.clone(), path }).into()).await?;
     let certificates = spec.root.join("certificates");

@@ -1,6 +1,6 @@
 //! Certificates in certbot's layout: issues that are put into a lineage, and certbot that leaves one alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::{Context, Facts, fact, former, missing};
@@ -116,6 +116,28 @@ pub(super) async fn unpublish(
     }
     host.files(operations).await?;
     remove_empty(context, lineage).await
+}
+
+/// Removes what the archive of a lineage of the node's own holds of an issue that nothing names any more. The highest
+/// number stays, which is the one that is linked.
+pub(super) async fn forget(
+    context: Context<'_>,
+    lineage: &Lineage,
+    directory: &Path,
+) -> Result<(), Diagnostic> {
+    let (host, archive) = (context.host, lineage.archive());
+    let chain = Query::Digest(directory.join(Piece::Fullchain.file()));
+    let answers = host.observe(&[Query::Entries(archive.clone()), chain]).await;
+    let [Answer::Entries(entries), Answer::Digest(gone)] = answers.as_slice() else { return Ok(()) };
+    let numbers: BTreeSet<u64> =
+        entries.keys().filter_map(|name| Piece::of_archived(name)).map(|(_, number)| number).collect();
+    let older: Vec<u64> = numbers.iter().rev().skip(1).copied().collect();
+    let queries: Vec<Query> =
+        older.iter().map(|number| Query::Digest(archive.join(Piece::Fullchain.archived(*number)))).collect();
+    let found = older.iter().zip(host.observe(&queries).await);
+    let found = found.filter(|(_, answer)| matches!(answer, Answer::Digest(digest) if digest == gone));
+    let files = found.flat_map(|(number, _)| Piece::ALL.map(|piece| archive.join(piece.archived(*number))));
+    Ok(host.files(files.map(|path| FileOperation::Remove { path }).collect()).await?)
 }
 
 /// Removes a lineage of the node's own.

@@ -1,10 +1,10 @@
 //! Networks of Docker's: made and removed, and those that a proxy in a container is in.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use super::settling::POLL;
 use super::{Context, Facts, fact};
 use crate::address::Address;
 use crate::apply::compose;
@@ -82,9 +82,6 @@ pub(super) async fn disconnect(context: Context<'_>, network: &str) -> Result<Fa
     context.host.docker(&context.spec.docker.socket, operation).await?;
     Ok(Facts::new())
 }
-
-/// How often is looked whether the proxy's container was made anew.
-const POLL: Duration = Duration::from_millis(200);
 
 /// Takes the proxy from the networks of a project, which could not be removed with it in them, and keeps it out of them
 /// until [`join_again`]. Returns them all, and those that the proxy was in.

@@ -30,11 +30,12 @@ impl Work {
 
     async fn answer(&self, action: &Action) -> Result<(), Diagnostic> {
         let host = &*self.host;
-        let (Some(work), Some(number)) = (self.run.nodes.get(&action.node), action.operation.generation())
-        else {
+        let work = self.run.nodes.get(&action.node);
+        let Some((work, files)) = work.and_then(|work| Some((work, work.base.clone()?))) else {
             return Err(Diagnostic::error("an action is of a node that is not known"));
         };
-        let work = NodeWork { files: work.files.base(&action.node, number), ..work.clone() };
+        let number = files.number;
+        let work = NodeWork { files, ..work.clone() };
         let spec = &work.node.spec;
         let former = self.run.prior.nodes.get(&action.node);
         let place = Place::for_base(spec);

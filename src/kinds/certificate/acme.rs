@@ -150,7 +150,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
 }
 
 /// What the authority is asked for.
-pub(super) fn order(resource: &Resource, known: &Known) -> Option<CertificateOrder> {
+pub(super) fn order(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<CertificateOrder> {
     let settings = known.settings.as_ref()?;
     let replaces: Option<PathBuf> = (known.facts.issue > 0).then(|| known.last.join(CHAIN));
     Some(CertificateOrder {
@@ -163,6 +163,7 @@ pub(super) fn order(resource: &Resource, known: &Known) -> Option<CertificateOrd
         dns: settings.dns().map(|(provider, _)| provider),
         propagation: settings.propagation(),
         validation_port: settings.validation_port,
+        answered: !known.asked_anew(subject),
         check_names: settings.check_names,
         resolvers: settings.resolvers.iter().map(ToString::to_string).collect(),
         replaces,

@@ -336,7 +336,7 @@ impl Kind for Certificate {
             };
             return vec![Step { phase: Phase::Prepare, operation, undo: Undo::RemoveMade }];
         }
-        if let Some(order) = acme::order(resource, known) {
+        if let Some(order) = acme::order(subject, resource, known) {
             let order = Box::new(order);
             let operation = Operation::IssueCertificate { issue, request, directory, order };
             // It counts against the authority's limits: it is kept, whatever becomes of the run.

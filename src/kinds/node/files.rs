@@ -6,7 +6,7 @@ use super::attributes::Attributes;
 use crate::nginx::base::{
     CLIENT_ZONE, HSTS, PASSWORD_ZONE, PROXY_HEADERS, SECURITY_HEADERS, SecurityHeader, listens,
 };
-use crate::nginx::{Param, Template, Trace, render};
+use crate::nginx::{Param, SITES, Template, Trace, render};
 use crate::plan::{Aside, File, Node, ProxyMode};
 use crate::resource::Path;
 use crate::template::{RenderError, View};
@@ -112,6 +112,16 @@ fn shared(node: &Node) -> Vec<(&'static str, Template, View)> {
         ("base/acme.conf", Template::Acme, acme),
         ("base/errors.conf", Template::Errors, errors),
     ]
+}
+
+/// The file that answers for what proves control over names that have no site yet. No host name begins with `_`.
+pub(super) fn challenges(attributes: &Attributes, node: &Node, names: &[&str]) -> Result<File, RenderError> {
+    let names = names.iter().map(|name| Param::bare(*name));
+    let view = View::new()
+        .list("http", listens(node.spec.http_port, attributes.proxy.ipv6()))
+        .list("names", names)
+        .with("acme", Param::literal(node.spec.inside("base/acme.conf")));
+    file(&format!("{SITES}/_challenges.conf"), Template::Challenges, view, &Trace::new(false))
 }
 
 fn default_server(attributes: &Attributes, node: &Node, trace: &mut Trace) -> View {

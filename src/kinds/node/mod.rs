@@ -24,6 +24,7 @@ use crate::resource::{Path, Resource};
 use crate::schema::Schema;
 use crate::state::Stored;
 use crate::state::attributes::{Tree, decode};
+use crate::template::RenderError;
 use crate::value::{Object, Value};
 
 /// The kind.
@@ -97,6 +98,19 @@ fn spec(resource: &Resource, attributes: &Attributes, base: &Base) -> NodeSpec {
 fn directories(spec: &NodeSpec) -> [PathBuf; 4] {
     let below = |name| spec.root.join(name);
     [spec.root.clone(), below("logs"), below("run"), below("acme")]
+}
+
+fn decoded(resource: &Resource) -> Result<Attributes, Diagnostics> {
+    let attributes = resource.decode::<Attributes>();
+    attributes.map_err(|error| Diagnostic::error(error.to_string()).on(&resource.address).into())
+}
+
+fn unwritten(resource: &Resource, error: &RenderError) -> Diagnostics {
+    Diagnostic::error(format!("a file of `{}` cannot be written", resource.address))
+        .detail(error.to_string())
+        .at(resource.span(&Path::root()))
+        .on(&resource.address)
+        .into()
 }
 
 /// The permission bits of the node's own directories.
@@ -371,16 +385,14 @@ impl Kind for Node {
 
     fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {
         let Some(resource) = subject.desired else { return Ok(Vec::new()) };
-        let attributes = resource
-            .decode::<Attributes>()
-            .map_err(|error| Diagnostics::from(Diagnostic::error(error.to_string()).on(&resource.address)))?;
-        files::files(&attributes, subject.node, trace).map_err(|error| {
-            Diagnostic::error(format!("a file of `{}` cannot be written", resource.address))
-                .detail(error.to_string())
-                .at(resource.span(&Path::root()))
-                .on(&resource.address)
-                .into()
-        })
+        let attributes = decoded(resource)?;
+        files::files(&attributes, subject.node, trace).map_err(|error| unwritten(resource, &error))
+    }
+
+    fn challenges(&self, subject: Subject<'_>, names: &[&str]) -> Result<Option<File>, Diagnostics> {
+        let Some(resource) = subject.desired else { return Ok(None) };
+        let file = files::challenges(&decoded(resource)?, subject.node, names);
+        file.map(Some).map_err(|error| unwritten(resource, &error))
     }
 
     fn steps(&self, subject: Subject<'_>) -> Vec<Step> {

@@ -85,8 +85,8 @@ pub struct NodeWork {
     pub endpoints: Endpoints,
     /// The networks that its nginx is in, where it runs in a container.
     pub membership: Membership,
-    /// The number of the generation that goes live before it, to answer for what certificate authorities look at.
-    pub base: Option<u64>,
+    /// The generation that goes live before it, to answer for what certificate authorities look at.
+    pub base: Option<NodeFiles>,
     /// Why the nginx that is there now cannot say whether the next generation is right, where it cannot.
     pub untestable: Option<String>,
 }
@@ -113,8 +113,8 @@ pub struct Planned {
 }
 
 /// What all parts of a plan are made from.
-struct Scope<'a> {
-    inputs: &'a Inputs<'a>,
+pub(super) struct Scope<'a> {
+    pub(super) inputs: &'a Inputs<'a>,
     /// What is wanted; nothing where all is to go.
     resources: &'a BTreeMap<Address, Resource>,
     items: &'a [Item<'a>],
@@ -126,15 +126,15 @@ struct Scope<'a> {
 }
 
 /// Nodes with what they have answered.
-type Known = BTreeMap<Address, (Node, Observations)>;
+pub(super) type Known = BTreeMap<Address, (Node, Observations)>;
 
 impl<'a> Scope<'a> {
-    fn stored(&self, node: &Address) -> Option<&'a StoredNode> {
+    pub(super) fn stored(&self, node: &Address) -> Option<&'a StoredNode> {
         self.inputs.state.nodes.get(node)
     }
 
     /// What shall be on a node.
-    fn desired_on(&self, node: &Address) -> impl Iterator<Item = &'a Item<'a>> {
+    pub(super) fn desired_on(&self, node: &Address) -> impl Iterator<Item = &'a Item<'a>> {
         self.items.iter().filter(move |item| item.node == *node && item.desired.is_some())
     }
 }
@@ -205,7 +205,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
     let retired = inputs.state.nodes.iter();
     let retired: Vec<_> =
         retired.filter(|(address, _)| targets.are_all() && !work.contains_key(*address)).collect();
-    base::number(&mut work, &made.steps, inputs.state);
+    base::bases(&scope, &known, &made.steps, &mut work, ask)?;
     let actions = actions::order(made.steps, &work, &retired, inputs);
     for (address, (node, observed)) in &known {
         let is_told = |action: &Action| action.phase == Phase::Switch && action.node == *address;

@@ -17,7 +17,7 @@ pub use container::{
 };
 pub use engine::{AddressPool, Engine, SwarmMembership};
 pub use image::{Image, same_reference};
-pub use network::{Network, attached, free_subnets};
+pub use network::{COMPOSE_PROJECT, Network, attached, free_subnets};
 pub use swarm::{Service, Task, UpdateState, service_name};
 pub use volume::Volume;
 

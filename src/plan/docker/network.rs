@@ -6,6 +6,9 @@ use ipnet::IpNet;
 
 use super::{AddressPool, Container};
 
+/// The label by which Compose says which project something is of.
+pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+
 /// A network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -28,7 +31,7 @@ pub struct Network {
 impl Network {
     /// The Compose project that made it.
     pub fn project(&self) -> Option<&str> {
-        self.labels.get("com.docker.compose.project").map(String::as_str)
+        self.labels.get(COMPOSE_PROJECT).map(String::as_str)
     }
 }
 

@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// answers that at once.
 const SOON: Duration = Duration::from_secs(5);
 
+/// How often the engine is asked while something is waited for.
+const EVERY: Duration = Duration::from_millis(200);
+
 /// A client; nothing is asked yet.
 fn connect(socket: &Path) -> Result<Docker, Failure> {
     let Some(path) = socket.to_str() else { return Err(Failure::text("the socket's path is not UTF-8")) };

@@ -10,14 +10,13 @@ use bollard::models::{
 use bollard::query_parameters::ListNetworksOptions;
 
 use super::failure::Failure;
-use super::{PATIENCE, containers, convert, within};
+use super::{EVERY, PATIENCE, containers, convert, within};
 use crate::host::DockerAnswer;
 use crate::plan::NetworkSettings;
 use crate::plan::docker::Network;
 
 /// How long a network whose containers have gone may be in use.
 const LETS_GO: Duration = Duration::from_secs(15);
-const EVERY: Duration = Duration::from_millis(200);
 
 /// The network of a name; the engine's filter finds parts of names too.
 async fn named(docker: &Docker, name: &str) -> Result<Option<Network>, Failure> {

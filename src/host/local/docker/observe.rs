@@ -7,6 +7,7 @@ use bollard::query_parameters::{ListContainersOptions, ListServicesOptions, List
 
 use super::tools::Tools;
 use super::{answered, connect, convert, failure::Failure, images, inside, stacks};
+use crate::plan::docker::COMPOSE_PROJECT;
 use crate::plan::{Answer, Query};
 
 /// Answers a question about Docker; each but those to a container costs one listing of the engine (two for what
@@ -56,7 +57,7 @@ fn is_inside(query: &Query) -> bool {
 /// Those of one Compose project, or all.
 async fn containers(socket: &Path, project: Option<&str>) -> Result<Answer, Failure> {
     let docker = connect(socket)?;
-    let label = |project: &str| vec![format!("com.docker.compose.project={project}")];
+    let label = |project: &str| vec![format!("{COMPOSE_PROJECT}={project}")];
     let filters = project.map(|project| HashMap::from([("label".to_owned(), label(project))]));
     let options = ListContainersOptions { all: true, filters, ..Default::default() };
     let found = answered(&docker, docker.list_containers(Some(options))).await?;

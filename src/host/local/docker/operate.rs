@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::{connect, containers, convert, images, logs, networks, ready, stacks};
 use crate::host::{DockerAnswer, DockerOperation, HostError, pause};
 use crate::plan::BlobKind;
+use crate::plan::docker::COMPOSE_PROJECT;
 
 /// Does an operation.
 pub(in crate::host::local) async fn operate(
@@ -63,7 +64,7 @@ pub(in crate::host::local) async fn operate(
             ready::wait(&docker, &container, patience, settle).await
         }
         DockerOperation::RemoveVolumes { project } => {
-            containers::remove_volumes(&docker, "com.docker.compose.project", &project).await
+            containers::remove_volumes(&docker, COMPOSE_PROJECT, &project).await
         }
         DockerOperation::RemoveStackVolumes { stack } => {
             containers::remove_volumes(&docker, convert::STACK, &stack).await

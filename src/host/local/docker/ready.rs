@@ -6,13 +6,10 @@ use bollard::Docker;
 use bollard::models::ContainerInspectResponse;
 
 use super::failure::Failure;
-use super::{PATIENCE, inspected, within};
+use super::{EVERY, PATIENCE, inspected, within};
 use crate::host::DockerAnswer;
 use crate::host::docker_operation::{Log, Readiness};
 use crate::plan::docker::{Container, ContainerState, Health};
-
-/// How often the engine is asked.
-const EVERY: Duration = Duration::from_millis(200);
 
 pub(super) async fn wait(
     docker: &Docker,

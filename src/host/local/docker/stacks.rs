@@ -13,13 +13,10 @@ use bollard::query_parameters::{
 use super::convert::{STACK, membership};
 use super::failure::Failure;
 use super::networks::gone;
-use super::{PATIENCE, answered, within};
+use super::{EVERY, PATIENCE, answered, within};
 use crate::host::{Contents, DockerAnswer};
 use crate::plan::BlobKind;
 use crate::plan::docker::SwarmMembership;
-
-/// How often is looked whether what goes has gone.
-const EVERY: Duration = Duration::from_millis(200);
 
 /// How long a network may be in use after the last task that was in it had to end.
 const LEAVES: Duration = Duration::from_secs(30);
