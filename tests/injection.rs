@@ -20,6 +20,7 @@ use values::{AWKWARD, hostile_values, mixed};
 /// Types that keep another form than what is written: the same host, path or number.
 const CANONICAL: &[&str] = &[
     "address range",
+    "certificate name",
     "duration",
     "file path",
     "host name",

@@ -78,15 +78,23 @@ impl Slot {
     }
 }
 
-/// All slots of all kinds whose texts are for nginx. ACME is refused as a whole, whatever stands in its block; what a
+/// All slots of all kinds whose texts are for nginx. What an `acme` block says is for authorities; what a
 /// stack says is for Compose, what a network says for Docker, and the service or container that an upstream names must
 /// be there.
 pub fn all() -> Vec<Slot> {
     let found = registry().schemas().into_iter().flat_map(slots);
     let elsewhere = |slot: &Slot| {
-        ["node.acme.", "node.docker.", "stack.", "network."]
-            .iter()
-            .any(|prefix| slot.path.starts_with(prefix))
+        [
+            "node.acme.",
+            "certificate.acme.",
+            "certificate.certbot",
+            "certificate.lineage",
+            "node.docker.",
+            "stack.",
+            "network.",
+        ]
+        .iter()
+        .any(|prefix| slot.path.starts_with(prefix))
             || ["stack", "network", "node.network", "node.proxy.container"].contains(&slot.path.as_str())
             || slot.path.ends_with("upstream.service")
             || slot.path.ends_with("upstream.container")

@@ -36,7 +36,7 @@ impl Twin {
                 Self::plain(format!("twin{number:03}"), &value)
             }
             "header name" => Self::plain(format!("X-Twin-{number:03}"), &value),
-            "host name" => Self::plain(format!("twin{number:03}.example"), &value),
+            "host name" | "certificate name" => Self::plain(format!("twin{number:03}.example"), &value),
             "file name" => Self::plain(format!("twin{number:03}.html"), &value),
             "path" if value.ends_with('/') => Self::plain(format!("/twin{number:03}/"), &value),
             "path" => Self::plain(format!("/twin{number:03}"), &value),
