@@ -123,9 +123,19 @@ impl NodeSpec {
 
     /// What is vsa's alone in its directory, whatever else is there: the link, and the directories that it fills and
     /// empties.
-    pub fn own(&self) -> [PathBuf; 6] {
-        let [generations, certificates] = ["generations", "certificates"].map(|name| self.root.join(name));
-        [self.current(), self.candidate(), self.base_candidate(), generations, certificates, self.accounts()]
+    pub fn own(&self) -> [PathBuf; 9] {
+        let below = |name| self.root.join(name);
+        [
+            self.current(),
+            self.candidate(),
+            self.base_candidate(),
+            below("generations"),
+            below("certificates"),
+            below("live"),
+            below("archive"),
+            below("renewal"),
+            self.accounts(),
+        ]
     }
 
     /// Where the next generation is made.

@@ -56,6 +56,8 @@ fn a_new_site_is_served_with_its_certificate_after_one_apply() {
     assert_eq!((pebble.orders(), pebble.issued(), pebble.accounts()), (1, 1, 1));
     ground.assert_nothing_to_do();
     assert_eq!(pebble.orders(), 1);
+    let _ = ground.vsa(["destroy", "-auto-approve"]).code(0);
+    assert!(!ground.node_root().exists(), "all of it was vsa's");
 }
 
 #[test]
