@@ -133,7 +133,12 @@ impl Directory {
         let new =
             NewAccount { contact: &contacts, terms_of_service_agreed: true, only_return_existing: false };
         let made = steadily!(builder(&wire).create(&new, self.address.clone(), external.as_ref()));
-        let (_, credentials) = made.map_err(|error| refused(error, &wire.noted()))?;
+        let (_, credentials) = made.map_err(|error| {
+            let refused = refused(error, &wire.noted());
+            // Nothing is proven here but that the key is the right one.
+            let is_about_key = external.is_some() && refused.reason == Reason::WrongProof;
+            if is_about_key { Refused { reason: Reason::ExternalAccount, ..refused } } else { refused }
+        })?;
         let text = serde_json::to_string(&credentials)
             .map_err(|error| Refused::new(Reason::Other, format!("the account cannot be kept: {error}")))?;
         Ok(Account(Secret::new(text)))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, DATE, LINK, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, DATE, HeaderValue, LINK, RETRY_AFTER};
 use hyper::{Method, Request};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use jiff::Timestamp;
@@ -17,6 +17,9 @@ use crate::host::clock;
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a window of renewal is relied on unless the authority says it, in seconds (RFC 9773, section 4.3.3).
+const RELIABLE: &str = "21600";
 
 /// What answers said beside their bodies.
 #[derive(Clone, Debug, Default)]
@@ -98,8 +101,14 @@ fn moment(text: &str) -> Option<i64> {
     rfc2822::parse(text).ok().map(|time| Timestamp::from(&time).as_second())
 }
 
+/// Whether a `Retry-After` header is seconds or a date.
+fn says_when(header: Option<&HeaderValue>) -> bool {
+    let text = header.and_then(|value| value.to_str().ok()).map(str::trim);
+    text.is_some_and(|text| text.parse::<u32>().is_ok() || moment(text).is_some())
+}
+
 /// The address in a `Link` header (RFC 8288) that names another chain.
-fn alternate(header: &hyper::header::HeaderValue) -> Option<String> {
+fn alternate(header: &HeaderValue) -> Option<String> {
     let (address, parameters) = header.to_str().ok()?.trim().strip_prefix('<')?.split_once('>')?;
     let relation = parameters.split(';').filter_map(|parameter| parameter.trim().strip_prefix("rel="));
     let mut relation = relation.map(|relation| relation.trim_matches('"'));
@@ -114,6 +123,7 @@ impl HttpClient for Wire {
         let wire = self.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
+            let is_window = parts.method == Method::GET;
             if parts.method == Method::GET && parts.uri == wire.directory.0.as_str() {
                 return Ok(hyper::Response::new(Full::new(wire.directory.1.clone())).into());
             }
@@ -134,6 +144,10 @@ impl HttpClient for Wire {
             let mut answer = hyper::Response::new(Full::new(wire.renamed(response.body)));
             *answer.status_mut() = response.status;
             *answer.headers_mut() = response.headers;
+            if is_window && !says_when(answer.headers().get(RETRY_AFTER)) {
+                // The library takes a window for nothing that does not say how long it can be relied on.
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RELIABLE));
+            }
             Ok(answer.into())
         })
     }
@@ -151,7 +165,7 @@ mod tests {
 
     #[test]
     fn other_chains_are_found_among_links() {
-        let link = |text| alternate(&hyper::header::HeaderValue::from_static(text));
+        let link = |text| alternate(&HeaderValue::from_static(text));
         assert_eq!(link("<https://ca/1>;rel=\"alternate\""), Some("https://ca/1".to_owned()));
         assert_eq!(link("<https://ca/1>; title=x; rel=alternate"), Some("https://ca/1".to_owned()));
         assert_eq!(link("<https://ca/dir>;rel=\"index\""), None);

@@ -34,6 +34,15 @@ pub(super) fn lock_file(spec: &NodeSpec) -> PathBuf {
     spec.root.join("lock")
 }
 
+/// Says that another run holds a node.
+pub(super) fn held(spec: &NodeSpec) -> Diagnostic {
+    Diagnostic::error(format!("another run is changing {}", spec.address))
+        .code("node_locked")
+        .detail(format!("it holds the lock {}", lock_file(spec).display()))
+        .help("wait until it has ended")
+        .on(&spec.address)
+}
+
 /// Reads who owns a node; `None` where nobody does.
 ///
 /// # Errors
@@ -87,11 +96,7 @@ impl NodeLock {
         let queries: Vec<Query> = own.map(Query::Stat).collect();
         let found: Observations = queries.iter().cloned().zip(host.observe(&queries).await).collect();
         let Some(held) = host.lock(&lock_file(spec)).await? else {
-            return Err(Diagnostic::error(format!("another run is changing {}", spec.address))
-                .code("node_locked")
-                .detail(format!("it holds the lock {}", lock_file(spec).display()))
-                .help("wait until it has ended")
-                .on(&spec.address));
+            return Err(held(spec));
         };
         let mut lock = Self { spec: spec.clone(), taken: None, _held: held };
         let owner = owner(host, spec).await?;

@@ -291,6 +291,21 @@ pub fn fetch(request: &Request) -> Result<Response, Failure> {
     })
 }
 
+/// The chain that a handshake with a port of this machine presents for a name, DER.
+pub fn presented(port: u16, name: &str) -> Vec<Vec<u8>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        // One that takes up a former session sees the certificate of that one.
+        let mut config = (**TLS).clone();
+        config.resumption = rustls::client::Resumption::disabled();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+        let chain = stream.get_ref().1.peer_certificates().unwrap();
+        chain.iter().map(|certificate| certificate.to_vec()).collect()
+    })
+}
+
 /// The tests' certificates are signed by themselves: which one is shown is looked at elsewhere.
 #[derive(Debug)]
 struct AnyCertificate(rustls::crypto::CryptoProvider);

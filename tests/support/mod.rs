@@ -32,7 +32,7 @@ pub mod workspace;
 pub use authority::Authority;
 pub use backend::Backend;
 pub use certbot::Certbot;
-pub use client::{Request, Response, fetch};
+pub use client::{Request, Response, fetch, presented};
 pub use container::Container;
 pub use docker::Engine;
 pub use fake_dns::FakeDns;

@@ -8,6 +8,7 @@ mod issues;
 mod issuing;
 mod lineages;
 mod networks;
+mod on_failure;
 mod prune;
 mod remade;
 mod root;
@@ -178,7 +179,11 @@ pub(super) async fn perform(
         }
         Operation::IssueCertificate { issue, request, directory, order } => {
             let issue = Issue { number: *issue, request, directory };
-            issuing::issue(context, issue, order).await
+            let issued = issuing::issue(context, issue, order).await;
+            match issued {
+                Ok(facts) => Ok(facts),
+                Err(error) => Err(on_failure::tell(context.host, order, directory, error).await),
+            }
         }
         Operation::WriteFile { path, access } => files::write(context, path, access, before).await,
         Operation::RemoveFile { path } => files::remove(context, path).await,

@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod cert;
 mod completion;
 mod destroy;
 mod generations;
@@ -43,6 +44,8 @@ pub enum Command {
     Generations(generations::Generations),
     /// Start, stop and look at a node's nginx
     Node(node::Node),
+    /// Renew certificates
+    Cert(cert::Cert),
     /// Make, start, stop and look at stacks
     Stack(stack::Stack),
     /// Print the schemas of all kinds
@@ -80,6 +83,7 @@ impl Command {
             Self::State(_) => "state",
             Self::Generations(_) => "generations",
             Self::Node(command) => command.name(),
+            Self::Cert(command) => command.name(),
             Self::Stack(command) => command.name(),
             Self::Schema(_) => "schema",
             Self::Audit(_) => "audit",
@@ -93,6 +97,7 @@ impl Command {
         match self {
             Self::Init(_) | Self::Apply(_) | Self::Destroy(_) => Audited::Mutating,
             Self::Node(command) if command.is_mutating() => Audited::Mutating,
+            Self::Cert(command) if command.is_mutating() => Audited::Mutating,
             Self::Stack(command) if command.is_mutating() => Audited::Mutating,
             Self::Schema(_) | Self::Completion(_) | Self::Version(_) => Audited::Not,
             _ => Audited::Reading,
@@ -105,6 +110,7 @@ impl Command {
         match self {
             Self::Validate(_) | Self::Plan(_) | Self::Apply(_) | Self::Destroy(_) => true,
             Self::Audit(command) => command.verifies(),
+            Self::Cert(command) => command.loads(),
             Self::Stack(command) => command.loads(),
             _ => false,
         }
@@ -128,6 +134,7 @@ impl Command {
             Self::State(command) => command.run(invocation),
             Self::Generations(command) => command.run(invocation),
             Self::Node(command) => command.run(invocation),
+            Self::Cert(command) => command.run(invocation),
             Self::Stack(command) => command.run(invocation),
             Self::Audit(command) => command.run(invocation),
             Self::Schema(_) | Self::Completion(_) | Self::Version(_) => {

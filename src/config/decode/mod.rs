@@ -183,7 +183,12 @@ impl<'a> Decoder<'a> {
     ) -> bool {
         let slot = Slot { attribute: &attribute.name, block, sensitive: attribute.is_sensitive() };
         let trail = trail.name(&attribute.name);
-        if attribute.sensitivity == Sensitivity::Refused && value.contains_sensitive() {
+        // Of a resource that is referred to, plans and the state show the address alone.
+        let is_secret = match attribute.ty {
+            crate::schema::Ty::Ref(_) => value.is_sensitive(),
+            _ => value.contains_sensitive(),
+        };
+        if attribute.sensitivity == Sensitivity::Refused && is_secret {
             let summary = format!("{} takes no sensitive value", slot.subject(&trail));
             let diagnostic = Diagnostic::error(summary)
                 .label(self.span(&trail), "this comes from a sensitive value")

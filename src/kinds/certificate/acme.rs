@@ -2,19 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::attributes::{asks_the_same, names};
-use super::{Judgement, Known, day, former, last_kept};
+use super::attributes::{Attributes, asks_the_same, names};
+use super::{CHAIN, DAY, Facts, Judgement, Known, day, former, last_kept};
 use crate::diag::Diagnostic;
 use crate::plan::Subject;
-use crate::plan::issuance::{CertificateOrder, Remembered, RenewalInfo};
+use crate::plan::issuance::{CertificateOrder, Failed, Remembered, RenewalInfo};
 use crate::plan::observation::{Answer, CertificateFacts, Query};
 use crate::resource::{Path, Resource};
 
 /// The file of an issue with what was asked for.
 const REQUEST: &str = "request";
-
-/// The file of an issue with the certificate and its chain.
-const CHAIN: &str = "fullchain.pem";
 
 /// What the node remembers of its certificates: one question for all.
 fn ledger(subject: Subject<'_>) -> Query {
@@ -51,10 +48,6 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
 
 /// One that was found, where it is what is wanted, and not to be renewed either.
 fn adoptable(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<u64> {
-    // One that is there is not what is asked for, unless it was never in use.
-    if subject.renew && known.facts.issue > 0 {
-        return None;
-    }
     let (number, [request, certificate]) = found(subject, resource, known)?;
     let (Some(Answer::Bytes(request)), Some(Answer::Certificate(facts))) =
         (subject.observed.get(&request), subject.observed.get(&certificate))
@@ -62,7 +55,9 @@ fn adoptable(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option
         return None;
     };
     let asked = std::str::from_utf8(request).is_ok_and(|former| asks_the_same(former, &known.request));
-    (asked && !ends_soon(subject, known, facts)).then_some(number)
+    // Where another one is asked for, that of a run that was taken back a moment ago is one.
+    let is_new = !subject.renew || subject.now.saturating_sub(facts.not_before) < DAY;
+    (asked && is_new && !ends_soon(subject, known, facts)).then_some(number)
 }
 
 fn ends_soon(subject: Subject<'_>, known: &Known, facts: &CertificateFacts) -> bool {
@@ -70,25 +65,46 @@ fn ends_soon(subject: Subject<'_>, known: &Known, facts: &CertificateFacts) -> b
     facts.not_after.saturating_sub(subject.now) < known.attributes.margin(lifetime)
 }
 
-/// Whether the last issue is to be renewed: by the authority's word, else a third of its lifetime before its end.
-fn is_due(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) -> bool {
-    let facts = &known.facts;
-    let renewal = remembered(subject, &resource.name).and_then(|remembered| remembered.renewal.as_ref());
+/// From when on an issue is to be renewed, in seconds since 1970: by the authority's word, else a third of its lifetime
+/// before its end. With whether it is the authority's.
+pub(super) fn due_from(
+    facts: &Facts,
+    attributes: &Attributes,
+    remembered: Option<&Remembered>,
+) -> (i64, bool) {
+    let renewal = remembered.and_then(|remembered| remembered.renewal.as_ref());
     let renewal = renewal.filter(|renewal| renewal.digest == facts.digest);
-    let moment = renewal.and_then(RenewalInfo::moment);
     let lifetime = facts.not_after.saturating_sub(facts.not_before);
-    let margin = known.attributes.margin(lifetime);
-    let by_time = facts.not_after.saturating_sub(subject.now) < margin;
-    let end = day(facts.not_after);
-    judgement.due = match moment {
-        Some(moment) if moment <= subject.now => {
-            Some(format!("renewal is due: the authority wants it from {} on; it ends on {end}", day(moment)))
-        }
+    let by_time = facts.not_after.saturating_sub(attributes.margin(lifetime)).saturating_add(1);
+    match renewal.and_then(RenewalInfo::moment) {
         // The authority's word goes before the rule of thumb, but not before what somebody wrote down.
-        Some(_) if known.attributes.renew_before.is_none() => None,
-        _ => by_time.then(|| format!("renewal is due: it ends on {end}")),
-    };
+        Some(moment) if moment <= by_time || attributes.renew_before.is_none() => (moment, true),
+        _ => (by_time, false),
+    }
+}
+
+/// Whether the last issue is to be renewed.
+fn is_due(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) -> bool {
+    let remembered = remembered(subject, &resource.name);
+    let (from, is_said) = due_from(&known.facts, &known.attributes, remembered);
+    let end = day(known.facts.not_after);
+    judgement.due = (from <= subject.now).then(|| {
+        let whose =
+            if is_said { format!("the authority wants it from {} on; ", day(from)) } else { String::new() };
+        format!("renewal is due: {whose}it ends on {end}")
+    });
     judgement.due.is_some()
+}
+
+/// Says that a certificate is not tried now, because it failed before.
+pub fn waits(name: &str, failed: &Failed, is_there: bool) -> Diagnostic {
+    let times = if failed.times == 1 { "once".to_owned() } else { format!("{} times", failed.times) };
+    let what = if is_there { "renewed" } else { "issued" };
+    let again = super::moment(failed.again);
+    Diagnostic::warning(format!("`{name}` could not be {what}, and waits"))
+        .code("issuance_waits")
+        .detail(format!("it failed {times}, the last time because {}", failed.why))
+        .help(format!("it is tried again from {again} on; `vsa cert issue {name}` tries at once"))
 }
 
 /// Judges a certificate that an authority issues.
@@ -119,20 +135,8 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
         judgement.is_new = true;
         return;
     };
-    let times = if failed.times == 1 { "once".to_owned() } else { format!("{} times", failed.times) };
-    let what = if known.facts.issue == 0 { "issued" } else { "renewed" };
-    judgement.findings.push(
-        Diagnostic::warning(format!("`{}` could not be {what}, and waits", resource.name))
-            .code("issuance_waits")
-            .at(resource.span(&Path::root()))
-            .on(subject.address)
-            .detail(format!("it failed {times}, the last time because {}", failed.why))
-            .help(format!(
-                "it is tried again from {} on; `vsa cert issue {}` tries at once",
-                super::moment(failed.again),
-                resource.name
-            )),
-    );
+    let waits = waits(&resource.name, failed, known.facts.issue > 0);
+    judgement.findings.push(waits.at(resource.span(&Path::root())).on(subject.address));
     let is_there = known.facts.issue > 0 && judgement.drift.is_none();
     if is_there {
         judgement.due = None;
@@ -166,6 +170,7 @@ pub(super) fn order(subject: Subject<'_>, resource: &Resource, known: &Known) ->
         answered: !known.asked_anew(subject),
         check_names: settings.check_names,
         resolvers: settings.resolvers.iter().map(ToString::to_string).collect(),
+        on_failure: settings.on_failure.iter().map(ToString::to_string).collect(),
         replaces,
     })
 }

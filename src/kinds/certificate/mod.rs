@@ -8,12 +8,16 @@ mod acme;
 mod attributes;
 mod check;
 mod issue;
+mod issued;
 mod schema;
 mod source;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use acme::waits;
+pub use issued::{Issued, issued};
 
 use attributes::{Attributes, Issuer, asks_the_same, names};
 use jiff::Timestamp;
@@ -32,6 +36,9 @@ use crate::schema::Schema;
 use crate::value::{Object, Secret, Value};
 
 const DAY: i64 = 86_400;
+
+/// The file of an issue with the certificate and its chain.
+const CHAIN: &str = "fullchain.pem";
 
 /// The name under which a run has the key of an external account.
 const EAB_KEY: &str = "eab_key";

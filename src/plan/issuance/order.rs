@@ -40,6 +40,9 @@ pub struct CertificateOrder {
     /// Who is asked about names; the system's servers where nobody is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolvers: Vec<String>,
+    /// The program that is told when it fails, and its first arguments; none where it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_failure: Vec<String>,
     /// The file with the certificate that it renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<PathBuf>,

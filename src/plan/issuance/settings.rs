@@ -52,6 +52,8 @@ pub struct Settings {
     pub check_names: bool,
     /// Who is asked about names.
     pub resolvers: Vec<ResolverAddress>,
+    /// The program that is told of a failure, and its first arguments.
+    pub on_failure: Vec<CommandWord>,
     /// How long DNS servers may take to answer with a new record.
     propagation: Option<Duration>,
     exec: Option<Exec>,
@@ -103,6 +105,7 @@ impl Settings {
             validation_port: HTTP,
             check_names: true,
             resolvers: Vec::new(),
+            on_failure: Vec::new(),
             propagation: None,
             exec: None,
             rfc2136: None,
@@ -227,6 +230,14 @@ pub fn block() -> Block {
                 "resolvers",
                 Ty::List(Box::new(Ty::Text(&ResolverAddress::TYPE))),
                 "DNS servers that vsa asks about names: the system's unless set.",
+            )
+            .default(Value::tuple([])),
+            attribute(
+                "on_failure",
+                Ty::List(Box::new(Ty::Text(&CommandWord::TYPE))),
+                "A program on the node, and what stands before its further arguments: it is started when a certificate \
+                 could not be issued or renewed, with the certificate's name and what went wrong. No shell reads it, \
+                 and it has a minute.",
             )
             .default(Value::tuple([])),
             attribute(

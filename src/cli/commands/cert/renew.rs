@@ -1,0 +1,245 @@
+//! `vsa cert renew`
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::address::Address;
+use crate::apply::{self, Inquiry};
+use crate::cli::applying::{self, ApplyFlags, FailureFlag};
+use crate::cli::arguments::{LockFlags, VariableFlags};
+use crate::cli::planning::{self, Manner, Options, When};
+use crate::cli::{Exit, Failure, Invocation};
+use crate::config::Declared;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::host::clock;
+use crate::kinds::certificate::{Issued, issued, waits};
+use crate::plan::Mode;
+use crate::plan::issuance::{Failed, Ledger, Remembered};
+use crate::state::State;
+
+/// The kind that this command is about.
+const KIND: &str = "certificate";
+
+/// Renew the certificates that are due, and switch nginx to them; made for timers
+#[derive(Debug, Args)]
+pub(super) struct Renew {
+    /// Only these certificates
+    names: Vec<String>,
+    #[command(flatten)]
+    variables: VariableFlags,
+    /// Renew them although they are not due, and although it failed a moment ago
+    #[arg(long)]
+    force: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    plan: bool,
+    /// How many actions are done at once
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
+    parallelism: u16,
+    #[command(flatten)]
+    lock: LockFlags,
+}
+
+/// A certificate that an authority issues.
+struct Candidate {
+    address: Address,
+    node: Address,
+    issued: Issued,
+}
+
+/// What the nodes remember of their certificates.
+type Ledgers = BTreeMap<Address, Ledger>;
+
+/// What is to be done now.
+#[derive(Default)]
+struct Due {
+    /// The certificates.
+    certificates: BTreeSet<Address>,
+    /// What the plan is about: the sites of those that were never issued, too.
+    targets: BTreeSet<Address>,
+    /// Those that are due and wait, because it failed before.
+    waiting: Vec<Diagnostic>,
+    /// When the next one is due, in seconds since 1970.
+    next: Option<(i64, Address)>,
+}
+
+impl Renew {
+    /// Runs the command. It asks nobody: whoever starts it wants the renewal.
+    pub(super) fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
+        let declared = invocation.load(&self.variables)?;
+        let _lock = invocation.lock(self.lock)?;
+        let Some(state) = invocation.state()? else {
+            invocation.terminal.line("Nothing is due: nothing was applied yet.");
+            return Ok(Exit::Done);
+        };
+        let candidates = self.chosen(candidates(&declared, &state))?;
+        let due = Self::due(&declared, &candidates, &ledgers(invocation, &state, &candidates)?, self.force);
+        let ended = self.renew(invocation, &declared, due);
+        let Err(mut failed) = ended else { return ended };
+        if failed.exit != Exit::RolledBack || self.plan {
+            return Err(failed);
+        }
+        // What has failed waits now, and the others need not wait with it: what was issued for them is there.
+        let ledgers = ledgers(invocation, &state, &candidates)?;
+        let rest = if self.force {
+            let others = candidates.into_iter().filter(|candidate| candidate.waits(&ledgers).is_none());
+            let others: Vec<Candidate> = others.collect();
+            Self::due(&declared, &others, &ledgers, true)
+        } else {
+            Due { waiting: Vec::new(), ..Self::due(&declared, &candidates, &ledgers, false) }
+        };
+        if !rest.certificates.is_empty() {
+            invocation.terminal.note("the others are renewed without what failed");
+            if let Err(again) = self.renew(invocation, &declared, rest) {
+                failed.exit = again.exit;
+                failed.diagnostics.extend(again.diagnostics);
+            }
+        }
+        Err(failed)
+    }
+
+    /// Those that are meant: all where nothing is named.
+    fn chosen(&self, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, Failure> {
+        let is_it = |candidate: &Candidate, name: &String| {
+            *candidate.issued.name == **name || candidate.address.to_string() == *name
+        };
+        for name in &self.names {
+            if !candidates.iter().any(|candidate| is_it(candidate, name)) {
+                let known = candidates.iter().map(|candidate| &*candidate.issued.name);
+                return Err(Diagnostic::error(format!("no authority has issued a certificate `{name}`"))
+                    .did_you_mean(name, known, |error| error.help("`vsa apply` has new ones issued"))
+                    .into());
+            }
+        }
+        let is_meant = |candidate: &Candidate| {
+            self.names.is_empty() || self.names.iter().any(|name| is_it(candidate, name))
+        };
+        Ok(candidates.into_iter().filter(is_meant).collect())
+    }
+
+    /// Which of them are due; all of them where they are asked for anyway.
+    fn due(declared: &Declared, candidates: &[Candidate], ledgers: &Ledgers, anyway: bool) -> Due {
+        let now = clock().as_second();
+        let mut due = Due::default();
+        for candidate in candidates {
+            let Candidate { address, issued, .. } = candidate;
+            if !anyway {
+                if let Some(from) = issued.due_from(candidate.remembered(ledgers)).filter(|from| *from > now)
+                {
+                    let next = (from, address.clone());
+                    due.next = Some(due.next.take().map_or(next.clone(), |known| known.min(next)));
+                    continue;
+                }
+                if let Some(failed) = candidate.waits(ledgers) {
+                    due.waiting.push(waits(&issued.name, failed, issued.chain.is_some()).on(address));
+                    continue;
+                }
+            }
+            due.certificates.insert(address.clone());
+            due.targets.insert(address.clone());
+            if issued.chain.is_none() {
+                let needs_it =
+                    declared.resources.values().filter(|resource| resource.depends_on.contains(address));
+                due.targets.extend(needs_it.map(|resource| resource.address.clone()));
+                let resource = declared.resources.get(address);
+                due.targets.extend(resource.and_then(|resource| resource.implied_by.clone()));
+            }
+        }
+        due
+    }
+
+    fn renew(&self, invocation: &Invocation, declared: &Declared, due: Due) -> Result<Exit, Failure> {
+        let Due { certificates, targets, waiting, next } = due;
+        if certificates.is_empty() && waiting.is_empty() {
+            let next = next.and_then(|(from, address)| Some((Timestamp::from_second(from).ok()?, address)));
+            let next = next.map_or_else(String::new, |(from, address)| {
+                format!(": the next one is {address}, from {} on", from.strftime("%Y-%m-%d %H:%M:%S UTC"))
+            });
+            invocation.terminal.line(&format!("No certificate is due{next}."));
+            return Ok(Exit::Done);
+        }
+        if !certificates.is_empty() {
+            let options = Options {
+                mode: Mode::Normal,
+                refresh: true,
+                preflight: if self.plan { When::Now } else { When::AtApply },
+                lineage: None,
+                destroy_data: false,
+                renew: if self.force { certificates } else { BTreeSet::new() },
+                targets: Some(targets),
+                locked: true,
+            };
+            invocation.ensure_key()?;
+            let prepared = planning::plan(invocation, declared, options)?;
+            let flags = ApplyFlags {
+                auto_approve: true,
+                on_failure: FailureFlag::Rollback,
+                parallelism: self.parallelism,
+                lock: self.lock,
+            };
+            applying::confirm(invocation, &prepared, Manner::default(), flags)?;
+            if !self.plan {
+                applying::apply(invocation, declared, prepared, flags)?;
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(Exit::Done);
+        }
+        let text = match waiting.len() {
+            1 => "a certificate is due, and is not renewed now".to_owned(),
+            some => format!("{some} certificates are due, and are not renewed now"),
+        };
+        let mut diagnostics: Diagnostics = waiting.into_iter().collect();
+        diagnostics.push(Diagnostic::error(text).help("`vsa cert renew -force NAME` tries at once"));
+        Err(diagnostics.into())
+    }
+}
+
+impl Candidate {
+    fn remembered<'a>(&self, ledgers: &'a Ledgers) -> Option<&'a Remembered> {
+        ledgers.get(&self.node)?.certificates.get(&*self.issued.name)
+    }
+
+    fn waits<'a>(&self, ledgers: &'a Ledgers) -> Option<&'a Failed> {
+        self.issued.waits(self.remembered(ledgers), clock().as_second())
+    }
+}
+
+/// The certificates that the state knows, the configuration still wants and an authority issues.
+fn candidates(declared: &Declared, state: &State) -> Vec<Candidate> {
+    let known = declared.resources.iter().filter_map(|(address, resource)| {
+        let stored = state.resources.get(address).filter(|_| address.kind() == KIND)?;
+        let spec = &state.nodes.get(&stored.node)?.spec;
+        let issued = issued(resource, stored, spec)?;
+        Some(Candidate { address: address.clone(), node: stored.node.clone(), issued })
+    });
+    known.collect()
+}
+
+/// What the nodes remember, their authorities asked where it is time to.
+fn ledgers(invocation: &Invocation, state: &State, candidates: &[Candidate]) -> Result<Ledgers, Failure> {
+    let mut inquiries: BTreeMap<&Address, Vec<Inquiry>> = BTreeMap::new();
+    for Candidate { node, issued, .. } in candidates {
+        let here = inquiries.entry(node).or_default();
+        here.extend(issued.chain.clone().map(|chain| Inquiry {
+            name: issued.name.to_string(),
+            authority: issued.authority.clone(),
+            key: issued.key.clone(),
+            chain,
+            digest: issued.digest.clone(),
+        }));
+    }
+    let mut ledgers = Ledgers::new();
+    for (node, inquiries) in inquiries {
+        let Some(stored) = state.nodes.get(node) else { continue };
+        let asked = apply::renewal_info(&invocation.host, &stored.spec, inquiries);
+        let ledger = invocation.block_on(asked).map_err(|error| {
+            let exit = if error.code == Some("node_locked") { Exit::Locked } else { Exit::Error };
+            Failure { exit, diagnostics: error.into() }
+        })?;
+        ledgers.insert(node.clone(), ledger);
+    }
+    Ok(ledgers)
+}

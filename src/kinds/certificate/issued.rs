@@ -1,0 +1,64 @@
+//! Certificates that authorities issue, for the commands that are about them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Deserialize as _;
+
+use super::acme::due_from;
+use super::attributes::{Attributes, asks_the_same};
+use super::{CHAIN, Facts};
+use crate::plan::NodeSpec;
+use crate::plan::issuance::{Authority, Failed, Remembered};
+use crate::resource::Resource;
+use crate::state::Stored;
+use crate::value::Secret;
+
+/// A certificate that an authority issues: as the configuration wants it and the state knows it.
+#[derive(Debug)]
+pub struct Issued {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Who issues it.
+    pub authority: Authority,
+    /// The key of the account there, where it was given one.
+    pub key: Option<Secret>,
+    /// The PEM file with the certificate and its chain; `None` as long as another one stands for it.
+    pub chain: Option<PathBuf>,
+    /// The digest of that file.
+    pub digest: String,
+    facts: Facts,
+    attributes: Attributes,
+    request: String,
+}
+
+/// What is known of a certificate; `None` of one that no authority issues.
+pub fn issued(resource: &Resource, stored: &Stored, spec: &NodeSpec) -> Option<Issued> {
+    let attributes: Attributes = resource.decode().ok()?;
+    let settings = attributes.settings()?;
+    let facts = Facts::deserialize(&stored.facts).ok()?;
+    let directory = spec.certificate(&resource.name, facts.issue);
+    Some(Issued {
+        name: Arc::clone(&resource.name),
+        authority: settings.authority(),
+        key: settings.eab.as_ref().map(|eab| eab.hmac_key.clone()),
+        chain: (facts.issue > 0).then(|| directory.join(CHAIN)),
+        digest: facts.digest.clone(),
+        request: attributes.request(resource, &spec.address),
+        facts,
+        attributes,
+    })
+}
+
+impl Issued {
+    /// From when on it is to be renewed, in seconds since 1970; one that is not there yet is due at any time.
+    pub fn due_from(&self, remembered: Option<&Remembered>) -> Option<i64> {
+        self.chain.as_ref()?;
+        Some(due_from(&self.facts, &self.attributes, remembered).0)
+    }
+
+    /// The failure because of which it is not tried now.
+    pub fn waits<'a>(&self, remembered: Option<&'a Remembered>, now: i64) -> Option<&'a Failed> {
+        remembered?.waits(now, |former| asks_the_same(former, &self.request))
+    }
+}
