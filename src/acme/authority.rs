@@ -165,6 +165,14 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// Whether it says nothing about what was asked, but that nobody could be asked now.
+    pub fn is_passing(&self) -> bool {
+        use Reason::{BadNonce, Malformed, RateLimited, Slow, Unreachable, Untrusted};
+        matches!(self.reason, Unreachable | Slow | Untrusted | Malformed | RateLimited | BadNonce)
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)

@@ -19,6 +19,7 @@ use super::http::{Http, HttpError};
 use super::order::Ordered;
 use super::refusal::refused;
 use super::wire::Wire;
+use crate::host::clock;
 use crate::plan::issuance::Window;
 use crate::value::Secret;
 
@@ -54,6 +55,8 @@ pub struct Directory {
     address: String,
     meta: Arc<Value>,
     has_windows: bool,
+    /// How far the clock here is ahead of the authority's, in seconds.
+    ahead: Option<i64>,
 }
 
 /// An account with an authority, as it is kept: a JSON document that holds the account's key.
@@ -103,6 +106,7 @@ impl Directory {
         Ok(Self {
             wire: Wire::new(http.clone(), address.to_owned(), response.body),
             address: address.to_owned(),
+            ahead: super::wire::date(&response.headers).map(|date| clock().as_second().saturating_sub(date)),
             has_windows: directory.get("renewalInfo").is_some_and(Value::is_string),
             meta: Arc::new(directory.get("meta").cloned().unwrap_or_default()),
         })
@@ -111,6 +115,11 @@ impl Directory {
     /// Whether it wants an account of its own.
     pub fn wants_external_account(&self) -> bool {
         self.meta.get("externalAccountRequired").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// How far the clock here is ahead of the authority's, in seconds; nothing where it does not say the time.
+    pub fn ahead(&self) -> Option<i64> {
+        self.ahead
     }
 
     /// The profiles that it has, each with what it says of it.
@@ -154,6 +163,13 @@ impl Directory {
         let identities = identities.into_iter().flatten().filter_map(Value::as_str);
         let identities = identities.map(str::to_ascii_lowercase).collect();
         Ok(Client { directory: self.clone(), account, address, identities })
+    }
+}
+
+impl Client {
+    /// The directory of the authority.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
     }
 }
 

@@ -11,8 +11,9 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
+use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::diag::Diagnostic;
@@ -94,6 +95,15 @@ impl Http {
                     .help("it must be a PEM file with the authority's root certificate"));
             }
         }
+        Self::trusting(roots)
+    }
+
+    /// A client for plain HTTP; it trusts no server of HTTPS.
+    pub fn plain() -> Result<Self, Diagnostic> {
+        Self::trusting(RootCertStore::empty())
+    }
+
+    fn trusting(roots: RootCertStore) -> Result<Self, Diagnostic> {
         let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -157,13 +167,40 @@ fn why(error: &(dyn std::error::Error + 'static)) -> HttpError {
         innermost = source;
     }
     if let Some(error) = tls(error) {
-        return HttpError::Untrusted(error.to_string());
+        return HttpError::Untrusted(distrust(error));
     }
     let text = innermost.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_lowercase().to_string()).unwrap_or_default();
     HttpError::Unreachable(first + chars.as_str())
+}
+
+/// Why a certificate is not trusted; a library would give its times as numbers.
+fn distrust(error: &rustls::Error) -> String {
+    use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
+    let said = |seconds: UnixTime| {
+        let time =
+            i64::try_from(seconds.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        time.map_or_else(String::new, |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
+    };
+    match error {
+        rustls::Error::InvalidCertificate(NotValidYetContext { time, not_before }) => {
+            format!(
+                "it is not valid yet: it begins on {}, and this machine's clock says {}",
+                said(*not_before),
+                said(*time)
+            )
+        }
+        rustls::Error::InvalidCertificate(ExpiredContext { time, not_after }) => {
+            format!(
+                "it has expired: it ended on {}, and this machine's clock says {}",
+                said(*not_after),
+                said(*time)
+            )
+        }
+        other => other.to_string(),
+    }
 }
 
 /// What TLS found wrong with a certificate. It stands inside of I/O errors, which do not call it their source.

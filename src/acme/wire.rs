@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, DATE, HeaderValue, LINK, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LINK, RETRY_AFTER};
 use hyper::{Method, Request};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use jiff::Timestamp;
@@ -67,7 +67,7 @@ impl Wire {
 
     fn note(&self, response: &Response) {
         let header = |name| response.headers.get(name).and_then(|value| value.to_str().ok());
-        let date = header(DATE).and_then(moment);
+        let date = date(&response.headers);
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         noted.date = date.or(noted.date);
         if !response.status.is_success() {
@@ -94,6 +94,11 @@ impl Wire {
             _ => body,
         }
     }
+}
+
+/// The clock of who answered, in seconds since 1970.
+pub(super) fn date(headers: &HeaderMap) -> Option<i64> {
+    headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(moment)
 }
 
 /// A date of HTTP (RFC 9110, section 5.6.7), in seconds since 1970.

@@ -265,7 +265,7 @@ pub(super) struct Shown<'a> {
 }
 
 /// Below the directory that challenges are answered from (RFC 8555, section 8.3).
-const WELL_KNOWN: &str = ".well-known/acme-challenge";
+pub(super) const WELL_KNOWN: &str = ".well-known/acme-challenge";
 
 impl<'a> Shown<'a> {
     /// Writes each file, by its name, where nginx's workers read it.

@@ -5,6 +5,7 @@
 //! the host is this machine; paths are absolute and on the host.
 #![expect(clippy::disallowed_methods, reason = "the one home of a node's files, processes and clock")]
 
+mod addresses;
 mod certificate;
 mod command;
 pub mod compose;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use addresses::{is_own, outgoing};
 pub use certificate::{first_certificate, first_der, is_key_of, issuers, private_key};
 pub use command::{Bind, Command, Output, Overlay, Status};
 pub use docker_operation::{DockerAnswer, DockerOperation};

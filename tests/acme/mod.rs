@@ -5,6 +5,7 @@ mod bootstrap;
 mod client;
 mod dns;
 mod dns_apis;
+mod failures;
 mod issuing;
 mod lineages;
 mod many;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::certificates::{Issue, existing, install};
-use super::{Context, Facts};
-use crate::acme::{Authority as _, NewOrder, Order, OrderStatus, Proof, Refused, explain};
+use super::{Context, Facts, guarding};
+use crate::acme::{Authority as _, Client, NewOrder, Order, OrderStatus, Proof, Refused, explain};
 use crate::apply::certificate::{self, Key, Pair};
 use crate::apply::issuance::{Shown, private};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
+use crate::plan::issuance::budget::spent;
 use crate::plan::issuance::{CertificateOrder, ChallengeType, Ordered, UnderWay};
 use crate::plan::{Answer, Query};
 use crate::value::Secret;
@@ -28,6 +29,18 @@ struct Failed {
 impl From<Diagnostic> for Failed {
     fn from(error: Diagnostic) -> Self {
         Self { error, again: None, unproven: false }
+    }
+}
+
+impl Failed {
+    /// With what was not certain before.
+    fn with(mut self, remarks: &[String]) -> Self {
+        let detail = std::mem::take(&mut self.error.detail);
+        let lines: Vec<_> = Some(detail).filter(|detail| !detail.is_empty()).into_iter().collect();
+        let lines: Vec<_> =
+            lines.iter().map(String::as_str).chain(remarks.iter().map(String::as_str)).collect();
+        self.error = self.error.detail(lines.join("\n"));
+        self
     }
 }
 
@@ -54,7 +67,7 @@ pub(super) async fn issue(
     let result = Box::pin(issuing.all()).await;
     let now = context.host.now().await;
     let request = issue.request;
-    let (directory, names) = (order.authority.directory.clone(), order.names.clone());
+    let (directory, names) = (&order.authority.directory, &order.names);
     let noted = context.issuance.remember(context.host, context.spec, |ledger| match &result {
         Ok(_) => {
             let remembered = ledger.of(issuing.name);
@@ -63,7 +76,7 @@ pub(super) async fn issue(
         }
         Err(failed) => {
             if failed.unproven {
-                ledger.ordered(Ordered { at: now, directory, names, exempt: false, unproven: true });
+                ledger.unproven(now, directory, names);
             }
             ledger.of(issuing.name).fail(now, &failed.error.summary, request, failed.again);
         }
@@ -91,10 +104,10 @@ impl Issuing<'_> {
         let Context { host, spec, issuance, secrets, .. } = self.context;
         let key = secrets.get("eab_key");
         let client = issuance.authority(host, spec, &self.order.authority, key, self.name).await?;
-        let mut order = self.begin(&client).await?;
+        let (mut order, remarks) = self.begin(&client).await?;
         if order.status() == OrderStatus::Pending {
             self.tell("being proven");
-            self.prove(&mut *order).await?;
+            self.prove(&mut *order).await.map_err(|failed| failed.with(&remarks))?;
         }
         let key = self.key(order.status()).await?;
         if matches!(order.status(), OrderStatus::Pending | OrderStatus::Ready) {
@@ -113,7 +126,12 @@ impl Issuing<'_> {
             return Err(Diagnostic::error(error).help("the next apply begins a new order").into());
         }
         let account = client.account().to_owned();
-        let mut facts = install(self.context, self.issue, Pair { key: key.pem, chain }).await?;
+        let installed = install(self.context, self.issue, Pair { key: key.pem, chain }).await;
+        let mut facts = installed.map_err(|error| {
+            error.help(
+                "mend that: the next apply takes up the order, and the certificate is not asked for twice",
+            )
+        })?;
         facts.insert("account".to_owned(), account.into());
         facts.insert("order".to_owned(), order.url().into());
         host.files(vec![FileOperation::Remove { path: self.key_file() }]).await.map_err(Diagnostic::from)?;
@@ -121,20 +139,25 @@ impl Issuing<'_> {
     }
 
     /// Takes up the order that is under way, or begins one.
-    async fn begin(&self, client: &crate::acme::Client) -> Result<Box<dyn Order>, Failed> {
+    async fn begin(&self, client: &Client) -> Result<(Box<dyn Order>, Vec<String>), Failed> {
         let Context { host, spec, issuance, .. } = self.context;
         let account = client.account().to_owned();
         let (name, request) = (self.name, self.issue.request);
         let former = issuance.remember(host, spec, |ledger| ledger.of(name).order.clone()).await?;
         let former = former.filter(|former| former.request == request && former.account == account);
         if let Some(former) = former {
-            // One that has failed or is not known any more is given up.
-            if let Ok(order) = client.resume(&former.url).await
-                && order.status() != OrderStatus::Invalid
-                && (self.kept_key().await.is_some() || can_begin_with_a_new_key(order.status()))
-            {
-                self.tell("taken up where it was left");
-                return Ok(order);
+            let has_key = self.kept_key().await.is_some();
+            let goes_on =
+                |status| status != OrderStatus::Invalid && (has_key || can_begin_with_a_new_key(status));
+            match client.resume(&former.url).await {
+                Ok(order) if goes_on(order.status()) => {
+                    self.tell("taken up where it was left");
+                    return Ok((order, Vec::new()));
+                }
+                // It may well be there: another one would be wasted.
+                Err(refused) if refused.is_passing() => return Err(self.refused(&refused)),
+                // One that has failed or is not known any more is given up.
+                Ok(_) | Err(_) => {}
             }
         }
         let replaced = match &self.order.replaces {
@@ -144,6 +167,14 @@ impl Issuing<'_> {
             },
             None => None,
         };
+        let ordered = Ordered {
+            at: host.now().await,
+            directory: self.order.authority.directory.clone(),
+            names: self.order.names.clone(),
+            exempt: replaced.is_some(),
+            unproven: false,
+        };
+        let remarks = self.guard(client, &ordered).await?;
         let new = NewOrder {
             names: &self.order.names,
             profile: self.order.profile.as_deref(),
@@ -151,28 +182,49 @@ impl Issuing<'_> {
         };
         // The key of an order that was given up is of no use to another one.
         host.files(vec![FileOperation::Remove { path: self.key_file() }]).await.map_err(Diagnostic::from)?;
-        let order = client.begin(&new).await.map_err(|refused| self.refused(&refused))?;
-        let now = host.now().await;
-        let under_way = UnderWay { url: order.url().to_owned(), account, request: request.to_owned() };
-        let ordered = Ordered {
-            at: now,
-            directory: self.order.authority.directory.clone(),
-            names: self.order.names.clone(),
-            exempt: replaced.is_some(),
-            unproven: false,
+        let order = match client.begin(&new).await {
+            Ok(order) => order,
+            Err(refused) => {
+                issuance.remember(host, spec, |ledger| ledger.not_ordered(&ordered)).await?;
+                return Err(self.refused(&refused));
+            }
         };
+        let under_way = UnderWay { url: order.url().to_owned(), account, request: request.to_owned() };
         let facts = Facts::from_iter([
             ("order".to_owned(), under_way.url.as_str().into()),
             ("account".to_owned(), under_way.account.as_str().into()),
         ]);
-        let remember = issuance.remember(host, spec, |ledger| {
-            ledger.ordered(ordered);
-            ledger.of(name).order = Some(under_way);
-        });
+        let remember = issuance.remember(host, spec, |ledger| ledger.of(name).order = Some(under_way));
         remember.await?;
         (self.context.note)(facts)?;
         self.tell("ordered");
-        Ok(order)
+        Ok((order, remarks))
+    }
+
+    /// Finds out whether an order is worth it, and takes note of it; with what is not certain.
+    async fn guard(&self, client: &Client, ordered: &Ordered) -> Result<Vec<String>, Failed> {
+        let Context { host, spec, issuance, .. } = self.context;
+        let mut remarks = Vec::new();
+        if self.order.check_names {
+            self.tell("being looked at");
+            remarks = guarding::guard(self.context, self.order, client).await?;
+            for remark in &remarks {
+                self.tell(remark);
+            }
+        }
+        let check = self.order.check_names;
+        // Noted before it is begun, so that those that are begun at the same time count.
+        let spent = issuance.remember(host, spec, |ledger| {
+            let Ordered { at, directory, names, exempt, .. } = ordered;
+            let spent = check.then(|| spent(ledger, directory, names, *exempt, *at)).flatten();
+            if spent.is_none() {
+                ledger.ordered(ordered.clone());
+            }
+            spent
+        });
+        let Some(spent) = spent.await? else { return Ok(remarks) };
+        let error = guarding::budget(&spent, &ordered.directory, self.name);
+        Err(Failed { error, again: Some(spent.again), unproven: false })
     }
 
     /// Shows the authority that the names are ours.

@@ -4,6 +4,7 @@ mod certificates;
 mod compose;
 mod directories;
 mod files;
+mod guarding;
 mod issues;
 mod issuing;
 mod lineages;

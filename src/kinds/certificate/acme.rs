@@ -6,6 +6,7 @@ use super::attributes::{Attributes, asks_the_same, names};
 use super::{CHAIN, DAY, Facts, Judgement, Known, day, former, last_kept};
 use crate::diag::Diagnostic;
 use crate::plan::Subject;
+use crate::plan::issuance::budget;
 use crate::plan::issuance::{CertificateOrder, Failed, Remembered, RenewalInfo};
 use crate::plan::observation::{Answer, CertificateFacts, Query};
 use crate::resource::{Path, Resource};
@@ -133,6 +134,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
     let Some(failed) = failed else {
         judgement.issue = last_kept(subject).max(known.facts.issue).saturating_add(1);
         judgement.is_new = true;
+        judgement.findings.extend(overspent(subject, resource, known));
         return;
     };
     let waits = waits(&resource.name, failed, known.facts.issue > 0);
@@ -151,6 +153,26 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
         .take()
         .filter(|_| judgement.is_new)
         .map(|_| "it cannot be issued yet: another one stands for it".to_owned());
+}
+
+/// That the authority's limits do not leave an order for it.
+fn overspent(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<Diagnostic> {
+    let Answer::Ledger(ledger) = subject.observed.get(&ledger(subject))? else { return None };
+    let settings = known.settings.as_ref().filter(|settings| settings.check_names)?;
+    let names = names(resource, &known.attributes);
+    let renews = known.facts.issue > 0;
+    let spent = budget::spent(ledger, settings.directory.url(), &names, renews, subject.now)?;
+    Some(
+        Diagnostic::warning(format!("`{}` cannot be issued yet", resource.name))
+            .code("budget_spent")
+            .at(resource.span(&Path::root()))
+            .on(subject.address)
+            .detail(format!("the authority's limit of {} is spent: it would not be asked", spent.limit))
+            .help(format!(
+                "it is free again from {} on; several names can share one certificate (`names`)",
+                super::moment(spent.again)
+            )),
+    )
 }
 
 /// What the authority is asked for.

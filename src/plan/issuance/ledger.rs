@@ -127,6 +127,24 @@ impl Ledger {
         self.certificates.entry(name.to_owned()).or_default()
     }
 
+    /// Takes note that the proofs of an order were not taken.
+    pub fn unproven(&mut self, now: i64, directory: &str, names: &[String]) {
+        let of_it =
+            |order: &&mut Ordered| !order.unproven && order.directory == directory && order.names == names;
+        if let Some(order) = self.orders.iter_mut().rev().find(of_it) {
+            (order.unproven, order.at) = (true, now);
+            // The orders stand by their times.
+            self.orders.sort_by_key(|order| order.at);
+        }
+    }
+
+    /// Takes an order out again that was not begun.
+    pub fn not_ordered(&mut self, order: &Ordered) {
+        if let Some(index) = self.orders.iter().rposition(|noted| noted == order) {
+            self.orders.remove(index);
+        }
+    }
+
     /// Takes note of an order.
     pub fn ordered(&mut self, order: Ordered) {
         let oldest = order.at.saturating_sub(REMEMBERED);

@@ -1,6 +1,7 @@
 //! Certificates by ACME as plain data: who issues, how control over names is proven, what is remembered of both.
 
 mod authority;
+pub mod budget;
 mod dns;
 mod ledger;
 pub mod lineage;

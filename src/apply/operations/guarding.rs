@@ -1,0 +1,79 @@
+//! What is found out before an authority is asked for a certificate.
+
+use uuid::Uuid;
+
+use super::Context;
+use crate::acme::guard::{self, Probe, caa};
+use crate::acme::resolver::Resolver;
+use crate::acme::{Authority as _, Client};
+use crate::apply::issuance::{Shown, WELL_KNOWN};
+use crate::diag::Diagnostic;
+use crate::names::{ResolverAddress, Text as _};
+use crate::plan::issuance::budget::Spent;
+use crate::plan::issuance::{CertificateOrder, ChallengeType};
+
+/// Whether the authority can be asked with success, as far as that is known here; with what is not certain.
+pub(super) async fn guard(
+    context: Context<'_>,
+    order: &CertificateOrder,
+    client: &Client,
+) -> Result<Vec<String>, Diagnostic> {
+    guard::clock(client.directory().ahead(), host(&order.authority.directory))?;
+    let servers: Vec<_> =
+        order.resolvers.iter().filter_map(|server| ResolverAddress::parse(server).ok()).collect();
+    let resolver = Resolver::new(&servers)?;
+    let challenge = match order.challenge {
+        ChallengeType::Http01 => "http-01",
+        ChallengeType::Dns01 => "dns-01",
+    };
+    let (identities, account) = (client.identities(), client.account());
+    let remarks = match order.challenge {
+        ChallengeType::Http01 => {
+            let addresses = guard::resolve(&resolver, &order.names).await?;
+            probe(context, order, &addresses).await?
+        }
+        ChallengeType::Dns01 => Vec::new(),
+    };
+    let asked = caa::Asked { name: "", identities, account, challenge };
+    guard::allowed(&resolver, &order.names, asked).await?;
+    Ok(remarks)
+}
+
+/// Has a file of its own shown, and asks for it as the authority would.
+async fn probe(
+    context: Context<'_>,
+    order: &CertificateOrder,
+    addresses: &guard::Addresses,
+) -> Result<Vec<String>, Diagnostic> {
+    let (name, content) = (format!("vsa-{}", Uuid::new_v4().simple()), Uuid::new_v4().simple().to_string());
+    let path = format!("/{WELL_KNOWN}/{name}");
+    let shown = Shown::show(context.host, context.spec, [(name, content.clone())]).await?;
+    let probe = Probe { port: order.validation_port, path: &path, content: &content };
+    let found = guard::probe(addresses, probe).await;
+    let hidden = shown.hide().await;
+    let remarks = found?;
+    hidden?;
+    Ok(remarks)
+}
+
+/// That a limit of the authority's is spent.
+pub(super) fn budget(spent: &Spent, directory: &str, certificate: &str) -> Diagnostic {
+    let again = jiff::Timestamp::from_second(spent.again)
+        .map(|again| again.strftime("%Y-%m-%d %H:%M UTC").to_string());
+    let help = format!(
+        "it is free again from {} on; several names can share one certificate (`names`)",
+        again.unwrap_or_default()
+    );
+    Diagnostic::error(format!(
+        "the authority {} would not issue `{certificate}`: its limit of {} is spent",
+        host(directory),
+        spent.limit
+    ))
+    .code("rate_limited")
+    .detail("the authority was not asked")
+    .help(help)
+}
+
+fn host(directory: &str) -> &str {
+    directory.split('/').nth(2).unwrap_or(directory)
+}
