@@ -22,6 +22,15 @@ pub enum Exit {
     Left = 6,
 }
 
+impl Exit {
+    /// What monitoring takes for a warning (the plugins' guidelines of Nagios).
+    pub const WARNING: Self = Self::Error;
+    /// What monitoring takes for critical.
+    pub const CRITICAL: Self = Self::Changes;
+    /// What monitoring takes for unknown.
+    pub const UNKNOWN: Self = Self::Locked;
+}
+
 /// What a command gives back where it could not do its work.
 #[derive(Debug)]
 pub struct Failure {

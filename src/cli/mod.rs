@@ -4,6 +4,7 @@
 mod applying;
 mod arguments;
 mod auditing;
+mod certbot;
 mod commands;
 mod editing;
 mod environment;

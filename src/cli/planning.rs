@@ -150,6 +150,7 @@ pub(crate) fn plan_from(
         invocation.block_on(invocation.host.observe(queries))
     };
     let mut planned = plan::build(&inputs, &mut ask)?;
+    super::certbot::remark(invocation, &mut planned);
     tracing::debug!(changes = planned.plan.changes.len(), actions = planned.plan.actions.len(), "planned");
     tracing::trace!(plan = ?planned.plan);
     let outputs = match options.mode {

@@ -8,6 +8,7 @@ use rustls::sign::CertifiedKey;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::pem::Pem;
+use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -47,7 +48,12 @@ pub fn first_certificate(pem: &[u8]) -> Result<CertificateFacts, String> {
         .find(|block| block.as_ref().map_or(true, |block| block.label == "CERTIFICATE"))
         .ok_or("there is no certificate in it")?
         .map_err(|_| "it is not a PEM file")?;
-    let certificate = block.parse_x509().map_err(|_| "its certificate cannot be parsed")?;
+    certificate_facts(&block.contents)
+}
+
+/// The facts of a certificate (DER), or why there are none.
+pub fn certificate_facts(der: &[u8]) -> Result<CertificateFacts, String> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| "its certificate cannot be parsed")?;
     let names = certificate
         .subject_alternative_name()
         .map_err(|_| "its alternative names cannot be parsed")?

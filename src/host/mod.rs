@@ -25,7 +25,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use addresses::{is_own, outgoing};
-pub use certificate::{first_certificate, first_der, is_key_of, issuers, private_key};
+pub use certificate::{certificate_facts, first_certificate, first_der, is_key_of, issuers, private_key};
 pub use command::{Bind, Command, Output, Overlay, Status};
 pub use docker_operation::{DockerAnswer, DockerOperation};
 pub use durable::{FileError, beside, open_file, read_file, read_file_within, require_file, sync_parent};

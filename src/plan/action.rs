@@ -384,8 +384,14 @@ pub enum Operation {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         server: Option<String>,
     },
-    /// Switches certbot's renewal of a lineage off, in `renewal/<name>.conf`; all else in there stays.
+    /// Switches certbot's renewal of a lineage off, in `renewal/<name>.conf`; all else in there stays. Result:
+    /// `{ "certbot": { "home": "…", "name": "…" } }`.
     StopCertbot {
+        /// The lineage.
+        lineage: Lineage,
+    },
+    /// Switches certbot's renewal of a lineage on again, where [`Operation::StopCertbot`] switched it off.
+    ResumeCertbot {
         /// The lineage.
         lineage: Lineage,
     },

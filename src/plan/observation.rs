@@ -66,6 +66,14 @@ pub enum Query {
     /// The lineages of a home in certbot's layout: answered with [`Answer::Lineages`]; absent where there is no `renewal`
     /// directory in it. Keys are read to tell whether they are those of their certificates, and never shown.
     Lineages(PathBuf),
+    /// Which certificate a TLS handshake with a loopback port presents for each of these names: answered with
+    /// [`Answer::Served`], within some 20 seconds.
+    Served {
+        /// The HTTPS port.
+        port: u16,
+        /// The names that are asked for (RFC 6066, section 3).
+        names: Vec<String>,
+    },
     /// What the marker location of a node's nginx answers on a loopback port.
     Marker {
         /// The HTTP port.
@@ -344,6 +352,8 @@ pub enum Answer {
     },
     /// To [`Query::Lineages`], by name: those that are whole, and what is wrong with the others.
     Lineages(BTreeMap<String, Result<FoundLineage, String>>),
+    /// To [`Query::Served`], by name: the certificate, or why there is none.
+    Served(BTreeMap<String, Result<CertificateFacts, String>>),
     /// To [`Query::Marker`], [`Query::NginxVersion`], [`Query::CommandLine`]: the text.
     Text(String),
     /// To [`Query::Master`]: the process id.
@@ -412,6 +422,7 @@ impl fmt::Debug for Answer {
             Self::Ledger(ledger) => f.debug_tuple("Ledger").field(ledger).finish(),
             Self::PrivateKey { wrong } => f.debug_struct("PrivateKey").field("wrong", wrong).finish(),
             Self::Lineages(lineages) => f.debug_tuple("Lineages").field(lineages).finish(),
+            Self::Served(served) => f.debug_tuple("Served").field(served).finish(),
             Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
             Self::Stopped(stopped) => f.debug_tuple("Stopped").field(stopped).finish(),
             Self::NginxProcesses(found) => f.debug_tuple("NginxProcesses").field(found).finish(),

@@ -3,9 +3,11 @@
 mod authorities;
 mod bootstrap;
 mod client;
+mod commands;
 mod dns;
 mod dns_apis;
 mod failures;
+mod imports;
 mod issuing;
 mod lineages;
 mod many;

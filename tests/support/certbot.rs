@@ -68,6 +68,13 @@ impl Certbot {
         Self::run(command.env("REQUESTS_CA_BUNDLE", ca))
     }
 
+    /// Runs `certbot renew` over those lineages that it finds due, and says what it printed.
+    pub fn renew_due(&self, ca: &Path) -> String {
+        let mut command = self.command(&self.directory());
+        command.args(["renew", "--no-random-sleep-on-renew"]);
+        Self::run(command.env("REQUESTS_CA_BUNDLE", ca))
+    }
+
     /// Revokes a lineage's certificate, and leaves its files.
     pub fn revoke(&self, ca: &Path, name: &str) {
         let mut command = self.command(&self.directory());

@@ -63,7 +63,7 @@ pub(super) async fn publish(
         operations.extend(configure(context, lineage, server).await);
     }
     host.files(operations).await?;
-    Ok(fact("published", archived.number))
+    Ok(if lineage.home() == context.spec.root { fact("published", archived.number) } else { Facts::new() })
 }
 
 /// Takes back what [`publish`] did: the links first, so that they never lead to nothing. What it did not come to do stays
@@ -164,37 +164,72 @@ pub(super) async fn stop_certbot(
     before: &Before,
 ) -> Result<Facts, Diagnostic> {
     let path = lineage.renewal();
-    let shown = path.display();
-    let failed = |reason: &str| {
+    let failed = |reason: String| {
         let error = format!("cannot switch off certbot's renewal of `{}`: {reason}", lineage.name());
         Diagnostic::error(error).help(format!(
-            "mend `{shown}`, or take the lineage from certbot with `certbot delete --cert-name {}` when its certificate \
+            "mend `{}`, or take the lineage from certbot with `certbot delete --cert-name {}` when its certificate \
              is not needed",
+            path.display(),
             lineage.name()
         ))
     };
-    let text = match context.host.observe(&[Query::Read(path.clone())]).await.pop() {
-        Some(Answer::Bytes(bytes)) => {
-            String::from_utf8(bytes).map_err(|_| failed(&format!("`{shown}` is not UTF-8")))?
-        }
-        // certbot knows nothing of it any more.
-        Some(Answer::Absent) => return Ok(Facts::new()),
-        Some(Answer::Failed(reason)) => return Err(failed(&format!("cannot read `{shown}`: {reason}"))),
-        _ => return Err(failed(&format!("`{shown}` was not read"))),
-    };
-    let stopped = renewal::switched_off(&text).map_err(|error| failed(&format!("`{shown}`, {error}")))?;
-    if stopped != text {
-        let access = match before.access {
-            Some((mode, uid, gid)) => {
-                Access { owner: Some(uid.to_string()), group: Some(gid.to_string()), mode }
-            }
-            None => access(FILE_MODE),
-        };
+    if let Some(changed) = configuration(context, lineage, renewal::switched_off).await.map_err(failed)? {
         let keep = FileOperation::HardLink { from: path.clone(), to: former(&path) };
-        let write = FileOperation::Replace { path, access, bytes: stopped.into() };
+        let write = FileOperation::Replace { path, access: kept_access(before), bytes: changed.into() };
         context.host.files(vec![keep, write]).await?;
     }
-    Ok(Facts::new())
+    let known = serde_json::json!({ "home": lineage.home(), "name": lineage.name() });
+    Ok(fact("certbot", known))
+}
+
+/// Switches certbot's renewal of a lineage on again, where [`stop_certbot`] switched it off.
+pub(super) async fn resume_certbot(
+    context: Context<'_>,
+    lineage: &Lineage,
+    before: &Before,
+) -> Result<Facts, Diagnostic> {
+    let path = lineage.renewal();
+    let failed = |reason: String| {
+        let error = format!("cannot leave `{}` to certbot again: {reason}", lineage.name());
+        Diagnostic::error(error).help(format!(
+            "take the line with `autorenew` out of `{}`, so that certbot renews it",
+            path.display()
+        ))
+    };
+    if let Some(changed) = configuration(context, lineage, renewal::switched_on).await.map_err(failed)? {
+        let write = FileOperation::Replace { path, access: kept_access(before), bytes: changed.into() };
+        context.host.files(vec![write]).await?;
+    }
+    Ok(fact("certbot", serde_json::Value::Null))
+}
+
+/// The configuration of a lineage as a change makes it; `None` where it is that already, or certbot knows nothing of the
+/// lineage any more.
+async fn configuration(
+    context: Context<'_>,
+    lineage: &Lineage,
+    change: fn(&str) -> Result<String, renewal::RenewalError>,
+) -> Result<Option<String>, String> {
+    let path = lineage.renewal();
+    let shown = path.display();
+    let text = match context.host.observe(&[Query::Read(path.clone())]).await.pop() {
+        Some(Answer::Bytes(bytes)) => {
+            String::from_utf8(bytes).map_err(|_| format!("`{shown}` is not UTF-8"))?
+        }
+        Some(Answer::Absent) => return Ok(None),
+        Some(Answer::Failed(reason)) => return Err(format!("cannot read `{shown}`: {reason}")),
+        _ => return Err(format!("`{shown}` was not read")),
+    };
+    let changed = change(&text).map_err(|error| format!("`{shown}`, {error}"))?;
+    Ok((changed != text).then_some(changed))
+}
+
+/// The access that a configuration had.
+fn kept_access(before: &Before) -> Access {
+    match before.access {
+        Some((mode, uid, gid)) => Access { owner: Some(uid.to_string()), group: Some(gid.to_string()), mode },
+        None => access(FILE_MODE),
+    }
 }
 
 fn access(mode: u32) -> Access {

@@ -78,7 +78,9 @@ fn made_path(operation: &Operation) -> Option<Cow<'_, Path>> {
             Some(directory.into())
         }
         Operation::PublishCertificate { lineage, .. } => Some(lineage.live().into()),
-        Operation::StopCertbot { lineage } => Some(lineage.renewal().into()),
+        Operation::StopCertbot { lineage } | Operation::ResumeCertbot { lineage } => {
+            Some(lineage.renewal().into())
+        }
         _ => None,
     }
 }
@@ -217,6 +219,7 @@ pub(super) async fn perform(
             lineages::publish(context, lineage, directory, server.as_deref()).await
         }
         Operation::StopCertbot { lineage } => lineages::stop_certbot(context, lineage, before).await,
+        Operation::ResumeCertbot { lineage } => lineages::resume_certbot(context, lineage, before).await,
         Operation::RemoveLineage { lineage } => lineages::remove(context, lineage).await,
         Operation::PruneGenerations { live, keep } => prune::prune(context, *live, *keep).await,
         Operation::RemoveRoot { path } => root::remove(context, path).await,

@@ -42,6 +42,9 @@ pub fn describe(operation: &Operation) -> String {
         Operation::StopCertbot { lineage } => {
             format!("switch off certbot's renewal of {} ({})", lineage.name(), lineage.renewal().display())
         }
+        Operation::ResumeCertbot { lineage } => {
+            format!("leave {} to certbot's renewal again ({})", lineage.name(), lineage.renewal().display())
+        }
         Operation::RemoveLineage { lineage } => format!("remove the certificate published as {lineage}"),
         Operation::SwitchGeneration { number, changed, files } => {
             format!(

@@ -8,6 +8,7 @@ mod nginx_processes;
 mod observe;
 mod probe;
 mod process;
+mod served;
 mod tree;
 
 use std::fs::OpenOptions;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::attributes::{Attributes, asks_the_same, names};
-use super::{CHAIN, DAY, Facts, Judgement, Known, day, former, last_kept};
+use super::{CHAIN, DAY, Facts, Judgement, Known, day, former, imported, last_kept};
 use crate::diag::Diagnostic;
 use crate::plan::Subject;
 use crate::plan::issuance::budget;
@@ -116,7 +116,14 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
     } else if !asked_anew {
         is_due(subject, resource, known, judgement);
     }
-    if !asked_anew && judgement.drift.is_none() && judgement.due.is_none() {
+    let is_renewed = judgement.due.is_some();
+    if imported::adopts(subject, resource, known, judgement) {
+        judgement.issue = last_kept(subject).saturating_add(1);
+        judgement.is_new = true;
+        judgement.is_adopted = true;
+        return;
+    }
+    if !asked_anew && judgement.drift.is_none() && !is_renewed {
         judgement.issue = known.facts.issue;
         return;
     }

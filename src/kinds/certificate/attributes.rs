@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::DAY;
 use crate::address::Address;
-use crate::names::{AuthorityDirectory, CertificateName, Duration, FilePath, Text as _};
-use crate::plan::issuance::Settings;
+use crate::names::{AuthorityDirectory, CertificateName, Duration, FileName, FilePath, Text as _};
+use crate::plan::issuance::{Lineage, Settings};
 use crate::resource::Resource;
 
 /// Who makes it.
@@ -37,6 +37,8 @@ pub(super) struct Attributes {
     pub(super) days: u32,
     pub(super) renew_before: Option<Duration>,
     pub(super) must_staple: Option<bool>,
+    pub(super) certbot: Option<FilePath>,
+    pub(super) lineage: Option<FileName>,
     pub(super) acme: Option<Settings>,
     node: Node,
 }
@@ -85,6 +87,12 @@ impl Attributes {
         (self.issuer() == Issuer::Files).then(|| (certificate.as_str().into(), key.as_str().into()))
     }
 
+    /// The lineage of certbot's that it is taken over from.
+    pub(super) fn lineage(&self, resource: &Resource) -> Option<Lineage> {
+        let name = self.lineage.as_ref().map_or(&*resource.name, |name| name.as_str());
+        Lineage::new(self.certbot.as_ref()?.as_str(), name).ok()
+    }
+
     /// What makes a new issue necessary when it changes, as one line.
     pub(super) fn request(&self, resource: &Resource, node: &Address) -> String {
         let names = names(resource, self).join(" ");
@@ -107,9 +115,14 @@ impl Attributes {
 
     /// How many seconds before its end a certificate of this lifetime is renewed: a third of it, half of a short one.
     pub(super) fn margin(&self, lifetime: i64) -> i64 {
-        let usual = if lifetime < 10 * DAY { lifetime / 2 } else { lifetime / 3 };
-        self.renew_before.as_ref().map_or(usual, |before| i64::try_from(before.seconds()).unwrap_or(i64::MAX))
+        margin(self.renew_before.as_ref(), lifetime)
     }
+}
+
+/// As [`Attributes::margin`], of what is said about it.
+pub(super) fn margin(renew_before: Option<&Duration>, lifetime: i64) -> i64 {
+    let usual = if lifetime < 10 * DAY { lifetime / 2 } else { lifetime / 3 };
+    renew_before.map_or(usual, |before| i64::try_from(before.seconds()).unwrap_or(i64::MAX))
 }
 
 /// Whether two requests ask for the same, whatever address their node has: where that changes, the node stays.

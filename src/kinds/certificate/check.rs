@@ -35,6 +35,7 @@ pub(super) fn check(resource: &Resource, attributes: &Attributes, diagnostics: &
         }
         _ => {}
     }
+    certbot(resource, attributes, &mut report);
     match attributes.issuer() {
         Issuer::Acme | Issuer::LetsEncrypt | Issuer::LetsEncryptStaging => {
             acme(resource, attributes, &mut report);
@@ -84,6 +85,34 @@ pub(super) fn check(resource: &Resource, attributes: &Attributes, diagnostics: &
                 );
             }
         }
+    }
+}
+
+/// Rules for those that are taken over from certbot.
+fn certbot(resource: &Resource, attributes: &Attributes, report: &mut dyn FnMut(&Path, Diagnostic)) {
+    let root = Path::root();
+    let Some(home) = &attributes.certbot else {
+        if attributes.lineage.is_some() {
+            let diagnostic = Diagnostic::error("`lineage` is of no use without `certbot`");
+            report(&root.name("lineage"), diagnostic.help("add `certbot = \"/etc/letsencrypt\"`"));
+        }
+        return;
+    };
+    let at = root.name("certbot");
+    if !home.is_absolute() {
+        let diagnostic = Diagnostic::error(format!("`{home}` does not begin at the root"));
+        report(&at, diagnostic.help("name the directory by its whole path on the node: `/etc/letsencrypt`"));
+    } else if attributes.lineage(resource).is_none() {
+        let diagnostic = Diagnostic::error("`lineage` is no name of a lineage");
+        report(&at, diagnostic.help("it is the name of a file in certbot's `renewal`, without `.conf`"));
+    }
+    if matches!(attributes.issuer(), Issuer::SelfSigned | Issuer::Files) {
+        let diagnostic =
+            Diagnostic::error("a certificate of certbot's is renewed by an authority, and none is named");
+        report(
+            &at,
+            diagnostic.help("add `acme { email = \"…\" }` to the node, or `issuer = \"letsencrypt\"`"),
+        );
     }
 }
 

@@ -7,6 +7,8 @@
 mod acme;
 mod attributes;
 mod check;
+mod held;
+mod imported;
 mod issue;
 mod issued;
 mod schema;
@@ -20,6 +22,7 @@ pub use acme::waits;
 pub use issued::{Issued, issued};
 
 use attributes::{Attributes, Issuer, asks_the_same, names};
+pub use held::{Held, Source, held};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -86,6 +89,9 @@ struct Facts {
     /// The id of the user whose the key is; a former vsa did not write it down.
     #[serde(default)]
     owner: Option<u32>,
+    /// The lineage of certbot's whose renewal was switched off.
+    #[serde(default)]
+    certbot: Option<Lineage>,
 }
 
 impl Facts {
@@ -169,6 +175,8 @@ struct Judgement {
     is_new: bool,
     /// Whether something stands for it, because it cannot be issued now.
     is_pending: bool,
+    /// Whether it is taken over from certbot.
+    is_adopted: bool,
 }
 
 fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgement {
@@ -260,6 +268,7 @@ impl Kind for Certificate {
         }
         if known.settings.is_some() {
             queries.extend(acme::queries(subject, resource, known));
+            queries.extend(imported::queries(resource, known));
         }
         queries.extend(source::queries(&known.attributes));
         queries
@@ -312,65 +321,84 @@ impl Kind for Certificate {
     }
 
     fn steps(&self, subject: Subject<'_>) -> Vec<Step> {
-        let Some(resource) = subject.desired else {
-            let facts = Facts::of(subject);
-            let Some(name) = name(subject).filter(|_| facts.issue > 0) else { return Vec::new() };
-            let directory = subject.node.spec.certificate(&name, facts.issue);
-            let undo = Undo::Irreversible { reason: "a private key is removed for good".to_owned() };
-            let remove = |operation| Step { phase: Phase::CleanUp, operation, undo: undo.clone() };
-            let published =
-                (facts.published > 0).then(|| Lineage::new(subject.node.spec.root.clone(), &*name).ok());
-            let published = published.flatten().map(|lineage| Operation::RemoveLineage { lineage });
-            let operations = published.into_iter().chain([Operation::RemoveCertificate { directory }]);
-            return operations.map(remove).collect();
-        };
+        let Some(resource) = subject.desired else { return removal(subject) };
         let Some(known) = Known::of(subject) else { return Vec::new() };
         let judgement = judge(subject, resource, known);
-        if !judgement.is_new {
-            return Vec::new();
+        let mut steps = Vec::new();
+        if known.settings.is_some() && !judgement.is_pending {
+            steps.extend(imported::stop(subject, resource, known));
         }
-        let Known { attributes, request, .. } = known;
-        let (issue, request) = (judgement.issue, request.clone());
-        let directory = subject.node.spec.certificate(&resource.name, issue);
-        if judgement.is_pending {
-            let operation = Operation::IssueSelfSigned {
-                issue,
-                request: known.stand_in.clone(),
-                directory,
-                names: names(resource, attributes),
-                key_type: STAND_IN_KEY.to_owned(),
-                days: STAND_IN_DAYS,
-            };
-            return vec![Step { phase: Phase::Prepare, operation, undo: Undo::RemoveMade }];
+        if judgement.is_new {
+            steps.extend(issuing(subject, resource, known, &judgement));
+        } else if known.facts.issue > 0 && imported::is_added(resource, known) {
+            steps.extend(imported::publish(resource, known, &known.last));
         }
-        if let Some(order) = acme::order(subject, resource, known) {
-            let order = Box::new(order);
-            let operation = Operation::IssueCertificate { issue, request, directory, order };
-            // It counts against the authority's limits: it is kept, whatever becomes of the run.
-            let issue = Step { phase: Phase::Prepare, operation, undo: Undo::Nothing };
-            let directory = subject.node.spec.certificate(&resource.name, judgement.issue);
-            let server = known.settings.as_ref().map(|settings| settings.directory.url().to_owned());
-            let lineage = Lineage::new(subject.node.spec.root.clone(), &*resource.name).ok();
-            let publish = lineage.map(|lineage| Step {
-                phase: Phase::Prepare,
-                operation: Operation::PublishCertificate { lineage, directory, server },
-                undo: Undo::FormerLinks,
-            });
-            return std::iter::once(issue).chain(publish).collect();
-        }
-        let operation = match attributes.source() {
-            Some((certificate, key)) => {
-                Operation::CopyCertificate { issue, request, directory, certificate, key }
-            }
-            None => Operation::IssueSelfSigned {
-                issue,
-                request,
-                directory,
-                names: names(resource, attributes),
-                key_type: attributes.key_type.to_string(),
-                days: attributes.days,
-            },
-        };
-        vec![Step { phase: Phase::Prepare, operation, undo: Undo::RemoveMade }]
+        let kept = known.attributes.lineage(resource);
+        steps.extend(imported::resume(known.facts.certbot.as_ref(), kept.as_ref()));
+        steps
     }
+}
+
+/// What takes a certificate away.
+fn removal(subject: Subject<'_>) -> Vec<Step> {
+    let facts = Facts::of(subject);
+    let Some(name) = name(subject).filter(|_| facts.issue > 0) else { return Vec::new() };
+    let directory = subject.node.spec.certificate(&name, facts.issue);
+    let undo = Undo::Irreversible { reason: "a private key is removed for good".to_owned() };
+    let remove = |operation| Step { phase: Phase::CleanUp, operation, undo: undo.clone() };
+    let published = (facts.published > 0).then(|| Lineage::new(subject.node.spec.root.clone(), &*name).ok());
+    let published = published.flatten().map(|lineage| Operation::RemoveLineage { lineage });
+    let operations = published.into_iter().chain([Operation::RemoveCertificate { directory }]);
+    imported::resume(facts.certbot.as_ref(), None).into_iter().chain(operations.map(remove)).collect()
+}
+
+/// What makes the issue that is wanted.
+fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &Judgement) -> Vec<Step> {
+    let Known { attributes, request, .. } = known;
+    let (issue, request) = (judgement.issue, request.clone());
+    let directory = subject.node.spec.certificate(&resource.name, issue);
+    let prepare = |operation, undo| Step { phase: Phase::Prepare, operation, undo };
+    if judgement.is_pending {
+        let operation = Operation::IssueSelfSigned {
+            issue,
+            request: known.stand_in.clone(),
+            directory,
+            names: names(resource, attributes),
+            key_type: STAND_IN_KEY.to_owned(),
+            days: STAND_IN_DAYS,
+        };
+        return vec![prepare(operation, Undo::RemoveMade)];
+    }
+    if let Some(order) = acme::order(subject, resource, known) {
+        let server = known.settings.as_ref().map(|settings| settings.directory.url().to_owned());
+        let lineage = Lineage::new(subject.node.spec.root.clone(), &*resource.name).ok();
+        let publish = lineage.map(|lineage| {
+            let directory = directory.clone();
+            prepare(Operation::PublishCertificate { lineage, directory, server }, Undo::FormerLinks)
+        });
+        if judgement.is_adopted {
+            let adopt = imported::adopt(resource, known, issue, &directory);
+            let adopt = adopt.map(|operation| prepare(operation, Undo::RemoveMade));
+            return adopt.into_iter().chain(publish).collect();
+        }
+        let also = imported::publish(resource, known, &directory);
+        let order = Box::new(order);
+        // It counts against the authority's limits: it is kept, whatever becomes of the run.
+        let operation = Operation::IssueCertificate { issue, request, directory, order };
+        return std::iter::once(prepare(operation, Undo::Nothing)).chain(publish).chain(also).collect();
+    }
+    let operation = match attributes.source() {
+        Some((certificate, key)) => {
+            Operation::CopyCertificate { issue, request, directory, certificate, key }
+        }
+        None => Operation::IssueSelfSigned {
+            issue,
+            request,
+            directory,
+            names: names(resource, attributes),
+            key_type: attributes.key_type.to_string(),
+            days: attributes.days,
+        },
+    };
+    vec![prepare(operation, Undo::RemoveMade)]
 }

@@ -1,6 +1,6 @@
 //! What a `certificate` block may hold.
 
-use crate::names::{CertificateName, Duration, FilePath, HostName, Text as _};
+use crate::names::{CertificateName, Duration, FileName, FilePath, HostName, Text as _};
 use crate::plan::issuance;
 use crate::schema::{Block, Export, Nesting, Schema, Ty, attribute, nested};
 
@@ -71,6 +71,18 @@ pub(super) fn schema() -> Schema {
                      of one below ten days.",
                 ),
                 attribute("must_staple", Ty::Bool, "Not supported: the error says why."),
+                attribute(
+                    "certbot",
+                    Ty::Text(&FilePath::TYPE),
+                    "The directory of certbot's (`/etc/letsencrypt`) that it is taken over from: certificate and key are used as \
+                     they are, certbot's renewal of them is switched off, and what vsa issues later stands under certbot's \
+                     paths too. `vsa cert import` writes it.",
+                ),
+                attribute(
+                    "lineage",
+                    Ty::Text(&FileName::TYPE),
+                    "What certbot calls it (`certbot certificates`): the label unless set.",
+                ),
                 attribute("node", Ty::Ref("node"), "Where it is used.").only_one(),
             ],
             blocks: vec![nested(

@@ -15,6 +15,8 @@ const PARAMS: &str = "renewalparams";
 const AUTORENEW: &str = "autorenew";
 /// The line that switches certbot's renewal off. Its comment tells it from one that was there before.
 const SWITCHED_OFF: &str = "autorenew = False # vsa renews it";
+/// The same, in the place of a line that said the contrary.
+const SWITCHED_OVER: &str = "autorenew = False # vsa renews it, in the place of True";
 
 /// What a configuration says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,11 +131,10 @@ impl Renewal {
 pub fn switched_off(text: &str) -> Result<String, RenewalError> {
     let document = Document::parse(text)?;
     if let Some(entry) = document.find(&[PARAMS], AUTORENEW) {
-        let off = format!("{AUTORENEW} = False");
         return Ok(if entry.is_off() {
             text.to_owned()
         } else {
-            document.with(entry.lines.clone(), Some(&off))
+            document.with(entry.lines.clone(), Some(SWITCHED_OVER))
         });
     }
     Ok(match document.headers.iter().find(|(section, _)| *section == [PARAMS]) {
@@ -145,14 +146,15 @@ pub fn switched_off(text: &str) -> Result<String, RenewalError> {
     })
 }
 
-/// The text with certbot's renewal switched on again: what [`switched_off`] put into it is taken out.
+/// The text with certbot's renewal switched on again: what [`switched_off`] put into it is taken out. What somebody else
+/// switched off stays so.
 pub fn switched_on(text: &str) -> Result<String, RenewalError> {
     let document = Document::parse(text)?;
     Ok(match document.find(&[PARAMS], AUTORENEW) {
         Some(entry) if document.lines[entry.lines.start].trim() == SWITCHED_OFF => {
             document.with(entry.lines.clone(), None)
         }
-        Some(entry) if entry.is_off() => {
+        Some(entry) if document.lines[entry.lines.start].trim() == SWITCHED_OVER => {
             document.with(entry.lines.clone(), Some(&format!("{AUTORENEW} = True")))
         }
         _ => text.to_owned(),

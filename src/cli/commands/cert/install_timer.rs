@@ -1,0 +1,174 @@
+//! `vsa cert install-timer` and `vsa cert install-cron`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::word::{self, Form, Word};
+use crate::cli::{Exit, Failure, Invocation};
+use crate::diag::Diagnostic;
+use crate::digest::sha256;
+use crate::host::{Command, FileOperation};
+use crate::plan::action::Access;
+use crate::plan::{Answer, Query};
+use crate::template::View;
+
+const UNITS: &str = "/etc/systemd/system";
+const CRON: &str = "/etc/cron.d";
+/// Whether systemd runs (`sd_booted(3)`).
+const BOOTED: &str = "/run/systemd/system";
+
+/// Who starts the renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Starter {
+    Systemd,
+    Cron,
+}
+
+/// Have certificates renewed by themselves
+#[derive(Debug, Args)]
+pub(super) struct InstallTimer {
+    /// Show the files, and write nothing
+    #[arg(long)]
+    print: bool,
+}
+
+/// A file that starts the renewal.
+struct Made {
+    path: PathBuf,
+    text: String,
+}
+
+impl InstallTimer {
+    /// Whether it changes anything.
+    pub(super) fn is_mutating(&self) -> bool {
+        !self.print
+    }
+
+    /// Runs the command.
+    pub(super) fn run(&self, invocation: &Invocation, wanted: Starter) -> Result<Exit, Failure> {
+        let booted = Query::Stat(invocation.base.place(BOOTED));
+        let runs = matches!(observe(invocation, booted), Some(Answer::Stat(_)));
+        let starter = if runs { wanted } else { Starter::Cron };
+        let name = name(&invocation.base.configuration);
+        let made = files(invocation, starter, &name)?;
+        let terminal = invocation.terminal;
+        if self.print {
+            for made in &made {
+                terminal.line(&format!("# {}", made.path.display()));
+                terminal.print(&made.text);
+            }
+            return Ok(Exit::Done);
+        }
+        if starter != wanted {
+            terminal.note("systemd does not run here: cron renews the certificates");
+        }
+        for made in &made {
+            let what = if write(invocation, made)? { "wrote" } else { "is up to date:" };
+            terminal.line(&format!("{what} {}", made.path.display()));
+        }
+        if starter == Starter::Systemd {
+            enable(invocation, &format!("{name}.timer"))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn observe(invocation: &Invocation, query: Query) -> Option<Answer> {
+    invocation.block_on(invocation.host.observe(&[query])).pop()
+}
+
+/// What the files are called: cron reads none with a dot in its name.
+fn name(configuration: &Path) -> String {
+    let last = configuration.file_name().unwrap_or_default().to_string_lossy();
+    let plain = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' };
+    let last: String = last.chars().map(plain).take(40).collect();
+    let digest = sha256(configuration.to_string_lossy().as_bytes());
+    format!("vsa-{}-{}", last.trim_matches('-'), digest.get(..8).unwrap_or_default())
+}
+
+fn files(invocation: &Invocation, starter: Starter, name: &str) -> Result<Vec<Made>, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Diagnostic::error(format!("the program does not know where it is: {error}")))?;
+    let form = match starter {
+        Starter::Systemd => Form::Unit,
+        Starter::Cron => Form::Cron,
+    };
+    let word = |path: &Path| match path.to_str() {
+        Some(text) => Ok(Word { form, text: text.into() }),
+        None => Err(Diagnostic::error(format!("`{}` is not UTF-8", path.display()))
+            .help("move it: the files that start the renewal are text")),
+    };
+    let configuration = &invocation.base.configuration;
+    // Not all configurations at once: each has a minute of its own.
+    let seed = sha256(format!("{name} {}", configuration.display()).as_bytes());
+    let minute = seed.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0) % 60;
+    let view = View::new()
+        .with("program", word(&program)?)
+        .with("directory", word(configuration)?)
+        .with("minute", minute);
+    let made = |path: String, template| {
+        let text = word::render(template, view.clone()).map_err(|error| {
+            Diagnostic::error(format!("the renewal cannot be installed: {}", error.reason))
+                .help("move the configuration to a directory with a plain name")
+        })?;
+        Ok::<_, Failure>(Made { path: invocation.base.place(&path), text })
+    };
+    Ok(match starter {
+        Starter::Systemd => vec![
+            made(format!("{UNITS}/{name}.service"), word::SERVICE)?,
+            made(format!("{UNITS}/{name}.timer"), word::TIMER)?,
+        ],
+        Starter::Cron => vec![made(format!("{CRON}/{name}"), word::CRON)?],
+    })
+}
+
+/// Writes a file; whether it was not there as it is already.
+fn write(invocation: &Invocation, made: &Made) -> Result<bool, Failure> {
+    if observe(invocation, Query::Read(made.path.clone()))
+        == Some(Answer::Bytes(made.text.clone().into_bytes()))
+    {
+        return Ok(false);
+    }
+    let access = |mode| Access { owner: None, group: None, mode };
+    let system = &invocation.base.system;
+    let mut parents: Vec<_> = made
+        .path
+        .ancestors()
+        .skip(1)
+        .take_while(|path| path.starts_with(system) && path != system)
+        .filter(|path| matches!(observe(invocation, Query::Stat((*path).to_owned())), Some(Answer::Absent)))
+        .map(|path| FileOperation::MakeDirectory { path: path.to_owned(), access: access(0o755) })
+        .collect();
+    parents.reverse();
+    let bytes = made.text.clone().into_bytes().into();
+    parents.push(FileOperation::Replace { path: made.path.clone(), access: access(0o644), bytes });
+    let written = invocation.block_on(invocation.host.files(parents));
+    written.map_err(|error| Diagnostic::from(error).help("run it as root, or look at it with `-print`"))?;
+    Ok(true)
+}
+
+/// Has systemd start the timer, now and after each boot.
+fn enable(invocation: &Invocation, timer: &str) -> Result<(), Failure> {
+    let vectors: [&[&str]; 2] = [&["daemon-reload"], &["enable", "--now", timer]];
+    if invocation.base.system != Path::new("/") {
+        invocation.terminal.note(&format!(
+            "the files are below {}: enable it there with `systemctl enable --now {timer}`",
+            invocation.base.system.display()
+        ));
+        return Ok(());
+    }
+    for arguments in vectors {
+        let command =
+            arguments.iter().fold(Command::new("systemctl"), |command, argument| command.arg(*argument));
+        let output = invocation.block_on(invocation.host.run(command)).map_err(Diagnostic::from)?;
+        if !output.success() {
+            return Err(Diagnostic::error(output.ending(&format!("`systemctl {}`", arguments.join(" "))))
+                .detail(output.errors().trim().to_owned())
+                .help("the files are written; run it by hand when systemd can")
+                .into());
+        }
+    }
+    invocation.terminal.line(&format!("{timer} is enabled"));
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! `vsa cert issue`
+
+use std::collections::BTreeSet;
+
+use clap::Args;
+
+use super::KIND;
+use crate::address::Address;
+use crate::cli::applying::{self, ApplyFlags};
+use crate::cli::arguments::VariableFlags;
+use crate::cli::planning::{self, Manner, Options, When};
+use crate::cli::{Exit, Failure, Invocation};
+use crate::diag::Diagnostic;
+use crate::plan::Mode;
+
+/// Have certificates issued now, although they are not due, and although it failed a moment ago
+#[derive(Debug, Args)]
+pub(super) struct Issue {
+    /// The certificates' labels
+    #[arg(required = true)]
+    names: Vec<String>,
+    #[command(flatten)]
+    variables: VariableFlags,
+    #[command(flatten)]
+    apply: ApplyFlags,
+}
+
+impl Issue {
+    /// Runs the command.
+    pub(super) fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
+        let declared = invocation.load(&self.variables)?;
+        let _lock = invocation.lock(self.apply.lock)?;
+        invocation.ensure_key()?;
+        let certificates = || declared.resources.values().filter(|resource| resource.address.kind() == KIND);
+        let mut wanted = BTreeSet::new();
+        for name in &self.names {
+            let is_it = |name: &str, address: &Address| address.to_string() == name;
+            let found =
+                certificates().find(|resource| *resource.name == **name || is_it(name, &resource.address));
+            let Some(found) = found else {
+                let names = certificates().map(|resource| &*resource.name);
+                return Err(Diagnostic::error(format!(
+                    "there is no certificate `{name}` in the configuration"
+                ))
+                .did_you_mean(name, names, |error| error.help("declare it, or a domain with TLS"))
+                .into());
+            };
+            wanted.insert(found.address.clone());
+        }
+        // The sites of those that were never issued change with them.
+        let mut targets = wanted.clone();
+        for address in &wanted {
+            let resources = declared.resources.values();
+            let needs_it = resources.filter(|resource| resource.depends_on.contains(address));
+            targets.extend(needs_it.map(|resource| resource.address.clone()));
+            let resource = declared.resources.get(address);
+            targets.extend(resource.and_then(|resource| resource.implied_by.clone()));
+        }
+        let options = Options {
+            mode: Mode::Normal,
+            refresh: true,
+            preflight: if self.apply.auto_approve { When::AtApply } else { When::Now },
+            lineage: None,
+            destroy_data: false,
+            renew: wanted,
+            targets: Some(targets),
+            locked: true,
+        };
+        let prepared = planning::plan(invocation, &declared, options)?;
+        applying::confirm_and_apply(invocation, &declared, prepared, Manner::default(), self.apply)
+    }
+}
