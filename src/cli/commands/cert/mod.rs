@@ -5,6 +5,7 @@ mod install_timer;
 mod issue;
 mod known;
 mod renew;
+mod revoke;
 mod show;
 mod status;
 mod word;
@@ -34,6 +35,8 @@ enum Subcommands {
     Issue(issue::Issue),
     /// Take certificates over from certbot: write their blocks, and apply them
     Import(import::Import),
+    /// Have a certificate revoked by the authority that issued it
+    Revoke(revoke::Revoke),
     /// Have systemd renew certificates every hour; cron where it does not run
     InstallTimer(install_timer::InstallTimer),
     /// Have cron renew certificates every hour
@@ -49,6 +52,7 @@ impl Cert {
             Subcommands::Show(_) => "cert show",
             Subcommands::Issue(_) => "cert issue",
             Subcommands::Import(_) => "cert import",
+            Subcommands::Revoke(_) => "cert revoke",
             Subcommands::InstallTimer(_) => "cert install-timer",
             Subcommands::InstallCron(_) => "cert install-cron",
         }
@@ -59,14 +63,17 @@ impl Cert {
         match &self.command {
             Subcommands::Status(_) | Subcommands::Show(_) => false,
             Subcommands::InstallTimer(command) | Subcommands::InstallCron(command) => command.is_mutating(),
-            Subcommands::Issue(_) | Subcommands::Renew(_) => true,
+            Subcommands::Issue(_) | Subcommands::Renew(_) | Subcommands::Revoke(_) => true,
             Subcommands::Import(command) => command.is_mutating(),
         }
     }
 
     /// Whether it loads the configuration.
     pub fn loads(&self) -> bool {
-        matches!(self.command, Subcommands::Issue(_) | Subcommands::Import(_) | Subcommands::Renew(_))
+        matches!(
+            self.command,
+            Subcommands::Issue(_) | Subcommands::Import(_) | Subcommands::Renew(_) | Subcommands::Revoke(_)
+        )
     }
 
     /// Runs the command.
@@ -77,6 +84,7 @@ impl Cert {
             Subcommands::Show(command) => command.run(invocation),
             Subcommands::Issue(command) => command.run(invocation),
             Subcommands::Import(command) => command.run(invocation),
+            Subcommands::Revoke(command) => command.run(invocation),
             Subcommands::InstallTimer(command) => command.run(invocation, Starter::Systemd),
             Subcommands::InstallCron(command) => command.run(invocation, Starter::Cron),
         }

@@ -1,0 +1,137 @@
+//! `vsa cert revoke`
+
+use clap::{Args, ValueEnum};
+
+use super::KIND;
+use crate::acme::Revocation;
+use crate::apply::{self, Inquiry};
+use crate::audit::{Entry, Event};
+use crate::cli::arguments::{LockFlags, VariableFlags};
+use crate::cli::{Exit, Failure, Invocation};
+use crate::diag::Diagnostic;
+use crate::kinds::certificate::{Source, held, issued};
+
+/// Have a certificate revoked by the authority that issued it
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    /// The certificate's label
+    name: String,
+    /// Why
+    #[arg(long, value_enum, default_value_t = ReasonFlag::Unspecified)]
+    reason: ReasonFlag,
+    /// Revoke it without asking
+    #[arg(long)]
+    auto_approve: bool,
+    #[command(flatten)]
+    variables: VariableFlags,
+    #[command(flatten)]
+    lock: LockFlags,
+}
+
+/// Why a certificate is revoked (RFC 5280, section 5.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReasonFlag {
+    /// No reason is given
+    Unspecified,
+    /// Somebody else may have the key
+    KeyCompromise,
+    /// Another certificate has taken its place
+    Superseded,
+    /// The site is no more
+    CessationOfOperation,
+}
+
+impl From<ReasonFlag> for Revocation {
+    fn from(reason: ReasonFlag) -> Self {
+        match reason {
+            ReasonFlag::Unspecified => Self::Unspecified,
+            ReasonFlag::KeyCompromise => Self::KeyCompromise,
+            ReasonFlag::Superseded => Self::Superseded,
+            ReasonFlag::CessationOfOperation => Self::CessationOfOperation,
+        }
+    }
+}
+
+impl Revoke {
+    /// Runs the command.
+    pub(super) fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
+        let declared = invocation.load(&self.variables)?;
+        let _lock = invocation.lock(self.lock)?;
+        let state = invocation.existing_state()?;
+        let certificates = || state.resources.iter().filter(|(address, _)| address.kind() == KIND);
+        let found = certificates()
+            .find(|(address, stored)| *stored.name == *self.name || address.to_string() == self.name);
+        let Some((address, stored)) = found else {
+            let names = certificates().map(|(_, stored)| &*stored.name);
+            return Err(Diagnostic::error(format!("there is no certificate `{}` in the state", self.name))
+                .did_you_mean(&self.name, names, |error| {
+                    error.help("`vsa cert status` shows those that there are")
+                })
+                .into());
+        };
+        let not_issued = |help: &str| {
+            Diagnostic::error(format!("no authority has issued `{}` to this node", stored.name))
+                .help(help.to_owned())
+        };
+        let spec = state.nodes.get(&stored.node).map(|node| &node.spec);
+        let Some(spec) = spec else { return Err(not_issued("its node is not in the state").into()) };
+        match held(stored, spec, None).map(|held| held.source) {
+            Some(Source::Acme) => {}
+            Some(Source::Certbot) => {
+                return Err(
+                    not_issued("it is of certbot's account: `certbot revoke --cert-name NAME`").into()
+                );
+            }
+            _ => {
+                return Err(not_issued("there is nothing to revoke: `vsa cert show` says who made it").into());
+            }
+        }
+        let issued = declared.resources.get(address).and_then(|resource| issued(resource, stored, spec));
+        let inquiry = issued.and_then(|issued| {
+            let name = issued.name.to_string();
+            Some(Inquiry {
+                name,
+                authority: issued.authority,
+                key: issued.key,
+                chain: issued.chain?,
+                digest: issued.digest,
+            })
+        });
+        let Some(inquiry) = inquiry else {
+            return Err(
+                not_issued("the configuration must say by whom it is issued: put its block back").into()
+            );
+        };
+        let terminal = invocation.terminal;
+        if !self.auto_approve {
+            if !terminal.interactive {
+                return Err(Diagnostic::error("nobody is there to approve the revocation")
+                    .help("run it with `-auto-approve`")
+                    .into());
+            }
+            let question =
+                format!("Do you really want to have `{}` revoked? It cannot be taken back.", stored.name);
+            if !terminal.confirm(&question) {
+                return Err(Diagnostic::error("not approved: nothing was changed").into());
+            }
+        }
+        let reason = Revocation::from(self.reason);
+        let entry = |event| {
+            Entry::new(event).resource(address).action(format!("revoke {} ({reason:?})", inquiry.digest))
+        };
+        invocation.record(&[entry(Event::ActionStarted)])?;
+        let revoked = invocation.block_on(apply::revoke(&invocation.host, spec, &inquiry, reason));
+        if let Err(error) = revoked {
+            invocation.record_done(vec![entry(Event::ActionFailed).detail(error.summary.clone())]);
+            let exit = if error.code == Some("node_locked") { Exit::Locked } else { Exit::Error };
+            return Err(Failure { exit, diagnostics: error.into() });
+        }
+        invocation.record_done(vec![entry(Event::ActionDone)]);
+        terminal.line(&format!("{address} is revoked."));
+        terminal.line(
+            "It is served on until another one takes its place: `vsa apply` has that issued, with a new key.",
+        );
+        terminal.line("Its files stay, and so do browsers that have seen it: few of them ask whether a certificate is revoked.");
+        Ok(Exit::Done)
+    }
+}
