@@ -419,6 +419,7 @@ fn what_was_issued_is_kept_where_another_one_fails() {
     // The other one is served, without being asked for again.
     story.ground.apply();
     assert_eq!(story.ground.https(names[1], "/").status, 200);
+    assert!(super::issuing::live(&story.ground, names[1]).contains("CERTIFICATE"), "it is laid out too");
     assert_eq!(story.authority.orders().len(), 1);
     story.dns.caa("example.com", &[]);
     story.goes_on(2);

@@ -8,6 +8,7 @@ use crate::apply::certificate::Pair;
 use crate::apply::journal::Before;
 use crate::diag::Diagnostic;
 use crate::host::{Contents, FileOperation, beside};
+use crate::names;
 use crate::plan::action::Access;
 use crate::plan::issuance::lineage::{relative, resolved};
 use crate::plan::issuance::{Lineage, Piece, renewal};
@@ -63,7 +64,13 @@ pub(super) async fn publish(
         operations.extend(configure(context, lineage, server).await);
     }
     host.files(operations).await?;
-    Ok(if lineage.home() == context.spec.root { fact("published", archived.number) } else { Facts::new() })
+    if lineage.home() != context.spec.root {
+        return Ok(Facts::new());
+    }
+    let mut facts = fact("published", archived.number);
+    let issue = directory.file_name().and_then(|name| name.to_str()).and_then(names::number);
+    facts.extend(issue.map(|issue| fact("published_issue", issue)).unwrap_or_default());
+    Ok(facts)
 }
 
 /// Takes back what [`publish`] did: the links first, so that they never lead to nothing. What it did not come to do stays

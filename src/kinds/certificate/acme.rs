@@ -108,6 +108,11 @@ pub fn waits(name: &str, failed: &Failed, is_there: bool) -> Diagnostic {
         .help(format!("it is tried again from {again} on; `vsa cert issue {name}` tries at once"))
 }
 
+/// That the last issue is served, and that is all.
+fn unpublished(known: &Known) -> Option<String> {
+    known.is_unpublished().then(|| "it is not laid out for other programs yet".to_owned())
+}
+
 /// Judges a certificate that an authority issues.
 pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) {
     let asked_anew = known.asked_anew(subject);
@@ -125,6 +130,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
     }
     if !asked_anew && judgement.drift.is_none() && !is_renewed {
         judgement.issue = known.facts.issue;
+        judgement.due = judgement.due.take().or_else(|| unpublished(known));
         return;
     }
     if asked_anew && !subject.renew && subject.prior.is_some() {
@@ -148,7 +154,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
     judgement.findings.push(waits.at(resource.span(&Path::root())).on(subject.address));
     let is_there = known.facts.issue > 0 && judgement.drift.is_none();
     if is_there {
-        judgement.due = None;
+        judgement.due = unpublished(known);
         judgement.issue = known.facts.issue;
         return;
     }

@@ -83,6 +83,9 @@ struct Facts {
     /// The number that it has in certbot's layout, where it is there too.
     #[serde(default)]
     published: u64,
+    /// The issue that it is there.
+    #[serde(default)]
+    published_issue: Option<u64>,
     /// The chain's permission bits; a former vsa did not write them down.
     #[serde(default)]
     mode: Option<u32>,
@@ -135,6 +138,12 @@ impl Known {
         self.facts.issue == 0
             || subject.prior.is_none_or(|prior| prior.node != subject.node.spec.address)
             || !asks_the_same(&self.facts.request, &self.request)
+    }
+
+    /// Whether the last issue is not laid out for other programs: a run was ended before it was.
+    fn is_unpublished(&self) -> bool {
+        let Facts { issue, published_issue, .. } = self.facts;
+        self.settings.is_some() && issue > 0 && published_issue != Some(issue)
     }
 
     /// Whether what stands for it is there, as far as the state knows.
@@ -328,7 +337,10 @@ impl Kind for Certificate {
         if known.settings.is_some() && !judgement.is_pending {
             steps.extend(imported::stop(subject, resource, known));
         }
-        if judgement.is_new {
+        if !judgement.is_new && !judgement.is_pending && known.is_unpublished() {
+            steps.extend(publish(subject, resource, known, known.last.clone()));
+            steps.extend(imported::publish(resource, known, &known.last));
+        } else if judgement.is_new {
             steps.extend(issuing(subject, resource, known, &judgement));
         } else if known.facts.issue > 0 && imported::is_added(resource, known) {
             steps.extend(imported::publish(resource, known, &known.last));
@@ -352,6 +364,14 @@ fn removal(subject: Subject<'_>) -> Vec<Step> {
     imported::resume(facts.certbot.as_ref(), None).into_iter().chain(operations.map(remove)).collect()
 }
 
+/// Lays an issue out for other programs.
+fn publish(subject: Subject<'_>, resource: &Resource, known: &Known, directory: PathBuf) -> Option<Step> {
+    let server = known.settings.as_ref().map(|settings| settings.directory.url().to_owned());
+    let lineage = Lineage::new(subject.node.spec.root.clone(), &*resource.name).ok()?;
+    let operation = Operation::PublishCertificate { lineage, directory, server };
+    Some(Step { phase: Phase::Prepare, operation, undo: Undo::FormerLinks })
+}
+
 /// What makes the issue that is wanted.
 fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &Judgement) -> Vec<Step> {
     let Known { attributes, request, .. } = known;
@@ -370,12 +390,7 @@ fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: 
         return vec![prepare(operation, Undo::RemoveMade)];
     }
     if let Some(order) = acme::order(subject, resource, known) {
-        let server = known.settings.as_ref().map(|settings| settings.directory.url().to_owned());
-        let lineage = Lineage::new(subject.node.spec.root.clone(), &*resource.name).ok();
-        let publish = lineage.map(|lineage| {
-            let directory = directory.clone();
-            prepare(Operation::PublishCertificate { lineage, directory, server }, Undo::FormerLinks)
-        });
+        let publish = publish(subject, resource, known, directory.clone());
         if judgement.is_adopted {
             let adopt = imported::adopt(resource, known, issue, &directory);
             let adopt = adopt.map(|operation| prepare(operation, Undo::RemoveMade));
