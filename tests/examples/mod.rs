@@ -1,5 +1,6 @@
 //! Every example is applied as it stands, leaves nothing to do, and gives a linter of nginx files nothing to say.
 
+mod certificates;
 mod flowbiz;
 
 use std::fs;
