@@ -7,7 +7,8 @@ use crate::support::private_ca::trusted;
 use crate::support::{Pebble, Workspace, guide};
 
 fn page() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/certificates.md")).unwrap()
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guides/certificates.md"))
+        .unwrap()
 }
 
 #[test]
@@ -45,7 +46,8 @@ fn its_guide_has_a_site_served_with_a_certificate() {
         let programs = Path::new(env!("CARGO_BIN_EXE_vsa")).parent().unwrap().display().to_string();
         let mut command = system.command("/bin/bash", &ground.configuration());
         command.args(arguments).env_clear().env("HOME", ground.path()).env("LANG", "C.UTF-8");
-        command.env("PATH", format!("{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+        command
+            .env("PATH", format!("{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
         command
     });
     let live = system.path("/var/lib/vsa/vps-01/live/shop.example.com/fullchain.pem");
