@@ -122,6 +122,11 @@ impl Directory {
         self.ahead
     }
 
+    /// Whether it says when certificates should be renewed (RFC 9773), and so knows what renews what.
+    pub fn has_renewal_info(&self) -> bool {
+        self.has_windows
+    }
+
     /// The profiles that it has, each with what it says of it.
     pub fn profiles(&self) -> Vec<(String, String)> {
         let profiles = self.meta.get("profiles").and_then(Value::as_object);

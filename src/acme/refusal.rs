@@ -61,6 +61,7 @@ pub(super) fn unanswered(error: &HttpError) -> Refused {
         HttpError::Slow(_) => Reason::Slow,
         HttpError::Address(_) | HttpError::TooLong => Reason::Malformed,
         HttpError::Unreachable(_) => Reason::Unreachable,
+        HttpError::Gone(_) => Reason::Order,
     };
     Refused::new(reason, error.to_string())
 }

@@ -141,10 +141,11 @@ impl HttpClient for Wire {
             let is_json = is_json.is_some_and(|kind| kind.contains("json"));
             if !response.status.is_success() && !is_json {
                 // A proxy before the authority, or an error page: no problem document to read.
-                return Err(Error::Other(Box::new(HttpError::Unreachable(format!(
-                    "it answers with status {}",
-                    response.status.as_u16()
-                )))));
+                let status = response.status.as_u16();
+                return Err(Error::Other(Box::new(match status {
+                    404 | 410 => HttpError::Gone(status),
+                    _ => HttpError::Unreachable(format!("it answers with status {status}")),
+                })));
             }
             let mut answer = hyper::Response::new(Full::new(wire.renamed(response.body)));
             *answer.status_mut() = response.status;

@@ -14,6 +14,39 @@ pub static PASSWORD: TextType = TextType {
     canonical: password,
 };
 
+/// A secret key, as authorities and name servers hand it out.
+pub static SECRET_KEY: TextType = TextType {
+    name: "secret key",
+    doc: "base64, up to 1024 characters",
+    examples: &["c2VjcmV0IGtleSBvZiBhIG5hbWUgc2VydmVy"],
+    canonical: secret_key,
+};
+
+/// A token of a provider's API.
+pub static API_TOKEN: TextType = TextType {
+    name: "API token",
+    doc: "up to 1024 visible ASCII characters",
+    examples: &["v4x-example-token"],
+    canonical: api_token,
+};
+
+fn secret_key(text: &str) -> Result<String, Invalid> {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+    if text.is_empty() || text.len() > 1024 || !text.bytes().all(is_base64) {
+        return Err(Invalid::new("is no base64 of up to 1024 characters")
+            .help("read it from its file with `trimspace(file(…))`"));
+    }
+    Ok(text.to_owned())
+}
+
+fn api_token(text: &str) -> Result<String, Invalid> {
+    if text.is_empty() || text.len() > 1024 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Invalid::new("is not of up to 1024 visible characters")
+            .help("read it from its file with `trimspace(file(…))`"));
+    }
+    Ok(text.to_owned())
+}
+
 /// The hash of a password, as `htpasswd` and `mkpasswd` print it.
 pub static PASSWORD_HASH: TextType = TextType {
     name: "password hash",

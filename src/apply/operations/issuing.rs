@@ -24,11 +24,13 @@ struct Failed {
     error: Diagnostic,
     again: Option<i64>,
     unproven: bool,
+    /// Whether the order that is under way leads nowhere.
+    lost: bool,
 }
 
 impl From<Diagnostic> for Failed {
     fn from(error: Diagnostic) -> Self {
-        Self { error, again: None, unproven: false }
+        Self { error, again: None, unproven: false, lost: false }
     }
 }
 
@@ -59,11 +61,12 @@ pub(super) async fn issue(
     issue: Issue<'_>,
     order: &CertificateOrder,
 ) -> Result<Facts, Diagnostic> {
-    if let Some(facts) = existing(context, issue).await {
-        return Ok(facts);
-    }
     let name = issue.directory.parent().and_then(|parent| parent.file_name()).and_then(|name| name.to_str());
     let issuing = Issuing { context, issue, order, name: name.unwrap_or_default() };
+    if let Some(facts) = existing(context, issue).await {
+        issuing.forget().await?;
+        return Ok(facts);
+    }
     let result = Box::pin(issuing.all()).await;
     let now = context.host.now().await;
     let request = issue.request;
@@ -77,6 +80,9 @@ pub(super) async fn issue(
         Err(failed) => {
             if failed.unproven {
                 ledger.unproven(now, directory, names);
+            }
+            if failed.lost {
+                ledger.of(issuing.name).order = None;
             }
             ledger.of(issuing.name).fail(now, &failed.error.summary, request, failed.again);
         }
@@ -93,7 +99,7 @@ impl Issuing<'_> {
         let error = explain(refused, &self.order.authority.directory, self.name);
         let unproven =
             matches!(refused.reason, Reason::WrongProof | Reason::Connection | Reason::Dns | Reason::Caa);
-        Failed { error, again: refused.again, unproven }
+        Failed { error, again: refused.again, unproven, lost: refused.reason == Reason::Order }
     }
 
     fn tell(&self, what: &str) {
@@ -123,7 +129,9 @@ impl Issuing<'_> {
         if is_key_of(key.pem.as_bytes(), chain.as_bytes()) == Some(false) {
             let error =
                 format!("the authority's certificate for `{}` is not for the key that was sent", self.name);
-            return Err(Diagnostic::error(error).help("the next apply begins a new order").into());
+            // Taken up again it would be the same.
+            let error = Diagnostic::error(error).help("the next apply begins a new order");
+            return Err(Failed { lost: true, ..error.into() });
         }
         let account = client.account().to_owned();
         let installed = install(self.context, self.issue, Pair { key: key.pem, chain }).await;
@@ -171,7 +179,7 @@ impl Issuing<'_> {
             at: host.now().await,
             directory: self.order.authority.directory.clone(),
             names: self.order.names.clone(),
-            exempt: replaced.is_some(),
+            exempt: replaced.is_some() && client.directory().has_renewal_info(),
             unproven: false,
         };
         let remarks = self.guard(client, &ordered).await?;
@@ -224,7 +232,7 @@ impl Issuing<'_> {
         });
         let Some(spent) = spent.await? else { return Ok(remarks) };
         let error = guarding::budget(&spent, &ordered.directory, self.name);
-        Err(Failed { error, again: Some(spent.again), unproven: false })
+        Err(Failed { error, again: Some(spent.again), unproven: false, lost: false })
     }
 
     /// Shows the authority that the names are ours.
@@ -240,19 +248,36 @@ impl Issuing<'_> {
                 let file = |proof: Proof| (proof.token, proof.authorization);
                 let shown = Shown::show(host, spec, proofs.into_iter().map(file)).await?;
                 let proven = order.prove(challenge, PROVES).await;
-                let hidden = shown.hide().await;
-                proven.map_err(|refused| self.refused(&refused))?;
-                Ok(hidden?)
+                self.taken_away(shown.hide().await);
+                proven.map_err(|refused| self.refused(&refused))
             }
             ChallengeType::Dns01 => {
                 self.tell("being published in the DNS");
                 let secret = self.context.secrets.get("dns_secret");
                 let published = self.context.issuance.publish(self.order, secret, &proofs).await?;
                 let proven = order.prove(challenge, PROVES).await;
-                let withdrawn = published.withdraw().await;
-                proven.map_err(|refused| self.refused(&refused))?;
-                Ok(withdrawn?)
+                self.taken_away(published.withdraw().await);
+                proven.map_err(|refused| self.refused(&refused))
             }
+        }
+    }
+
+    /// Forgets the order of what is there: taken up again, it would give the same certificate with the same key.
+    async fn forget(&self) -> Result<(), Diagnostic> {
+        let Context { host, spec, issuance, .. } = self.context;
+        let forget = issuance.remember(host, spec, |ledger| {
+            let remembered = ledger.of(self.name);
+            remembered.failed = None;
+            remembered.order = None;
+        });
+        forget.await?;
+        Ok(host.files(vec![FileOperation::Remove { path: self.key_file() }]).await?)
+    }
+
+    /// A proof that stays is a remark: what was proven is proven.
+    fn taken_away(&self, result: Result<(), Diagnostic>) {
+        if let Err(error) = result {
+            self.tell(&format!("proven, and its proof stays: {}", error.summary));
         }
     }
 

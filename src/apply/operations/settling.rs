@@ -90,7 +90,7 @@ pub(in crate::apply) async fn started(
         tokio::select! {
             done = &mut run => return match done {
                 Ok(_) => Ok(()),
-                Err(error) => Err(with_logs(host, project, waiting, error).await),
+                Err(error) => Err(with_logs(host, project, waiting, watch, error).await),
             },
             () = host.sleep(POLL) => {}
         }
@@ -111,12 +111,16 @@ async fn with_logs(
     host: &dyn Host,
     project: &ComposeProject,
     waiting: Waiting<'_>,
+    watch: &mut Watch,
     mut error: Diagnostic,
 ) -> Diagnostic {
-    for container in compose::containers(host, project).await.unwrap_or_default() {
-        let is_old = waiting.old.contains(container.id.as_str());
-        if !is_old && compose::readiness(&container) == Readiness::Failed {
-            let failed = unhealthy(host, project, &container, waiting.secrets, "failed").await;
+    let mut containers = compose::containers(host, project).await.unwrap_or_default();
+    containers.retain(|container| !waiting.old.contains(container.id.as_str()));
+    // The tool ends as soon as one has failed: that is told, too.
+    watch.tell(&states(&containers), waiting.told);
+    for container in &containers {
+        if compose::readiness(container) == Readiness::Failed {
+            let failed = unhealthy(host, project, container, waiting.secrets, "failed").await;
             let told = format!("{}\n{}: {}", error.detail, failed.summary, failed.detail);
             error = error.detail(told);
         }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::attributes::{Attributes, asks_the_same, names};
+use super::attributes::{asks_the_same, margin, names};
 use super::{CHAIN, DAY, Facts, Judgement, Known, day, former, imported, last_kept};
 use crate::diag::Diagnostic;
+use crate::names::Duration;
 use crate::plan::Subject;
 use crate::plan::issuance::budget;
 use crate::plan::issuance::{CertificateOrder, Failed, Remembered, RenewalInfo};
@@ -67,19 +68,22 @@ fn ends_soon(subject: Subject<'_>, known: &Known, facts: &CertificateFacts) -> b
 }
 
 /// From when on an issue is to be renewed, in seconds since 1970: by the authority's word, else a third of its lifetime
-/// before its end. With whether it is the authority's.
+/// before its end. With whether it is the authority's. Whatever is said, a new one has a third of its lifetime, and none is
+/// let end.
 pub(super) fn due_from(
     facts: &Facts,
-    attributes: &Attributes,
+    renew_before: Option<&Duration>,
     remembered: Option<&Remembered>,
 ) -> (i64, bool) {
     let renewal = remembered.and_then(|remembered| remembered.renewal.as_ref());
     let renewal = renewal.filter(|renewal| renewal.digest == facts.digest);
     let lifetime = facts.not_after.saturating_sub(facts.not_before);
-    let by_time = facts.not_after.saturating_sub(attributes.margin(lifetime)).saturating_add(1);
+    let margin = margin(renew_before, lifetime).min(lifetime / 3 * 2);
+    let by_time = facts.not_after.saturating_sub(margin).saturating_add(1);
+    let latest = facts.not_after.saturating_sub(lifetime / 6);
     match renewal.and_then(RenewalInfo::moment) {
         // The authority's word goes before the rule of thumb, but not before what somebody wrote down.
-        Some(moment) if moment <= by_time || attributes.renew_before.is_none() => (moment, true),
+        Some(moment) if moment <= by_time || renew_before.is_none() => (moment.min(latest), moment <= latest),
         _ => (by_time, false),
     }
 }
@@ -87,7 +91,7 @@ pub(super) fn due_from(
 /// Whether the last issue is to be renewed.
 fn is_due(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) -> bool {
     let remembered = remembered(subject, &resource.name);
-    let (from, is_said) = due_from(&known.facts, &known.attributes, remembered);
+    let (from, is_said) = due_from(&known.facts, known.attributes.renew_before.as_ref(), remembered);
     let end = day(known.facts.not_after);
     judgement.due = (from <= subject.now).then(|| {
         let whose =
@@ -173,7 +177,7 @@ fn overspent(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option
     let Answer::Ledger(ledger) = subject.observed.get(&ledger(subject))? else { return None };
     let settings = known.settings.as_ref().filter(|settings| settings.check_names)?;
     let names = names(resource, &known.attributes);
-    let renews = known.facts.issue > 0;
+    let renews = known.renews();
     let spent = budget::spent(ledger, settings.directory.url(), &names, renews, subject.now)?;
     Some(
         Diagnostic::warning(format!("`{}` cannot be issued yet", resource.name))
@@ -191,7 +195,7 @@ fn overspent(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option
 /// What the authority is asked for.
 pub(super) fn order(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<CertificateOrder> {
     let settings = known.settings.as_ref()?;
-    let replaces: Option<PathBuf> = (known.facts.issue > 0).then(|| known.last.join(CHAIN));
+    let replaces: Option<PathBuf> = known.renews().then(|| known.last.join(CHAIN));
     Some(CertificateOrder {
         authority: settings.authority(),
         names: names(resource, &known.attributes),
@@ -208,4 +212,36 @@ pub(super) fn order(subject: Subject<'_>, resource: &Resource, known: &Known) ->
         on_failure: settings.on_failure.iter().map(ToString::to_string).collect(),
         replaces,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Text as _;
+    use crate::plan::issuance::Window;
+
+    /// On which day of its ninety a certificate is renewed, and whether the authority says so.
+    fn renewed(before: Option<&str>, window: Option<i64>) -> (i64, bool) {
+        let facts = Facts { issue: 1, not_after: 90 * DAY, digest: "d".to_owned(), ..Facts::default() };
+        let window = window.map(|day| Window { start: day * DAY, end: day * DAY });
+        let renewal = RenewalInfo { digest: "d".to_owned(), window, ask_again: 0 };
+        let remembered = Remembered { renewal: Some(renewal), ..Remembered::default() };
+        let before = before.map(|before| Duration::parse(before).unwrap());
+        let (from, is_said) = due_from(&facts, before.as_ref(), Some(&remembered));
+        (from / DAY, is_said)
+    }
+
+    #[test]
+    fn whatever_is_said_a_new_one_is_left_alone_and_none_is_let_end() {
+        assert_eq!(renewed(None, None), (60, false));
+        assert_eq!(renewed(None, Some(40)), (40, true));
+        assert_eq!(renewed(None, Some(70)), (70, true));
+        for late in [89, 91, 40_000] {
+            assert_eq!(renewed(None, Some(late)), (75, false), "{late}");
+        }
+        assert_eq!(renewed(Some("20d"), Some(80)), (70, false));
+        for early in ["90d", "400d"] {
+            assert_eq!(renewed(Some(early), None), (30, false), "{early}");
+        }
+    }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Facts;
-use super::attributes::margin;
+use super::acme::due_from;
 use crate::names::{Duration, Text as _};
 use crate::plan::NodeSpec;
-use crate::plan::issuance::{Lineage, Remembered, RenewalInfo};
+use crate::plan::issuance::{Lineage, Remembered};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
 
@@ -92,15 +92,9 @@ pub fn held(stored: &Stored, spec: &NodeSpec, remembered: Option<&Remembered>) -
         Some(Tree::String(text)) => Duration::parse(text).ok(),
         _ => None,
     };
-    let margin = margin(before.as_ref(), facts.not_after.saturating_sub(facts.not_before));
-    let by_margin = facts.not_after.saturating_sub(margin);
-    let wanted = remembered.and_then(|remembered| remembered.renewal.as_ref());
-    let wanted = wanted.filter(|renewal| renewal.digest == facts.digest).and_then(RenewalInfo::moment);
-    let renews = match (source, wanted) {
-        (Source::Files | Source::StandIn, _) => None,
-        // What somebody wrote down is a bound that the authority's word does not move.
-        (_, Some(wanted)) if before.is_some() => Some(wanted.min(by_margin)),
-        (_, wanted) => Some(wanted.unwrap_or(by_margin)),
+    let renews = match source {
+        Source::Files | Source::StandIn => None,
+        _ => Some(due_from(&facts, before.as_ref(), remembered).0),
     };
     let own = (facts.published > 0).then(|| Lineage::new(spec.root.clone(), &*stored.name).ok()).flatten();
     let by_acme = matches!(source, Source::Acme | Source::Certbot);

@@ -54,7 +54,7 @@ impl Issued {
     /// From when on it is to be renewed, in seconds since 1970; one that is not there yet is due at any time.
     pub fn due_from(&self, remembered: Option<&Remembered>) -> Option<i64> {
         self.chain.as_ref()?;
-        Some(due_from(&self.facts, &self.attributes, remembered).0)
+        Some(due_from(&self.facts, self.attributes.renew_before.as_ref(), remembered).0)
     }
 
     /// The failure because of which it is not tried now.

@@ -86,6 +86,9 @@ struct Facts {
     /// The issue that it is there.
     #[serde(default)]
     published_issue: Option<u64>,
+    /// The account that it was ordered by.
+    #[serde(default)]
+    account: String,
     /// The chain's permission bits; a former vsa did not write them down.
     #[serde(default)]
     mode: Option<u32>,
@@ -138,6 +141,14 @@ impl Known {
         self.facts.issue == 0
             || subject.prior.is_none_or(|prior| prior.node != subject.node.spec.address)
             || !asks_the_same(&self.facts.request, &self.request)
+    }
+
+    /// Whether the next issue renews the last one in the eyes of the authority: that issued it, to the node's account.
+    fn renews(&self) -> bool {
+        let mut words = self.facts.request.split(' ').skip(1);
+        let directory = words.next().filter(|issuer| *issuer == "acme").and_then(|_| words.next());
+        let same = self.settings.as_ref().is_some_and(|settings| directory == Some(settings.directory.url()));
+        self.facts.issue > 0 && !self.facts.account.is_empty() && same
     }
 
     /// Whether the last issue is not laid out for other programs: a run was ended before it was.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::authority::{Authority, ChallengeType};
 use super::dns::{CLOUDFLARE_API, DnsProvider, HETZNER_API, TsigAlgorithm};
-use crate::names::password::PASSWORD;
+use crate::names::password::{API_TOKEN, SECRET_KEY};
 use crate::names::{
     AuthorityDirectory, CommandWord, DisplayName, DomainName, Duration, EmailAddress, FilePath, KeyId,
     NameServer, ProfileName, RedirectTarget, ResolverAddress, Text as _,
@@ -177,7 +177,7 @@ pub fn block() -> Block {
     let eab = Block {
         attributes: vec![
             attribute("key_id", Ty::Text(&KeyId::TYPE), "The key's id.").required(),
-            attribute("hmac_key", Ty::Text(&PASSWORD), "The key, in base64.").required().sensitive(),
+            attribute("hmac_key", Ty::Text(&SECRET_KEY), "The key, in base64.").required().sensitive(),
         ],
         blocks: Vec::new(),
     };
@@ -304,7 +304,7 @@ fn rfc2136() -> Block {
                 .required(),
             attribute("key_algorithm", Ty::Enum(ALGORITHMS), "What the key is used with.")
                 .default(Value::from("hmac-sha256")),
-            attribute("key", Ty::Text(&PASSWORD), "The key, in base64.").required().sensitive(),
+            attribute("key", Ty::Text(&SECRET_KEY), "The key, in base64.").required().sensitive(),
         ],
         blocks: Vec::new(),
     }
@@ -313,7 +313,7 @@ fn rfc2136() -> Block {
 fn api(address: &'static str, token: &'static str) -> Block {
     Block {
         attributes: vec![
-            attribute("token", Ty::Text(&PASSWORD), token).required().sensitive(),
+            attribute("token", Ty::Text(&API_TOKEN), token).required().sensitive(),
             attribute("api", Ty::Text(&RedirectTarget::TYPE), "Where the API is.")
                 .default(Value::from(address)),
         ],

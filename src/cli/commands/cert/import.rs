@@ -241,7 +241,12 @@ impl Edits {
 
     fn block(&mut self, label: &str, name: &str, found: &FoundLineage, home: &str) {
         let certificate = &found.certificate;
-        let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let quoted = |text: &str| {
+            format!(
+                "\"{}\"",
+                text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${").replace("%{", "%%{")
+            )
+        };
         let names: Vec<_> = certificate.names.iter().map(|name| quoted(name)).collect();
         let mut attributes = vec![("names", format!("[{}]", names.join(", "))), ("certbot", quoted(home))];
         attributes.extend((label != name).then(|| ("lineage", quoted(name))));
