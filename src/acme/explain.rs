@@ -4,10 +4,11 @@ use jiff::Timestamp;
 
 use super::authority::{Reason, Refused};
 use crate::diag::Diagnostic;
+use crate::plan::issuance::host_of;
 
 /// A refusal as an error about a certificate.
 pub fn explain(refused: &Refused, directory: &str, certificate: &str) -> Diagnostic {
-    let host = directory.split('/').nth(2).unwrap_or(directory);
+    let host = host_of(directory);
     let what = match refused.reason {
         Reason::Unreachable | Reason::Slow | Reason::Untrusted | Reason::Malformed | Reason::BadNonce => {
             format!("the authority {host} cannot be asked for `{certificate}`: {}", refused.detail)

@@ -18,9 +18,8 @@ use crate::acme::{
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{FileOperation, Host};
-use crate::names::{ResolverAddress, Text as _};
 use crate::plan::action::Access;
-use crate::plan::issuance::{Authority, CertificateOrder, Ledger};
+use crate::plan::issuance::{Authority, CertificateOrder, Ledger, host_of};
 use crate::plan::{Answer, NodeSpec, Query};
 use crate::value::Secret;
 
@@ -62,9 +61,7 @@ impl Issuance {
         secret: Option<&Secret>,
         proofs: &[Proof],
     ) -> Result<Published, Diagnostic> {
-        let servers: Vec<_> =
-            order.resolvers.iter().filter_map(|server| ResolverAddress::parse(server).ok()).collect();
-        let resolver = Resolver::new(&servers)?;
+        let resolver = Resolver::new(&order.servers())?;
         let Some(provider) = &order.dns else {
             return Err(Diagnostic::error("nobody is named who changes DNS records"));
         };
@@ -95,20 +92,21 @@ impl Issuance {
     ) -> Result<T, Diagnostic> {
         let path = spec.ledger();
         let mut ledgers = self.ledgers.lock().await;
-        let ledger = match ledgers.remove(&path) {
-            Some(ledger) => ledger,
+        let before = match ledgers.get(&path) {
+            Some(known) => known.clone(),
             None => read(host, &path).await?,
         };
-        let ledger = ledgers.entry(path.clone()).or_insert(ledger);
-        let before = ledger.clone();
-        let told = change(ledger);
-        if *ledger != before {
+        let mut ledger = before.clone();
+        let told = change(&mut ledger);
+        if ledger != before {
             self.lasts.store(true, Ordering::SeqCst);
             let bytes = ledger.text().into_bytes().into();
             let directory = FileOperation::MakeDirectory { path: spec.accounts(), access: secluded() };
-            let replace = FileOperation::Replace { path, access: private(), bytes };
+            let replace = FileOperation::Replace { path: path.clone(), access: private(), bytes };
             host.files(vec![directory, replace]).await?;
         }
+        // What could not be kept is not known either: the next change is written with it.
+        ledgers.insert(path, ledger);
         Ok(told)
     }
 
@@ -179,7 +177,7 @@ enum Failed {
 
 /// Where an account is kept: by the authority, and the key that names it there.
 fn file(spec: &NodeSpec, authority: &Authority) -> PathBuf {
-    let host = authority.directory.split('/').nth(2).unwrap_or_default();
+    let host = host_of(&authority.directory);
     let host: String = host
         .chars()
         .map(|char| if char.is_ascii_alphanumeric() || char == '.' { char } else { '-' })

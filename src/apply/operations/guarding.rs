@@ -8,9 +8,8 @@ use crate::acme::resolver::Resolver;
 use crate::acme::{Authority as _, Client};
 use crate::apply::issuance::{Shown, WELL_KNOWN};
 use crate::diag::Diagnostic;
-use crate::names::{ResolverAddress, Text as _};
 use crate::plan::issuance::budget::Spent;
-use crate::plan::issuance::{CertificateOrder, ChallengeType};
+use crate::plan::issuance::{CertificateOrder, ChallengeType, host_of};
 
 /// Whether the authority can be asked with success, as far as that is known here; with what is not certain.
 pub(super) async fn guard(
@@ -18,10 +17,8 @@ pub(super) async fn guard(
     order: &CertificateOrder,
     client: &Client,
 ) -> Result<Vec<String>, Diagnostic> {
-    guard::clock(client.directory().ahead(), host(&order.authority.directory))?;
-    let servers: Vec<_> =
-        order.resolvers.iter().filter_map(|server| ResolverAddress::parse(server).ok()).collect();
-    let resolver = Resolver::new(&servers)?;
+    guard::clock(client.directory().ahead(), host_of(&order.authority.directory))?;
+    let resolver = Resolver::new(&order.servers())?;
     let challenge = match order.challenge {
         ChallengeType::Http01 => "http-01",
         ChallengeType::Dns01 => "dns-01",
@@ -66,14 +63,10 @@ pub(super) fn budget(spent: &Spent, directory: &str, certificate: &str) -> Diagn
     );
     Diagnostic::error(format!(
         "the authority {} would not issue `{certificate}`: its limit of {} is spent",
-        host(directory),
+        host_of(directory),
         spent.limit
     ))
     .code("rate_limited")
     .detail("the authority was not asked")
     .help(help)
-}
-
-fn host(directory: &str) -> &str {
-    directory.split('/').nth(2).unwrap_or(directory)
 }

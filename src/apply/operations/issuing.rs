@@ -10,7 +10,7 @@ use crate::apply::issuance::{Shown, private};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
 use crate::plan::issuance::budget::spent;
-use crate::plan::issuance::{CertificateOrder, ChallengeType, Ordered, UnderWay};
+use crate::plan::issuance::{CertificateOrder, ChallengeType, DNS_SECRET, EAB_KEY, Ordered, UnderWay};
 use crate::plan::{Answer, Query};
 use crate::value::Secret;
 
@@ -108,7 +108,7 @@ impl Issuing<'_> {
 
     async fn all(&self) -> Result<Facts, Failed> {
         let Context { host, spec, issuance, secrets, .. } = self.context;
-        let key = secrets.get("eab_key");
+        let key = secrets.get(EAB_KEY);
         let client = issuance.authority(host, spec, &self.order.authority, key, self.name).await?;
         let (mut order, remarks) = self.begin(&client).await?;
         if order.status() == OrderStatus::Pending {
@@ -253,7 +253,7 @@ impl Issuing<'_> {
             }
             ChallengeType::Dns01 => {
                 self.tell("being published in the DNS");
-                let secret = self.context.secrets.get("dns_secret");
+                let secret = self.context.secrets.get(DNS_SECRET);
                 let published = self.context.issuance.publish(self.order, secret, &proofs).await?;
                 let proven = order.prove(challenge, PROVES).await;
                 self.taken_away(published.withdraw().await);

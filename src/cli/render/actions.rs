@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::diag::visible;
+use crate::plan::issuance::host_of;
 use crate::plan::{Action, Operation, Phase, Plan, PullPolicy, Undo};
 
 use super::paint::Paint;
@@ -29,7 +30,7 @@ pub fn describe(operation: &Operation) -> String {
             format!("copy the certificate {}", certificate.display())
         }
         Operation::IssueCertificate { order, .. } => {
-            let host = order.authority.directory.split('/').nth(2).unwrap_or_default();
+            let host = host_of(&order.authority.directory);
             format!("have {host} issue a certificate for {} ({})", order.names.join(", "), order.key_type)
         }
         Operation::SwitchBase { number, files } => format!(

@@ -29,7 +29,7 @@ use serde::Deserialize;
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::names;
-use crate::plan::issuance::{Lineage, Settings};
+use crate::plan::issuance::{DNS_SECRET, EAB_KEY, Lineage, Settings};
 use crate::plan::{
     Answer, Aside, Claim, ClaimScope, Distrust, Drift, File, Kind, Operation, Phase, Query, Refreshed, Step,
     Subject, Undo,
@@ -42,12 +42,6 @@ const DAY: i64 = 86_400;
 
 /// The file of an issue with the certificate and its chain.
 const CHAIN: &str = "fullchain.pem";
-
-/// The name under which a run has the key of an external account.
-const EAB_KEY: &str = "eab_key";
-
-/// The name under which a run has what it takes to change DNS records.
-const DNS_SECRET: &str = "dns_secret";
 
 /// The key of what stands for a certificate that is not issued yet.
 const STAND_IN_KEY: &str = "ecdsa-p256";

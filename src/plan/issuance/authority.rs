@@ -20,6 +20,11 @@ pub struct Authority {
     pub key_id: Option<String>,
 }
 
+/// The host of a directory's address, by which people know an authority.
+pub fn host_of(directory: &str) -> &str {
+    directory.split('/').nth(2).unwrap_or(directory)
+}
+
 /// How control over a name is proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ChallengeType {

@@ -9,10 +9,10 @@ mod order;
 pub mod renewal;
 mod settings;
 
-pub use authority::{Authority, ChallengeType, Window};
+pub use authority::{Authority, ChallengeType, Window, host_of};
 pub use dns::{CLOUDFLARE_API, DnsProvider, HETZNER_API, TsigAlgorithm};
 pub use ledger::{Failed, Ledger, Ordered, Remembered, RenewalInfo, UnderWay};
 pub use lineage::{FoundLineage, Lineage, Piece};
-pub use order::CertificateOrder;
+pub use order::{CertificateOrder, DNS_SECRET, EAB_KEY};
 pub use renewal::Renewal;
 pub use settings::{ExternalAccount, Settings, block};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::authority::ChallengeType;
 use super::{Authority, DnsProvider};
+use crate::names::{ResolverAddress, Text as _};
 
 /// What an authority is asked for, and how it is shown that the names are ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,4 +47,17 @@ pub struct CertificateOrder {
     /// The file with the certificate that it renews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<PathBuf>,
+}
+
+/// The name under which a run has the key of an external account.
+pub const EAB_KEY: &str = "eab_key";
+
+/// The name under which a run has what it takes to change DNS records.
+pub const DNS_SECRET: &str = "dns_secret";
+
+impl CertificateOrder {
+    /// Who is asked about names, as addresses; the system's servers where nobody is named.
+    pub fn servers(&self) -> Vec<ResolverAddress> {
+        self.resolvers.iter().filter_map(|server| ResolverAddress::parse(server).ok()).collect()
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use jiff::Timestamp;
 
+use super::KIND;
 use crate::address::Address;
 use crate::apply::{self, Inquiry};
 use crate::cli::applying::{self, ApplyFlags, FailureFlag};
@@ -18,9 +19,6 @@ use crate::kinds::certificate::{Issued, issued, waits};
 use crate::plan::Mode;
 use crate::plan::issuance::{Failed, Ledger, Remembered};
 use crate::state::State;
-
-/// The kind that this command is about.
-const KIND: &str = "certificate";
 
 /// Renew the certificates that are due, and switch nginx to them; made for timers
 #[derive(Debug, Args)]
