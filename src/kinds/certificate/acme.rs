@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use super::attributes::{asks_the_same, margin, names};
-use super::{CHAIN, DAY, Facts, Judgement, Known, day, former, imported, last_kept};
+use super::facts::Facts;
+use super::judgement::{Judgement, former, last_kept};
+use super::known::Known;
+use super::{CHAIN, DAY, day, imported};
 use crate::diag::Diagnostic;
 use crate::names::Duration;
 use crate::plan::Subject;

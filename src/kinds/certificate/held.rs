@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Facts;
 use super::acme::due_from;
+use super::facts::Facts;
 use crate::names::{Duration, Text as _};
 use crate::plan::NodeSpec;
 use crate::plan::issuance::{Lineage, Remembered};

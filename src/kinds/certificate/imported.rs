@@ -3,7 +3,9 @@
 use std::path::Path as FilePath;
 
 use super::attributes::names;
-use super::{Judgement, Known, day};
+use super::day;
+use super::judgement::Judgement;
+use super::known::Known;
 use crate::diag::Diagnostic;
 use crate::names::covers;
 use crate::plan::issuance::{FoundLineage, Lineage, Piece};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Known;
+use super::known::Known;
 use crate::plan::observation::{FileType, Ids, Leaf, Stat};
 use crate::plan::{Answer, Query, Subject};
 

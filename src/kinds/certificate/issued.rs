@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::Deserialize as _;
 
+use super::CHAIN;
 use super::acme::due_from;
 use super::attributes::{Attributes, asks_the_same};
-use super::{CHAIN, Facts};
+use super::facts::Facts;
 use crate::plan::NodeSpec;
 use crate::plan::issuance::{Authority, Failed, Remembered};
 use crate::resource::Resource;

@@ -8,7 +8,10 @@ use crate::plan::Subject;
 use crate::plan::observation::{Answer, CertificateFacts, Query};
 use crate::resource::{Path, Resource};
 
-use super::{Attributes, Facts, Judgement, day, names};
+use super::attributes::{Attributes, names};
+use super::day;
+use super::facts::Facts;
+use super::judgement::Judgement;
 
 pub(super) fn queries(attributes: &Attributes) -> Vec<Query> {
     attributes.source().map_or_else(Vec::new, |(certificate, key)| {

@@ -1,0 +1,98 @@
+//! Where an issue is in the archive of a lineage, or shall be.
+
+use std::path::Path;
+
+use super::{Context, GROUP_READS};
+use crate::apply::certificate::Pair;
+use crate::diag::Diagnostic;
+use crate::host::Contents;
+use crate::plan::issuance::lineage::resolved;
+use crate::plan::issuance::{Lineage, Piece};
+use crate::plan::observation::FileType;
+use crate::plan::{Answer, Query};
+
+/// The files of an issue.
+pub(super) struct Issue {
+    pub(super) pieces: [(Piece, u32, Contents); 4],
+}
+
+impl Issue {
+    /// Reads key and chain of an issue; the other two follow from the chain, which a former vsa wrote without them.
+    pub(super) async fn read(context: Context<'_>, directory: &Path) -> Result<Self, Diagnostic> {
+        let queries =
+            [Piece::Privkey, Piece::Fullchain].map(|piece| Query::Read(directory.join(piece.file())));
+        let mut texts = Vec::new();
+        for (query, answer) in queries.iter().zip(context.host.observe(&queries).await) {
+            let Query::Read(path) = query else { continue };
+            let text = match answer {
+                Answer::Bytes(bytes) => {
+                    String::from_utf8(bytes).map_err(|_| "it is not a PEM file".to_owned())
+                }
+                Answer::Failed(reason) => Err(reason),
+                _ => Err("there is no such file".to_owned()),
+            };
+            let error = |reason| Diagnostic::error(format!("cannot read `{}`: {reason}", path.display()));
+            texts.push(text.map_err(error)?);
+        }
+        let (chain, key) = (texts.pop().unwrap_or_default(), texts.pop().unwrap_or_default());
+        Ok(Self { pieces: Pair { key: key.into(), chain }.pieces() })
+    }
+}
+
+/// Where an issue is in the archive, or shall be.
+pub(super) struct Archived {
+    /// Its number.
+    pub(super) number: u64,
+    /// Its files that are there already.
+    pub(super) present: Vec<Piece>,
+    /// The group that may read the key before it: it may read this one too.
+    pub(super) key_group: Option<u32>,
+}
+
+impl Archived {
+    /// The highest number, where all files that have it are those of the issue, else the next. An issue with another
+    /// number gets a new one: certbot takes the highest for the one to be used, and points the links to it.
+    pub(super) async fn of(
+        context: Context<'_>,
+        lineage: &Lineage,
+        issue: &Issue,
+    ) -> Result<Self, Diagnostic> {
+        let (host, archive) = (context.host, lineage.archive());
+        let last = match host.observe(&[Query::Entries(archive.clone())]).await.pop() {
+            Some(Answer::Entries(entries)) => {
+                entries.keys().filter_map(|name| Piece::of_archived(name)).map(|(_, number)| number).max()
+            }
+            Some(Answer::Failed(reason)) => {
+                return Err(Diagnostic::error(format!("cannot read `{}`: {reason}", archive.display())));
+            }
+            _ => None,
+        };
+        let Some(last) = last else { return Ok(Self { number: 1, present: Vec::new(), key_group: None }) };
+        let path = |piece: Piece| archive.join(piece.archived(last));
+        let mut queries: Vec<Query> =
+            issue.pieces.iter().map(|(piece, ..)| Query::Read(path(*piece))).collect();
+        queries.push(Query::Stat(path(Piece::Privkey)));
+        let mut answers = host.observe(&queries).await;
+        let mut key = answers.pop();
+        // certbot links a key that it keeps to the number that had it first.
+        if let Some(Answer::Stat(stat)) = &key
+            && let FileType::Link(target) = &stat.file_type
+        {
+            let target = resolved(&path(Piece::Privkey), target);
+            key = host.observe(&[Query::Stat(target)]).await.pop();
+        }
+        let key_group = match key {
+            Some(Answer::Stat(stat)) if stat.mode & GROUP_READS != 0 => Some(stat.gid),
+            _ => None,
+        };
+        let mut present = Vec::new();
+        for ((piece, _, bytes), answer) in issue.pieces.iter().zip(answers) {
+            match answer {
+                Answer::Absent => {}
+                Answer::Bytes(found) if found == **bytes => present.push(*piece),
+                _ => return Ok(Self { number: last.saturating_add(1), present: Vec::new(), key_group }),
+            }
+        }
+        Ok(Self { number: last, present, key_group })
+    }
+}

@@ -1,0 +1,206 @@
+//! Certificates in certbot's layout: issues that are put into a lineage, and certbot that leaves one alone.
+
+mod archived;
+mod certbot;
+mod links;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use archived::{Archived, Issue};
+pub(super) use certbot::{resume_certbot, stop_certbot};
+use links::{links, links_to, switch};
+
+use super::{Context, Facts, fact, former, missing};
+use crate::apply::journal::Before;
+use crate::diag::Diagnostic;
+use crate::host::{FileOperation, beside};
+use crate::names;
+use crate::plan::action::Access;
+use crate::plan::issuance::lineage::resolved;
+use crate::plan::issuance::{Lineage, Piece, renewal};
+use crate::plan::observation::FileType;
+use crate::plan::{Answer, Query};
+
+/// As certbot makes `live`, `archive` and `renewal`.
+const HOME_MODE: u32 = 0o700;
+/// As certbot makes the directories of a lineage; the key has a mode of its own.
+const LINEAGE_MODE: u32 = 0o755;
+const FILE_MODE: u32 = 0o644;
+/// The group's right to read a key.
+const GROUP_READS: u32 = 0o040;
+
+/// Puts an issue into a lineage.
+pub(super) async fn publish(
+    context: Context<'_>,
+    lineage: &Lineage,
+    directory: &Path,
+    server: Option<&str>,
+) -> Result<Facts, Diagnostic> {
+    let host = context.host;
+    let issue = Issue::read(context, directory).await?;
+    let archived = Archived::of(context, lineage, &issue).await?;
+    let mut operations = Vec::new();
+    for (path, mode) in [
+        (lineage.archive(), LINEAGE_MODE),
+        (lineage.home().join("live"), HOME_MODE),
+        (Lineage::renewals(lineage.home()), HOME_MODE),
+    ] {
+        for missing in missing(host, &path).await {
+            let mode = if missing == path { mode } else { HOME_MODE };
+            operations.push(FileOperation::MakeDirectory { path: missing, access: access(mode) });
+        }
+    }
+    for (piece, mode, bytes) in &issue.pieces {
+        if archived.present.contains(piece) {
+            continue;
+        }
+        let mut access = access(*mode);
+        if let (Piece::Privkey, Some(group)) = (*piece, archived.key_group) {
+            access = Access { owner: None, group: Some(group.to_string()), mode: mode | GROUP_READS };
+        }
+        let path = lineage.archive().join(piece.archived(archived.number));
+        operations.push(FileOperation::Replace { path, access, bytes: bytes.clone() });
+    }
+    let links = links_to(lineage, archived.number);
+    operations.extend(switch(context, lineage, &links).await?);
+    if lineage.home() == context.spec.root {
+        operations.extend(configure(context, lineage, server).await);
+    }
+    host.files(operations).await?;
+    if lineage.home() != context.spec.root {
+        return Ok(Facts::new());
+    }
+    let mut facts = fact("published", archived.number);
+    let issue = directory.file_name().and_then(|name| name.to_str()).and_then(names::number);
+    facts.extend(issue.map(|issue| fact("published_issue", issue)).unwrap_or_default());
+    Ok(facts)
+}
+
+/// Takes back what [`publish`] did: the links first, so that they never lead to nothing. What it did not come to do stays
+/// as it is.
+pub(super) async fn unpublish(
+    context: Context<'_>,
+    lineage: &Lineage,
+    directory: &Path,
+    before: &Before,
+) -> Result<(), Diagnostic> {
+    let host = context.host;
+    let archived = Archived::of(context, lineage, &Issue::read(context, directory).await?).await?;
+    let live = lineage.live();
+    let made = links_to(lineage, archived.number);
+    let leads_there = |name: &str, target: &Path| {
+        let link = live.join(name);
+        made.get(name).is_some_and(|made| resolved(&link, target) == resolved(&link, made))
+    };
+    let mut operations = Vec::new();
+    if before.existed {
+        let there = links(context, lineage).await?;
+        let is_made = |name: &String| match there.get(name) {
+            Some(FileType::Link(target)) => leads_there(name, target),
+            _ => false,
+        };
+        if made.keys().any(is_made) {
+            operations.extend(switch(context, lineage, &before.links).await?);
+        }
+        let new = made.keys().filter(|name| is_made(name) && !before.links.contains_key(*name));
+        operations.extend(new.map(|name| FileOperation::Remove { path: live.join(name) }));
+    } else {
+        operations.push(FileOperation::RemoveTree { root: lineage.home().join("live"), path: live.clone() });
+    }
+    if !before.links.iter().any(|(name, target)| leads_there(name, target)) {
+        let made =
+            archived.present.iter().map(|piece| lineage.archive().join(piece.archived(archived.number)));
+        operations.extend(made.map(|path| FileOperation::Remove { path }));
+    }
+    if lineage.home() == context.spec.root {
+        let (path, kept) = (lineage.renewal(), former(&live));
+        match host.observe(&[Query::Stat(kept.clone())]).await.pop() {
+            Some(Answer::Stat(_)) => operations.extend([
+                FileOperation::Rename { from: kept.clone(), to: path },
+                // Where both are still the same file, a rename leaves it.
+                FileOperation::Remove { path: kept },
+            ]),
+            _ if before.existed => {}
+            _ => operations.push(FileOperation::Remove { path }),
+        }
+    }
+    host.files(operations).await?;
+    remove_empty(context, lineage).await
+}
+
+/// Removes what the archive of a lineage of the node's own holds of an issue that nothing names any more. The highest
+/// number stays, which is the one that is linked.
+pub(super) async fn forget(
+    context: Context<'_>,
+    lineage: &Lineage,
+    directory: &Path,
+) -> Result<(), Diagnostic> {
+    let (host, archive) = (context.host, lineage.archive());
+    let chain = Query::Digest(directory.join(Piece::Fullchain.file()));
+    let answers = host.observe(&[Query::Entries(archive.clone()), chain]).await;
+    let [Answer::Entries(entries), Answer::Digest(gone)] = answers.as_slice() else { return Ok(()) };
+    let numbers: BTreeSet<u64> =
+        entries.keys().filter_map(|name| Piece::of_archived(name)).map(|(_, number)| number).collect();
+    let older: Vec<u64> = numbers.iter().rev().skip(1).copied().collect();
+    let queries: Vec<Query> =
+        older.iter().map(|number| Query::Digest(archive.join(Piece::Fullchain.archived(*number)))).collect();
+    let found = older.iter().zip(host.observe(&queries).await);
+    let found = found.filter(|(_, answer)| matches!(answer, Answer::Digest(digest) if digest == gone));
+    let files = found.flat_map(|(number, _)| Piece::ALL.map(|piece| archive.join(piece.archived(*number))));
+    Ok(host.files(files.map(|path| FileOperation::Remove { path }).collect()).await?)
+}
+
+/// Removes a lineage of the node's own.
+pub(super) async fn remove(context: Context<'_>, lineage: &Lineage) -> Result<Facts, Diagnostic> {
+    if lineage.home() != context.spec.root {
+        let error = format!("`{lineage}` is not below `{}`", context.spec.root.display());
+        return Err(Diagnostic::error(error).help("lineages that vsa did not make are never removed"));
+    }
+    // The configuration first: without it certbot knows nothing of the rest.
+    let files = [lineage.renewal(), former(&lineage.live())];
+    let mut operations: Vec<_> = files.map(|path| FileOperation::Remove { path }).into();
+    for path in [lineage.live(), beside(&lineage.live()), lineage.archive()] {
+        operations.push(FileOperation::RemoveTree { root: lineage.home().to_owned(), path });
+    }
+    context.host.files(operations).await?;
+    remove_empty(context, lineage).await?;
+    Ok(Facts::new())
+}
+
+fn access(mode: u32) -> Access {
+    Access { owner: None, group: None, mode }
+}
+
+/// The operations that write the configuration of a lineage of the node's own, where it has another. The former one is
+/// kept beside the links: beside the configuration is the place of [`stop_certbot`]'s.
+async fn configure(context: Context<'_>, lineage: &Lineage, server: Option<&str>) -> Vec<FileOperation> {
+    let path = lineage.renewal();
+    let text = renewal::of_own(lineage, server);
+    let mut operations = Vec::new();
+    match context.host.observe(&[Query::Read(path.clone())]).await.pop() {
+        Some(Answer::Bytes(bytes)) if bytes == text.as_bytes() => return operations,
+        Some(Answer::Bytes(_)) => {
+            operations.push(FileOperation::HardLink { from: path.clone(), to: former(&lineage.live()) });
+        }
+        _ => {}
+    }
+    operations.push(FileOperation::Replace { path, access: access(FILE_MODE), bytes: text.into() });
+    operations
+}
+
+/// Removes the directories of a lineage of the node's own that nothing is in any more.
+async fn remove_empty(context: Context<'_>, lineage: &Lineage) -> Result<(), Diagnostic> {
+    if lineage.home() != context.spec.root {
+        return Ok(());
+    }
+    let home = lineage.home();
+    for path in [lineage.archive(), home.join("archive"), home.join("live"), Lineage::renewals(home)] {
+        if let Some(Answer::Stat(stat)) = context.host.observe(&[Query::Stat(path.clone())]).await.pop()
+            && stat.empty
+        {
+            context.host.files(vec![FileOperation::RemoveDirectory { path }]).await?;
+        }
+    }
+    Ok(())
+}

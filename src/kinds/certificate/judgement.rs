@@ -1,0 +1,72 @@
+//! What is to be done about a certificate.
+
+use super::attributes::Issuer;
+use super::known::Known;
+use super::{DAY, acme, day, issue, name, source};
+use crate::diag::Diagnostics;
+use crate::names;
+use crate::plan::{Answer, Query, Subject};
+use crate::resource::Resource;
+
+/// What is to be done about a certificate.
+#[derive(Debug, Default)]
+pub(super) struct Judgement {
+    /// What is wrong with the issue that there is.
+    pub(super) drift: Option<(String, String)>,
+    /// Why another issue is due.
+    pub(super) due: Option<String>,
+    /// Remarks.
+    pub(super) findings: Diagnostics,
+    /// The number of the issue that is wanted.
+    pub(super) issue: u64,
+    /// Whether it is to be made.
+    pub(super) is_new: bool,
+    /// Whether something stands for it, because it cannot be issued now.
+    pub(super) is_pending: bool,
+    /// Whether it is taken over from certbot.
+    pub(super) is_adopted: bool,
+}
+
+pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgement {
+    let Known { attributes, facts, .. } = known;
+    let last = if facts.issue == 0 { last_kept(subject) } else { facts.issue };
+    let mut judgement = Judgement { issue: last, ..Judgement::default() };
+    let asked_anew = known.asked_anew(subject);
+    if !asked_anew || known.stands_in() {
+        judgement.drift = issue::drift(subject, &resource.name, known);
+    }
+    match attributes.issuer() {
+        Issuer::Files => source::judge(subject, resource, attributes, facts, asked_anew, &mut judgement),
+        Issuer::SelfSigned => {
+            let margin = attributes.margin(i64::from(attributes.days) * DAY);
+            if !asked_anew && facts.not_after.saturating_sub(subject.now) < margin {
+                judgement.due = Some(format!("renewal is due: it ends on {}", day(facts.not_after)));
+            }
+        }
+        Issuer::Acme | Issuer::LetsEncrypt | Issuer::LetsEncryptStaging => {
+            acme::judge(subject, resource, known, &mut judgement);
+            return judgement;
+        }
+    }
+    if asked_anew || judgement.drift.is_some() || judgement.due.is_some() {
+        judgement.issue = judgement.issue.saturating_add(1);
+        judgement.is_new = true;
+    }
+    judgement
+}
+
+/// The last issue of a former certificate of this name that old generations keep; 0 where there is none. Issues are
+/// never changed, so a new one needs a number of its own.
+pub(super) fn last_kept(subject: Subject<'_>) -> u64 {
+    match former(subject).and_then(|query| subject.observed.get(&query)) {
+        Some(Answer::Entries(issues)) => {
+            issues.keys().filter_map(|issue| names::number(issue)).max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+/// What there is of former certificates of this name.
+pub(super) fn former(subject: Subject<'_>) -> Option<Query> {
+    Some(Query::Entries(subject.node.spec.root.join("certificates").join(&*name(subject)?)))
+}
