@@ -28,6 +28,7 @@ mod outputs;
 mod owner;
 mod placed;
 mod pools;
+mod project;
 mod proxy;
 mod running;
 mod taken;
@@ -35,10 +36,7 @@ mod targets;
 mod tenants;
 mod unseen;
 
-pub use action::{
-    Action, Blob, BlobKind, BlobSource, ComposeProject, NetworkSettings, Operation, Phase, PullPolicy,
-    RollingService, SwarmStack, Undo,
-};
+pub use action::{Action, Operation, Phase, Undo};
 pub use actions::KEPT_GENERATIONS;
 pub use brought::{BroughtContainer, BroughtProxy};
 pub use build::{Ask, Inputs, NodeWork, Planned, build};
@@ -58,6 +56,9 @@ pub use outputs::stored as stored_output;
 pub use owner::Owner;
 pub use placed::{PlacedBody, PlacedFile, StoredPlaced};
 pub use pools::NeededNetwork;
+pub use project::{
+    Blob, BlobKind, BlobSource, ComposeProject, NetworkSettings, PullPolicy, RollingService, SwarmStack,
+};
 pub use proxy::Membership;
 pub use running::{Orphans, goes_on, hears_nothing};
 pub use taken::{Taken, Thing};

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::action::ComposeProject;
 use super::docker::{ComposeTool, Container, Engine, Image, Network, Service, Volume};
 use super::issuance::{FoundLineage, Ledger};
+use super::project::ComposeProject;
 
 /// A container of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
