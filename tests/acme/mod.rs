@@ -9,6 +9,7 @@ mod dns_apis;
 mod failures;
 mod imports;
 mod issuing;
+mod judged;
 mod lineages;
 mod many;
 mod renewing;

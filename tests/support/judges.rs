@@ -104,7 +104,7 @@ pub fn gixy(main: &Path) -> Option<Vec<Finding>> {
     Some(findings.into_iter().filter(grave).collect())
 }
 
-fn tool(name: &str) -> Option<PathBuf> {
+pub(super) fn tool(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/venv/bin").join(name);
     if path.exists() {
         return Some(path);

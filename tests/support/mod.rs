@@ -24,6 +24,7 @@ pub mod random;
 pub mod recorded;
 pub mod registry;
 pub mod service;
+pub mod sslyze;
 pub mod stand_ins;
 pub mod system;
 pub mod testssl;

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_judge_sees_which_protocols_are_offered() {
+    fn judges_see_which_protocols_are_offered() {
         let (Some(nginx), Some(_)) = (super::super::nginx(), program("testssl")) else { return };
         let (directory, port) = (tempfile::tempdir().unwrap(), Port::reserve());
         let ca = PrivateCa::new().write(directory.path());
@@ -88,5 +88,7 @@ mod tests {
             of("TLS1_3").map(|(_, summary)| summary),
             Some("not offered + downgraded to weaker protocol")
         );
+        let Some(lacks) = super::super::sslyze::sslyze(port.number, "localhost", &ca) else { return };
+        assert!(lacks.iter().any(|lack| lack.starts_with("ciphers: ")), "{lacks:#?}");
     }
 }
