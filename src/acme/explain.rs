@@ -1,9 +1,7 @@
 //! What an authority's refusal means for people: what was wrong, and what to do.
 
-use jiff::Timestamp;
-
 use super::authority::{Reason, Refused};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, moment};
 use crate::plan::issuance::host_of;
 
 /// A refusal as an error about a certificate.
@@ -54,8 +52,8 @@ fn help(refused: &Refused) -> String {
         }
         Reason::Malformed => "see whether `acme { directory }` is the address of an ACME directory".to_owned(),
         Reason::BadNonce => "something between may be answering in its place: try again later".to_owned(),
-        Reason::RateLimited => match refused.again.and_then(|again| Timestamp::from_second(again).ok()) {
-            Some(again) => format!("it may be asked again from {} on", again.strftime("%Y-%m-%d %H:%M UTC")),
+        Reason::RateLimited => match refused.again {
+            Some(again) => format!("it may be asked again from {} on", moment(again)),
             None => "wait: too many were asked for in a short time; several names can share one certificate (`names`)"
                 .to_owned(),
         },

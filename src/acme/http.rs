@@ -11,12 +11,11 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use jiff::Timestamp;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, moment};
 
 /// How vsa names itself.
 const AGENT: &str = concat!("vsa/", env!("CARGO_PKG_VERSION"));
@@ -182,11 +181,7 @@ fn why(error: &(dyn std::error::Error + 'static)) -> HttpError {
 /// Why a certificate is not trusted; a library would give its times as numbers.
 fn distrust(error: &rustls::Error) -> String {
     use rustls::CertificateError::{ExpiredContext, NotValidYetContext};
-    let said = |seconds: UnixTime| {
-        let time =
-            i64::try_from(seconds.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
-        time.map_or_else(String::new, |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
-    };
+    let said = |seconds: UnixTime| i64::try_from(seconds.as_secs()).map_or_else(|_| String::new(), moment);
     match error {
         rustls::Error::InvalidCertificate(NotValidYetContext { time, not_before }) => {
             format!(

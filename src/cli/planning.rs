@@ -49,6 +49,23 @@ pub(crate) struct Options {
     pub locked: bool,
 }
 
+impl Options {
+    /// For a plan about these resources alone, which is applied at once under the lock; `approved` is one that nobody reads
+    /// before.
+    pub(crate) fn about(targets: BTreeSet<Address>, approved: bool) -> Self {
+        Self {
+            mode: Mode::Normal,
+            refresh: true,
+            preflight: if approved { When::AtApply } else { When::Now },
+            lineage: None,
+            destroy_data: false,
+            renew: BTreeSet::new(),
+            targets: Some(targets),
+            locked: true,
+        }
+    }
+}
+
 /// A plan with the state that it starts from.
 pub(crate) struct Prepared {
     /// The plan.

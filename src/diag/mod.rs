@@ -1,10 +1,12 @@
 //! Diagnostics: what was wrong, where, and what to do. Plain values; `render` draws them at the edge.
 
+mod moment;
 mod render;
 mod source;
 mod suggest;
 mod visible;
 
+pub use moment::{day, moment, rfc3339};
 pub use render::{Style, render, render_all};
 pub use source::{FileId, Position, SourceFile, Sources, Span};
 pub use suggest::nearest;

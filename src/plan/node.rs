@@ -257,6 +257,11 @@ impl NodeSpec {
         self.root.join("certificates").join(name).join(issue.to_string())
     }
 
+    /// The name of the certificate that the directory of one issue is of.
+    pub fn certificate_name(issue: &Path) -> &str {
+        issue.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     /// What the node remembers of its certificates; see [`super::issuance::Ledger`].
     pub fn ledger(&self) -> PathBuf {
         self.accounts().join("ledger.json")

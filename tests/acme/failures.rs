@@ -345,7 +345,7 @@ fn an_authority_that_has_been_asked_too_often() {
     error[rate_limited]: the authority [authority] does not issue `shop.example.com`: too many certificates already issued for this exact set of names
      |
      = on: certificate["shop.example.com"]
-     = help: it may be asked again from 2038-01-01 00:00 UTC on
+     = help: it may be asked again from 2038-01-01 00:00:00 UTC on
     "#);
     let ledger = story.ledger();
     assert_eq!(ledger["certificates"][NAME]["failed"]["again"], 2_145_916_800);

@@ -12,7 +12,7 @@ use crate::host::{FileOperation, first_certificate};
 use crate::plan::action::Access;
 use crate::plan::issuance::{Lineage, Piece};
 use crate::plan::observation::CertificateFacts;
-use crate::plan::{Answer, Query};
+use crate::plan::{Answer, NodeSpec, Query};
 
 /// Beside the pair of an issue: what was asked for.
 const REQUEST: &str = "request";
@@ -148,8 +148,7 @@ pub(super) async fn remove(context: Context<'_>, directory: &Path) -> Result<Fac
 /// Removes an issue's directory, and the one above it when it was the last.
 pub(super) async fn remove_issue(context: Context<'_>, directory: &Path) -> Result<(), Diagnostic> {
     let Context { host, spec, .. } = context;
-    let name = directory.parent().and_then(|parent| parent.file_name()).and_then(|name| name.to_str());
-    if let Some(lineage) = name.and_then(|name| Lineage::new(spec.root.clone(), name).ok()) {
+    if let Ok(lineage) = Lineage::new(spec.root.clone(), NodeSpec::certificate_name(directory)) {
         lineages::forget(context, &lineage, directory).await?;
     }
     let trees = [new_name(directory), directory.to_owned()];

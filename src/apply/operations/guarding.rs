@@ -7,7 +7,7 @@ use crate::acme::guard::{self, Probe, caa};
 use crate::acme::resolver::Resolver;
 use crate::acme::{Authority as _, Client};
 use crate::apply::issuance::{Shown, WELL_KNOWN};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, moment};
 use crate::plan::issuance::budget::Spent;
 use crate::plan::issuance::{CertificateOrder, ChallengeType, host_of};
 
@@ -55,11 +55,9 @@ async fn probe(
 
 /// That a limit of the authority's is spent.
 pub(super) fn budget(spent: &Spent, directory: &str, certificate: &str) -> Diagnostic {
-    let again = jiff::Timestamp::from_second(spent.again)
-        .map(|again| again.strftime("%Y-%m-%d %H:%M UTC").to_string());
     let help = format!(
         "it is free again from {} on; several names can share one certificate (`names`)",
-        again.unwrap_or_default()
+        moment(spent.again)
     );
     Diagnostic::error(format!(
         "the authority {} would not issue `{certificate}`: its limit of {} is spent",

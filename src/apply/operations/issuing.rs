@@ -11,7 +11,7 @@ use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
 use crate::plan::issuance::budget::spent;
 use crate::plan::issuance::{CertificateOrder, ChallengeType, DNS_SECRET, EAB_KEY, Ordered, UnderWay};
-use crate::plan::{Answer, Query};
+use crate::plan::{Answer, NodeSpec, Query};
 use crate::value::Secret;
 
 /// How long an authority may take to look at the proofs.
@@ -61,8 +61,7 @@ pub(super) async fn issue(
     issue: Issue<'_>,
     order: &CertificateOrder,
 ) -> Result<Facts, Diagnostic> {
-    let name = issue.directory.parent().and_then(|parent| parent.file_name()).and_then(|name| name.to_str());
-    let issuing = Issuing { context, issue, order, name: name.unwrap_or_default() };
+    let issuing = Issuing { context, issue, order, name: NodeSpec::certificate_name(issue.directory) };
     if let Some(facts) = existing(context, issue).await {
         issuing.forget().await?;
         return Ok(facts);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::diag::Diagnostic;
 use crate::host::{Command, Host};
+use crate::plan::NodeSpec;
 use crate::plan::issuance::CertificateOrder;
 
 /// How long it may take.
@@ -18,9 +19,9 @@ pub(super) async fn tell(
     error: Diagnostic,
 ) -> Diagnostic {
     let Some((program, arguments)) = order.on_failure.split_first() else { return error };
-    let name = issue.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let name = NodeSpec::certificate_name(issue);
     let command = arguments.iter().fold(Command::new(program), Command::arg).timeout(PATIENCE);
-    let wrong = match host.run(command.arg(&*name).arg(&error.summary)).await {
+    let wrong = match host.run(command.arg(name).arg(&error.summary)).await {
         Ok(output) if output.success() => return error,
         Ok(output) => output.ending(&format!("`{program}`")),
         Err(why) => why.to_string(),

@@ -6,8 +6,8 @@ use super::attributes::{asks_the_same, margin, names};
 use super::facts::Facts;
 use super::judgement::{Judgement, former, last_kept};
 use super::known::Known;
-use super::{CHAIN, DAY, day, imported};
-use crate::diag::Diagnostic;
+use super::{CHAIN, DAY, imported};
+use crate::diag::{Diagnostic, day, moment};
 use crate::names::Duration;
 use crate::plan::Subject;
 use crate::plan::issuance::budget;
@@ -108,7 +108,7 @@ fn is_due(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
 pub fn waits(name: &str, failed: &Failed, is_there: bool) -> Diagnostic {
     let times = if failed.times == 1 { "once".to_owned() } else { format!("{} times", failed.times) };
     let what = if is_there { "renewed" } else { "issued" };
-    let again = super::moment(failed.again);
+    let again = moment(failed.again);
     Diagnostic::warning(format!("`{name}` could not be {what}, and waits"))
         .code("issuance_waits")
         .detail(format!("it failed {times}, the last time because {}", failed.why))
@@ -190,7 +190,7 @@ fn overspent(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option
             .detail(format!("the authority's limit of {} is spent: it would not be asked", spent.limit))
             .help(format!(
                 "it is free again from {} on; several names can share one certificate (`names`)",
-                super::moment(spent.again)
+                moment(spent.again)
             )),
     )
 }

@@ -3,10 +3,9 @@
 use std::path::Path as FilePath;
 
 use super::attributes::names;
-use super::day;
 use super::judgement::Judgement;
 use super::known::Known;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, day};
 use crate::names::covers;
 use crate::plan::issuance::{FoundLineage, Lineage, Piece};
 use crate::plan::observation::{Answer, Query};

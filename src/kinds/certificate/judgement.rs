@@ -2,8 +2,8 @@
 
 use super::attributes::Issuer;
 use super::known::Known;
-use super::{DAY, acme, day, issue, name, source};
-use crate::diag::Diagnostics;
+use super::{DAY, acme, issue, name, source};
+use crate::diag::{Diagnostics, day};
 use crate::names;
 use crate::plan::{Answer, Query, Subject};
 use crate::resource::Resource;

@@ -26,7 +26,6 @@ pub use held::{Held, Source, held};
 pub use issued::{Issued, issued};
 
 use attributes::{Attributes, names};
-use jiff::Timestamp;
 use judgement::{former, judge};
 use known::Known;
 
@@ -49,22 +48,10 @@ pub struct Certificate {
     schema: Schema,
 }
 
-/// A moment as a day, so that a plan says the same all day long.
-fn day(seconds: i64) -> String {
-    Timestamp::from_second(seconds)
-        .map_or_else(|_| seconds.to_string(), |time| time.strftime("%Y-%m-%d").to_string())
-}
-
 /// The label names the directory; a host name, so it holds no `/`.
 fn name(subject: Subject<'_>) -> Option<Arc<str>> {
     let desired = subject.desired.map(|resource| Arc::clone(&resource.name));
     desired.or_else(|| subject.prior.map(|prior| Arc::clone(&prior.name)))
-}
-
-/// A moment, for people.
-fn moment(seconds: i64) -> String {
-    Timestamp::from_second(seconds)
-        .map_or_else(|_| seconds.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 impl Certificate {

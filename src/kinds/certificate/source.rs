@@ -2,14 +2,13 @@
 
 use std::path::Path as FilePath;
 
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::{Diagnostic, Severity, day};
 use crate::names::covers;
 use crate::plan::Subject;
 use crate::plan::observation::{Answer, CertificateFacts, Query};
 use crate::resource::{Path, Resource};
 
 use super::attributes::{Attributes, names};
-use super::day;
 use super::facts::Facts;
 use super::judgement::Judgement;
 

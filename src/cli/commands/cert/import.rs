@@ -11,13 +11,13 @@ use crate::address::Address;
 use crate::cli::applying::{self, ApplyFlags};
 use crate::cli::arguments::VariableFlags;
 use crate::cli::editing::Edited;
-use crate::cli::planning::{self, Options, When};
+use crate::cli::planning::{self, Options};
 use crate::cli::{Exit, Failure, Invocation, certbot, render};
 use crate::config::{self, Edit, set_text};
-use crate::diag::{Diagnostic, Sources, visible};
+use crate::diag::{Diagnostic, Sources, day, visible};
 use crate::names::{HostName, Text as _};
 use crate::plan::issuance::FoundLineage;
-use crate::plan::{Answer, Mode, Query};
+use crate::plan::{Answer, Query};
 
 /// The file that new blocks are written into.
 const FILE: &str = "certificates.hcl";
@@ -79,16 +79,7 @@ impl Import {
         invocation.ensure_key()?;
         let is_it = |address: &&Address| address.kind() == KIND && targets.contains(address.name());
         let targets: BTreeSet<Address> = declared.resources.keys().filter(is_it).cloned().collect();
-        let options = Options {
-            mode: Mode::Normal,
-            refresh: true,
-            preflight: if self.apply.auto_approve { When::AtApply } else { When::Now },
-            lineage: None,
-            destroy_data: false,
-            renew: BTreeSet::new(),
-            targets: Some(targets),
-            locked: true,
-        };
+        let options = Options::about(targets, self.apply.auto_approve);
         let prepared = planning::plan(invocation, &declared, options)?;
         applying::confirm(invocation, &prepared, planning::Manner::default(), self.apply)?;
         let directory = &invocation.base.configuration;
@@ -157,7 +148,7 @@ fn table(found: &Lineages) -> String {
         Ok(FoundLineage { renewal, certificate, .. }) => [
             visible(name).to_string(),
             certificate.names.join(", "),
-            super::status::day(certificate.not_after),
+            day(certificate.not_after),
             if renewal.autorenew { "renewed by certbot" } else { "not renewed by certbot" }.to_owned(),
         ],
         Err(why) => {

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::KIND;
+use super::sites::Sites;
 use crate::address::Address;
 use crate::cli::applying::{self, ApplyFlags};
 use crate::cli::arguments::VariableFlags;
-use crate::cli::planning::{self, Manner, Options, When};
+use crate::cli::planning::{self, Manner, Options};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
-use crate::plan::Mode;
 
 /// Have certificates issued now, although they are not due, and although it failed a moment ago
 #[derive(Debug, Args)]
@@ -48,24 +48,10 @@ impl Issue {
             wanted.insert(found.address.clone());
         }
         // The sites of those that were never issued change with them.
+        let sites = Sites::of(&declared);
         let mut targets = wanted.clone();
-        for address in &wanted {
-            let resources = declared.resources.values();
-            let needs_it = resources.filter(|resource| resource.depends_on.contains(address));
-            targets.extend(needs_it.map(|resource| resource.address.clone()));
-            let resource = declared.resources.get(address);
-            targets.extend(resource.and_then(|resource| resource.implied_by.clone()));
-        }
-        let options = Options {
-            mode: Mode::Normal,
-            refresh: true,
-            preflight: if self.apply.auto_approve { When::AtApply } else { When::Now },
-            lineage: None,
-            destroy_data: false,
-            renew: wanted,
-            targets: Some(targets),
-            locked: true,
-        };
+        targets.extend(wanted.iter().flat_map(|address| sites.needing(address)));
+        let options = Options { renew: wanted, ..Options::about(targets, self.apply.auto_approve) };
         let prepared = planning::plan(invocation, &declared, options)?;
         applying::confirm_and_apply(invocation, &declared, prepared, Manner::default(), self.apply)
     }

@@ -7,6 +7,7 @@ mod known;
 mod renew;
 mod revoke;
 mod show;
+mod sites;
 mod status;
 mod word;
 

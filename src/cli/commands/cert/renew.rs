@@ -3,20 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
-use jiff::Timestamp;
 
 use super::KIND;
+use super::sites::Sites;
 use crate::address::Address;
 use crate::apply::{self, Inquiry};
 use crate::cli::applying::{self, ApplyFlags, FailureFlag};
 use crate::cli::arguments::{LockFlags, VariableFlags};
-use crate::cli::planning::{self, Manner, Options, When};
+use crate::cli::planning::{self, Manner, Options};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::config::Declared;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, moment};
 use crate::host::clock;
 use crate::kinds::certificate::{Issued, issued, waits};
-use crate::plan::Mode;
 use crate::plan::issuance::{Failed, Ledger, Remembered};
 use crate::state::State;
 
@@ -120,6 +119,7 @@ impl Renew {
     /// Which of them are due; all of them where they are asked for anyway.
     fn due(declared: &Declared, candidates: &[Candidate], ledgers: &Ledgers, anyway: bool) -> Due {
         let now = clock().as_second();
+        let sites = Sites::of(declared);
         let mut due = Due::default();
         for candidate in candidates {
             let Candidate { address, issued, .. } = candidate;
@@ -138,11 +138,7 @@ impl Renew {
             due.certificates.insert(address.clone());
             due.targets.insert(address.clone());
             if issued.chain.is_none() {
-                let needs_it =
-                    declared.resources.values().filter(|resource| resource.depends_on.contains(address));
-                due.targets.extend(needs_it.map(|resource| resource.address.clone()));
-                let resource = declared.resources.get(address);
-                due.targets.extend(resource.and_then(|resource| resource.implied_by.clone()));
+                due.targets.extend(sites.needing(address));
             }
         }
         due
@@ -151,24 +147,15 @@ impl Renew {
     fn renew(&self, invocation: &Invocation, declared: &Declared, due: Due) -> Result<Exit, Failure> {
         let Due { certificates, targets, waiting, next } = due;
         if certificates.is_empty() && waiting.is_empty() {
-            let next = next.and_then(|(from, address)| Some((Timestamp::from_second(from).ok()?, address)));
             let next = next.map_or_else(String::new, |(from, address)| {
-                format!(": the next one is {address}, from {} on", from.strftime("%Y-%m-%d %H:%M:%S UTC"))
+                format!(": the next one is {address}, from {} on", moment(from))
             });
             invocation.terminal.line(&format!("No certificate is due{next}."));
             return Ok(Exit::Done);
         }
         if !certificates.is_empty() {
-            let options = Options {
-                mode: Mode::Normal,
-                refresh: true,
-                preflight: if self.plan { When::Now } else { When::AtApply },
-                lineage: None,
-                destroy_data: false,
-                renew: if self.force { certificates } else { BTreeSet::new() },
-                targets: Some(targets),
-                locked: true,
-            };
+            let renew = if self.force { certificates } else { BTreeSet::new() };
+            let options = Options { renew, ..Options::about(targets, !self.plan) };
             invocation.ensure_key()?;
             let prepared = planning::plan(invocation, declared, options)?;
             let flags = ApplyFlags {

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::known::{Served, every, one, served};
-use super::status::moment;
 use crate::cli::{Exit, Failure, Invocation};
-use crate::diag::visible;
+use crate::diag::{moment, rfc3339, visible};
 use crate::plan::issuance::Piece;
 
 /// Show one certificate, never its key
@@ -40,9 +39,9 @@ impl Show {
                 "issuer": live.map(|live| &live.issuer_name),
                 "serial": live.map(|live| &live.serial),
                 "key_type": live.map(|live| &live.key_type),
-                "not_before": live.map(|live| moment(live.not_before)),
-                "not_after": live.map(|live| moment(live.not_after)),
-                "renews": held.renews.map(moment),
+                "not_before": live.map(|live| rfc3339(live.not_before)),
+                "not_after": live.map(|live| rfc3339(live.not_after)),
+                "renews": held.renews.map(rfc3339),
                 "digest": held.digest,
                 "source": held.source.word(),
                 "issue": held.number,

@@ -1,11 +1,10 @@
 //! `vsa cert status`
 
 use clap::Args;
-use jiff::Timestamp;
 
 use super::known::{Known, Served, every, served};
 use crate::cli::{Exit, Failure, Invocation, render};
-use crate::diag::{Diagnostic, visible};
+use crate::diag::{Diagnostic, day, moment, rfc3339, visible};
 use crate::host::clock;
 use crate::kinds::certificate::Source;
 
@@ -100,9 +99,9 @@ impl Row<'_> {
             "node": stored.node,
             "names": live.as_ref().ok().map(|live| &live.names),
             "issuer": live_text(|live| live.issuer.clone()),
-            "not_after": live.as_ref().ok().map(|live| moment(live.not_after)),
+            "not_after": live.as_ref().ok().map(|live| rfc3339(live.not_after)),
             "days_left": self.days(),
-            "renews": held.renews.map(moment),
+            "renews": held.renews.map(rfc3339),
             "source": held.source.word(),
             "served": self.served == Served::Yes,
             "presented": self.served.text(),
@@ -110,22 +109,11 @@ impl Row<'_> {
             "failed": failed.as_ref().map(|failed| serde_json::json!({
                 "times": failed.times,
                 "why": failed.why,
-                "at": moment(failed.at),
-                "again": moment(failed.again),
+                "at": rfc3339(failed.at),
+                "again": rfc3339(failed.again),
             })),
         })
     }
-}
-
-/// The day.
-pub(super) fn day(seconds: i64) -> String {
-    Timestamp::from_second(seconds)
-        .map_or_else(|_| seconds.to_string(), |time| time.strftime("%Y-%m-%d").to_string())
-}
-
-/// As RFC 3339 has it.
-pub(super) fn moment(seconds: i64) -> String {
-    Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 
 impl Status {

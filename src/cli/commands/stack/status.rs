@@ -9,11 +9,10 @@ use crate::address::Address;
 use crate::cli::applying::{self, ApplyFlags};
 use crate::cli::arguments::VariableFlags;
 use crate::cli::editing::Edited;
-use crate::cli::planning::{self, Options, When};
+use crate::cli::planning::{self, Options};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::config::{self, Edit, set_text};
 use crate::diag::{Diagnostic, Sources};
-use crate::plan::Mode;
 
 /// What a stack shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,16 +82,7 @@ impl Switch {
         invocation.ensure_key()?;
         let is_it = |address: &&Address| address.kind() == KIND && address.name() == label;
         let targets: BTreeSet<Address> = declared.resources.keys().filter(is_it).cloned().collect();
-        let options = Options {
-            mode: Mode::Normal,
-            refresh: true,
-            preflight: if self.apply.auto_approve { When::AtApply } else { When::Now },
-            lineage: None,
-            destroy_data: false,
-            renew: BTreeSet::new(),
-            targets: Some(targets),
-            locked: true,
-        };
+        let options = Options::about(targets, self.apply.auto_approve);
         let prepared = planning::plan(invocation, &declared, options)?;
         invocation.terminal.note(&format!(
             "this is about `stack.{label}` alone, with what it depends on and the sites that it serves"
