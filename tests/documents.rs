@@ -1,11 +1,14 @@
 //! The documents that vsa writes: their JSON Schemas under `state/`, and a sample of every version ever written. And
 //! those that people write: their links lead somewhere.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use vsa::audit::{Event, Record};
+use vsa::kinds::certificate::held;
+use vsa::plan::issuance::Ledger;
 use vsa::state::{VERSION, attributes};
 use vsa::store::{StateFile, to_text};
 
@@ -99,6 +102,7 @@ fn samples_of_every_state_are_read() {
     assert_read(1, &file("samples/state-v1-with-directories.json"));
     assert_read(1, &file("samples/state-v1-with-stack.json"));
     assert_read(1, &file("samples/state-v1-with-container-proxy.json"));
+    assert_read(1, &file("samples/state-v1-with-certificates.json"));
 }
 
 /// The first vsa knew it of a resource's last directory alone.
@@ -146,6 +150,38 @@ fn samples_of_a_proxy_in_a_container_are_understood() {
     );
     let networks: Vec<&str> = node.networks.iter().map(|name| &**name).collect();
     assert_eq!(networks, ["one-one_default", "three-three_default", "two-two_default"]);
+}
+
+/// Who issued each certificate, when it is renewed, and what the node remembers of it beside the state.
+#[test]
+fn samples_of_certificates_are_understood() {
+    let path = file("samples/state-v1-with-certificates.json");
+    let state = StateFile::at(path, "/nonexistent").read().unwrap().unwrap();
+    let ledger = Ledger::parse(&fs::read(file("samples/ledger-v1.json")).unwrap()).unwrap();
+    let spec = &state.nodes[&vsa::address::Address::new("node", "local")].spec;
+    let mut told = String::new();
+    for (address, stored) in state.resources.iter().filter(|(address, _)| address.kind() == "certificate") {
+        let remembered = ledger.certificates.get(&*stored.name);
+        let held = held(stored, spec, remembered).unwrap();
+        let failures = remembered.and_then(|known| known.failed.as_ref()).map_or(0, |failed| failed.times);
+        let lineages: Vec<_> =
+            held.lineages.iter().map(|lineage| lineage.live().display().to_string()).collect();
+        writeln!(
+            told,
+            "{address}: {} {}, by {:?}, account {}, order {}, renewed from {:?}, failures {failures}, in {lineages:?}",
+            held.source.word(),
+            held.number,
+            held.authority,
+            held.account.is_some(),
+            held.order.is_some(),
+            held.renews
+        )
+        .unwrap();
+    }
+    insta::assert_snapshot!(told, @"");
+    assert_eq!(ledger.orders.len(), 1);
+    let under_way = ledger.certificates["slow.example.com"].order.as_ref().unwrap();
+    assert_eq!(under_way.url, "https://acme.example.com/my-order/Wc0hPo1l5cT2mYkzQvB7xA");
 }
 
 fn assert_read(version: u32, path: &Path) {
