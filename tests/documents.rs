@@ -178,7 +178,11 @@ fn samples_of_certificates_are_understood() {
         )
         .unwrap();
     }
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r#"
+    certificate["bad.example.com"]: stand-in 0, by None, account false, order false, renewed from None, failures 1, in []
+    certificate["blog.example.com"]: acme 1, by Some("https://acme.example.com/dir"), account true, order true, renewed from Some(1900512341), failures 0, in ["/opt/hosting/.vsa/nodes/local/live/blog.example.com"]
+    certificate["shop.example.com"]: certbot 1, by Some("https://acme.example.com/dir"), account false, order false, renewed from Some(1900512339), failures 0, in ["/opt/hosting/.vsa/nodes/local/live/shop.example.com", "/etc/letsencrypt/live/shop.example.com"]
+    "#);
     assert_eq!(ledger.orders.len(), 1);
     let under_way = ledger.certificates["slow.example.com"].order.as_ref().unwrap();
     assert_eq!(under_way.url, "https://acme.example.com/my-order/Wc0hPo1l5cT2mYkzQvB7xA");
