@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::actions::Work;
 use super::build::{Ask, Known, NodeWork, Scope};
 use super::endpoint::NO_ENDPOINTS;
-use super::file::FileBody;
 use super::files::{self, NodeFiles, Rendered};
 use super::issuance::ChallengeType;
-use super::observation::Answer;
+use super::node::NodeSpec;
+use super::observation::{Answer, Query};
 use super::targets::carried;
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::state::StoredNode;
+use crate::state::{StoredNode, link_target};
 
 /// Gives each node that needs it such a generation; the next one comes after it.
 pub(super) fn bases(
@@ -31,28 +31,26 @@ pub(super) fn bases(
             continue;
         }
         let spec = &node.node.spec;
-        let stored = scope.stored(address);
-        let live = stored.filter(|stored| answers(node, stored));
-        // Where the default server is somebody else's, names that no site has are answered by that one.
-        let asked = orders.iter().filter(|order| !(spec.default_server || live.is_some() && order.answered));
-        let mut names: BTreeSet<&str> = asked.flat_map(|order| &order.names).map(String::as_str).collect();
-        if live.is_some() && names.is_empty() {
-            continue;
+        let live = scope.stored(address).filter(|stored| answers(node, stored));
+        let mut names: BTreeSet<&str> =
+            orders.iter().flat_map(|order| &order.names).map(String::as_str).collect();
+        if let Some(live) = live {
+            // Where the default server is somebody else's, names that no site has are answered by that one.
+            if live.spec.default_server {
+                continue;
+            }
+            let served = served(spec, live, ask);
+            names.retain(|name| !served.contains(*name));
+            if names.is_empty() {
+                continue;
+            }
         }
-        let mut files = BTreeMap::new();
-        if live.is_some() {
-            let others = |file: &Address| file != address;
-            files =
-                carried(spec, live, &others, &mut |queries| ask(spec, queries)).map_err(Diagnostics::from)?;
-        }
-        let served: BTreeSet<String> = files.values().flat_map(server_names).collect();
-        names.retain(|name| !served.contains(*name));
-        if live.is_some() && names.is_empty() {
-            continue;
-        }
+        let others = |file: &Address| file != address;
+        let mut files =
+            carried(spec, live, &others, &mut |queries| ask(spec, queries)).map_err(Diagnostics::from)?;
         let own = node.files.files.iter().filter(|(_, rendered)| rendered.resource == *address);
         files.extend(own.map(|(path, rendered)| (Arc::clone(path), rendered.clone())));
-        if !names.is_empty() {
+        if !spec.default_server {
             let names: Vec<&str> = names.into_iter().collect();
             files.extend(challenges(scope, known, address, &names)?);
         }
@@ -73,11 +71,22 @@ fn answers(node: &NodeWork, stored: &StoredNode) -> bool {
     stored.generation > 0 && runs && stored.spec.http_port == spec.http_port && stored.spec.mode == spec.mode
 }
 
+/// The names that the servers of the live generation have, as its files are now.
+fn served(spec: &NodeSpec, live: &StoredNode, ask: &mut Ask<'_>) -> BTreeSet<String> {
+    let generation = spec.generation(live.generation);
+    let texts = live.files.iter().filter(|(_, file)| link_target(&file.digest).is_none());
+    let queries: Vec<Query> = texts.map(|(path, _)| Query::Read(generation.join(&**path))).collect();
+    let answers = if queries.is_empty() { Vec::new() } else { ask(spec, &queries) };
+    let names = answers.into_iter().flat_map(|answer| match answer {
+        Answer::Bytes(bytes) => server_names(&String::from_utf8_lossy(&bytes)),
+        _ => Vec::new(),
+    });
+    names.collect()
+}
+
 /// The names in a file of vsa's own, one `server_name` a line.
-fn server_names(rendered: &Rendered) -> Vec<String> {
-    let FileBody::Text(content) = &rendered.file.body else { return Vec::new() };
-    let lines = content.as_text().unwrap_or_default().lines();
-    let names = lines.filter_map(|line| line.trim().strip_prefix("server_name ")?.strip_suffix(';'));
+fn server_names(text: &str) -> Vec<String> {
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix("server_name ")?.strip_suffix(';'));
     names.flat_map(str::split_whitespace).map(str::to_owned).collect()
 }
 

@@ -10,7 +10,7 @@ use super::{CHAIN, DAY, imported};
 use crate::diag::{Diagnostic, day, moment};
 use crate::names::Duration;
 use crate::plan::Subject;
-use crate::plan::issuance::budget;
+use crate::plan::issuance::budget::Budget;
 use crate::plan::issuance::{CertificateOrder, Failed, Remembered, RenewalInfo};
 use crate::plan::observation::{Answer, CertificateFacts, Query};
 use crate::resource::{Path, Resource};
@@ -181,7 +181,7 @@ fn overspent(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option
     let settings = known.settings.as_ref().filter(|settings| settings.check_names)?;
     let names = names(resource, &known.attributes);
     let renews = known.renews();
-    let spent = budget::spent(ledger, settings.directory.url(), &names, renews, subject.now)?;
+    let spent = Budget::of(ledger).spent(settings.directory.url(), &names, renews, subject.now)?;
     Some(
         Diagnostic::warning(format!("`{}` cannot be issued yet", resource.name))
             .code("budget_spent")
@@ -196,7 +196,7 @@ fn overspent(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option
 }
 
 /// What the authority is asked for.
-pub(super) fn order(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<CertificateOrder> {
+pub(super) fn order(resource: &Resource, known: &Known) -> Option<CertificateOrder> {
     let settings = known.settings.as_ref()?;
     let replaces: Option<PathBuf> = known.renews().then(|| known.last.join(CHAIN));
     Some(CertificateOrder {
@@ -209,7 +209,6 @@ pub(super) fn order(subject: Subject<'_>, resource: &Resource, known: &Known) ->
         dns: settings.dns().map(|(provider, _)| provider),
         propagation: settings.propagation(),
         validation_port: settings.validation_port,
-        answered: !known.asked_anew(subject),
         check_names: settings.check_names,
         resolvers: settings.resolvers.iter().map(ToString::to_string).collect(),
         on_failure: settings.on_failure.iter().map(ToString::to_string).collect(),

@@ -75,7 +75,7 @@ fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: 
         };
         return vec![prepare(operation, Undo::RemoveMade)];
     }
-    if let Some(order) = acme::order(subject, resource, known) {
+    if let Some(order) = acme::order(resource, known) {
         let publish = publish(subject, resource, known, directory.clone());
         if judgement.is_adopted {
             let adopt = imported::adopt(resource, known, issue, &directory);

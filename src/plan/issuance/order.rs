@@ -33,9 +33,6 @@ pub struct CertificateOrder {
     pub propagation: u32,
     /// The port at which the authority asks for files.
     pub validation_port: u16,
-    /// Whether the sites that are live answer for all its names, as far as the state knows.
-    #[serde(default)]
-    pub answered: bool,
     /// Whether the names are looked at before.
     pub check_names: bool,
     /// Who is asked about names; the system's servers where nobody is named.
