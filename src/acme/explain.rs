@@ -2,7 +2,8 @@
 
 use super::authority::{Reason, Refused};
 use crate::diag::{Diagnostic, moment};
-use crate::plan::issuance::host_of;
+use crate::host::clock;
+use crate::plan::issuance::{LONGEST_WAIT, host_of};
 
 /// A refusal as an error about a certificate.
 pub fn explain(refused: &Refused, directory: &str, certificate: &str) -> Diagnostic {
@@ -53,7 +54,12 @@ fn help(refused: &Refused) -> String {
         Reason::Malformed => "see whether `acme { directory }` is the address of an ACME directory".to_owned(),
         Reason::BadNonce => "something between may be answering in its place: try again later".to_owned(),
         Reason::RateLimited => match refused.again {
-            Some(again) => format!("it may be asked again from {} on", moment(again)),
+            Some(again) => {
+                let is_long = again > clock().as_second().saturating_add(LONGEST_WAIT);
+                let capped =
+                    if is_long { "; vsa waits for no more than 7 days, and asks again then" } else { "" };
+                format!("it says that it may be asked again from {} on{capped}", moment(again))
+            }
             None => "wait: too many were asked for in a short time; several names can share one certificate (`names`)"
                 .to_owned(),
         },

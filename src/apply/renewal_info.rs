@@ -53,7 +53,7 @@ pub async fn renewal_info(
 ) -> Result<Ledger, Diagnostic> {
     let issuance = Issuance::new(Arc::clone(host));
     let now = host.now().await;
-    let ledger = issuance.remember(&**host, spec, |ledger| ledger.clone()).await?;
+    let ledger = issuance.look(spec, Ledger::clone).await?;
     let is_open = |inquiry: &Inquiry| {
         let known = ledger.certificates.get(&inquiry.name).and_then(|known| known.renewal.as_ref());
         known.is_none_or(|known| known.digest != inquiry.digest || known.ask_again <= now)
@@ -74,7 +74,7 @@ pub async fn renewal_info(
     let told: Vec<_> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();
     // What was known before this run took the lock may have changed.
     let issuance = Issuance::new(Arc::clone(host));
-    let kept = issuance.remember(&**host, spec, |ledger| {
+    let kept = issuance.change(spec, |ledger| {
         for (name, told) in told {
             let remembered = ledger.of(&name);
             let former = remembered.renewal.take().filter(|former| former.digest == told.digest);
@@ -122,7 +122,7 @@ async fn ask(
     let Some(first) = inquiries.first() else { return Vec::new() };
     let (key, name) = (first.key.clone(), first.name.clone());
     let all = async {
-        let client = match issuance.authority(host, spec, authority, key.as_ref(), &name).await {
+        let client = match issuance.authority(spec, authority, key.as_ref(), &name).await {
             Ok(client) => client,
             Err(error) => {
                 tracing::debug!(error = error.summary, "an authority cannot be asked about renewal");

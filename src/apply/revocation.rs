@@ -31,14 +31,14 @@ pub async fn revoke(
         Some(Answer::Failed(why)) => return Err(unreadable(&why)),
         _ => return Err(unreadable("there is no such file")),
     };
-    let client = issuance.authority(&**host, spec, authority, key.as_ref(), name).await?;
+    let client = issuance.authority(spec, authority, key.as_ref(), name).await?;
     let revoked = client.revoke(&der, reason).await;
     revoked.map_err(|refused| explain(&refused, &authority.directory, name))?;
     let now = host.now().await;
-    let remembered = issuance.remember(&**host, spec, |ledger| {
+    let remembered = issuance.remember(spec, name, |remembered| {
         // As the authority would say of it: now.
         let window = Some(Window { start: now, end: now });
-        ledger.of(name).renewal = Some(RenewalInfo { digest: digest.clone(), window, ask_again: i64::MAX });
+        remembered.renewal = Some(RenewalInfo { digest: digest.clone(), window, ask_again: i64::MAX });
     });
     remembered.await
 }

@@ -345,10 +345,12 @@ fn an_authority_that_has_been_asked_too_often() {
     error[rate_limited]: the authority [authority] does not issue `shop.example.com`: too many certificates already issued for this exact set of names
      |
      = on: certificate["shop.example.com"]
-     = help: it may be asked again from 2038-01-01 00:00:00 UTC on
+     = help: it says that it may be asked again from 2038-01-01 00:00:00 UTC on; vsa waits for no more than 7 days, and asks again then
     "#);
     let ledger = story.ledger();
-    assert_eq!(ledger["certificates"][NAME]["failed"]["again"], 2_145_916_800);
+    let again = ledger["certificates"][NAME]["failed"]["again"].as_i64().unwrap();
+    let week = 7 * 86_400;
+    assert!((now + week..now + week + 100).contains(&again), "{again}");
     assert_eq!(ledger["orders"].as_array().unwrap().len(), 0, "none was begun");
     // It is not asked before.
     let asked = story.authority.requests().len();
@@ -424,4 +426,37 @@ fn what_was_issued_is_kept_where_another_one_fails() {
     story.dns.caa("example.com", &[]);
     story.goes_on(2);
     assert_eq!(story.ground.https(names[1], "/").status, 200);
+}
+
+#[test]
+fn one_run_tells_of_all_names_that_fail() {
+    let Some(story) = Story::new() else { return };
+    let names = ["a.example.com", "b.example.net", "c.example.org", "d.example.com"];
+    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
+    for domain in ["example.com", "example.net"] {
+        story.dns.caa(domain, &[("issue", "ca.example")]);
+    }
+    let run = story.ground.vsa(["apply", "-auto-approve", "-parallelism=1"]).code(5);
+    for name in ["a.example.com", "b.example.net", "d.example.com"] {
+        assert!(run.stderr.contains(&format!("forbid a certificate for `{name}`")), "{name}: {run}");
+    }
+    assert_eq!(story.authority.issued().len(), 1, "{run}");
+    // It is there still.
+    story.ground.apply();
+    assert_eq!((story.authority.issued().len(), story.authority.orders().len()), (1, 1));
+    trusted(&story.authority.roots()[0], &live(&story.ground, names[2]), names[2]).unwrap();
+}
+
+#[test]
+fn an_authority_that_is_down_is_asked_once_a_run() {
+    let Some(story) = Story::new() else { return };
+    let names: Vec<String> = (0..12).map(|number| format!("site-{number}.example.com")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
+    story.authority.fail(Step::Directory, Fault::Unavailable, 100);
+    let run = story.ground.vsa(["apply", "-auto-approve"]).code(5);
+    for name in names {
+        assert!(run.stderr.contains(&format!("cannot be asked for `{name}`")), "{name}: {run}");
+    }
+    assert_eq!(story.authority.count(Step::Directory), 1);
 }

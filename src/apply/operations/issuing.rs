@@ -9,8 +9,9 @@ use crate::apply::certificate::{self, Key, Pair};
 use crate::apply::issuance::{Shown, private};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
-use crate::plan::issuance::budget::spent;
-use crate::plan::issuance::{CertificateOrder, ChallengeType, DNS_SECRET, EAB_KEY, Ordered, UnderWay};
+use crate::plan::issuance::{
+    CertificateOrder, ChallengeType, DNS_SECRET, EAB_KEY, Ordered, Remembered, UnderWay,
+};
 use crate::plan::{Answer, NodeSpec, Query};
 use crate::value::Secret;
 
@@ -70,26 +71,26 @@ pub(super) async fn issue(
     let now = context.host.now().await;
     let request = issue.request;
     let (directory, names) = (&order.authority.directory, &order.names);
-    let noted = context.issuance.remember(context.host, context.spec, |ledger| match &result {
-        Ok(_) => {
-            let remembered = ledger.of(issuing.name);
-            remembered.failed = None;
-            remembered.order = None;
+    match result {
+        Ok(facts) => {
+            context.issuance.remember(context.spec, issuing.name, Remembered::succeed).await.map(|()| facts)
         }
         Err(failed) => {
-            if failed.unproven {
-                ledger.unproven(now, directory, names);
-            }
-            if failed.lost {
-                ledger.of(issuing.name).order = None;
-            }
-            ledger.of(issuing.name).fail(now, &failed.error.summary, request, failed.again);
+            // That it cannot be written down is no news beside the failure.
+            let noted = context.issuance.change(context.spec, |ledger| {
+                if failed.unproven {
+                    ledger.unproven(now, directory, names);
+                }
+                let remembered = ledger.of(issuing.name);
+                if failed.lost {
+                    remembered.order = None;
+                }
+                remembered.fail(now, &failed.error.summary, request, failed.again);
+            });
+            let _ = noted.await;
+            Err(failed.error)
         }
-    });
-    let noted = noted.await;
-    let facts = result.map_err(|failed| failed.error)?;
-    noted?;
-    Ok(facts)
+    }
 }
 
 impl Issuing<'_> {
@@ -108,7 +109,7 @@ impl Issuing<'_> {
     async fn all(&self) -> Result<Facts, Failed> {
         let Context { host, spec, issuance, secrets, .. } = self.context;
         let key = secrets.get(EAB_KEY);
-        let client = issuance.authority(host, spec, &self.order.authority, key, self.name).await?;
+        let client = issuance.authority(spec, &self.order.authority, key, self.name).await?;
         let (mut order, remarks) = self.begin(&client).await?;
         if order.status() == OrderStatus::Pending {
             self.tell("being proven");
@@ -150,7 +151,7 @@ impl Issuing<'_> {
         let Context { host, spec, issuance, .. } = self.context;
         let account = client.account().to_owned();
         let (name, request) = (self.name, self.issue.request);
-        let former = issuance.remember(host, spec, |ledger| ledger.of(name).order.clone()).await?;
+        let former = issuance.look(spec, |ledger| ledger.certificates.get(name)?.order.clone()).await?;
         let former = former.filter(|former| former.request == request && former.account == account);
         if let Some(former) = former {
             let has_key = self.kept_key().await.is_some();
@@ -192,7 +193,7 @@ impl Issuing<'_> {
         let order = match client.begin(&new).await {
             Ok(order) => order,
             Err(refused) => {
-                issuance.remember(host, spec, |ledger| ledger.not_ordered(&ordered)).await?;
+                issuance.change(spec, |ledger| ledger.not_ordered(&ordered)).await?;
                 return Err(self.refused(&refused));
             }
         };
@@ -201,8 +202,7 @@ impl Issuing<'_> {
             ("order".to_owned(), under_way.url.as_str().into()),
             ("account".to_owned(), under_way.account.as_str().into()),
         ]);
-        let remember = issuance.remember(host, spec, |ledger| ledger.of(name).order = Some(under_way));
-        remember.await?;
+        issuance.remember(spec, name, |remembered| remembered.order = Some(under_way)).await?;
         (self.context.note)(facts)?;
         self.tell("ordered");
         Ok((order, remarks))
@@ -210,7 +210,7 @@ impl Issuing<'_> {
 
     /// Finds out whether an order is worth it, and takes note of it; with what is not certain.
     async fn guard(&self, client: &Client, ordered: &Ordered) -> Result<Vec<String>, Failed> {
-        let Context { host, spec, issuance, .. } = self.context;
+        let Context { spec, issuance, .. } = self.context;
         let mut remarks = Vec::new();
         if self.order.check_names {
             self.tell("being looked at");
@@ -219,17 +219,9 @@ impl Issuing<'_> {
                 self.tell(remark);
             }
         }
-        let check = self.order.check_names;
         // Noted before it is begun, so that those that are begun at the same time count.
-        let spent = issuance.remember(host, spec, |ledger| {
-            let Ordered { at, directory, names, exempt, .. } = ordered;
-            let spent = check.then(|| spent(ledger, directory, names, *exempt, *at)).flatten();
-            if spent.is_none() {
-                ledger.ordered(ordered.clone());
-            }
-            spent
-        });
-        let Some(spent) = spent.await? else { return Ok(remarks) };
+        let spent = issuance.order(spec, ordered, self.order.check_names).await?;
+        let Some(spent) = spent else { return Ok(remarks) };
         let error = guarding::budget(&spent, &ordered.directory, self.name);
         Err(Failed { error, again: Some(spent.again), unproven: false, lost: false })
     }
@@ -264,12 +256,15 @@ impl Issuing<'_> {
     /// Forgets the order of what is there: taken up again, it would give the same certificate with the same key.
     async fn forget(&self) -> Result<(), Diagnostic> {
         let Context { host, spec, issuance, .. } = self.context;
-        let forget = issuance.remember(host, spec, |ledger| {
-            let remembered = ledger.of(self.name);
-            remembered.failed = None;
-            remembered.order = None;
+        let is_known = issuance.look(spec, |ledger| {
+            ledger
+                .certificates
+                .get(self.name)
+                .is_some_and(|known| known.failed.is_some() || known.order.is_some())
         });
-        forget.await?;
+        if is_known.await? {
+            issuance.remember(spec, self.name, Remembered::succeed).await?;
+        }
         Ok(host.files(vec![FileOperation::Remove { path: self.key_file() }]).await?)
     }
 

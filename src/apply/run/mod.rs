@@ -14,6 +14,7 @@ mod phase;
 mod ready;
 mod undo;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -108,6 +109,7 @@ async fn begin(
         withheld: Arc::default(),
         issuance: Arc::new(Issuance::new(Arc::clone(host))),
         based: Mutex::default(),
+        not_issued: Mutex::default(),
     };
     Ok((work, interrupted))
 }
@@ -163,6 +165,8 @@ struct Work {
     issuance: Arc<Issuance>,
     /// The generations that went live in prepare.
     based: Mutex<Vec<(Address, Switched)>>,
+    /// What no authority issued.
+    not_issued: Mutex<BTreeSet<Address>>,
 }
 
 impl Work {

@@ -11,7 +11,7 @@ use crate::apply::events::Event;
 use crate::apply::journal::{Before, Facts, Record};
 use crate::apply::operations::{self, Context};
 use crate::diag::Diagnostic;
-use crate::plan::{Action, Phase};
+use crate::plan::{Action, Operation, Phase};
 use crate::state::State;
 
 /// How many intents are made durable at once.
@@ -20,9 +20,25 @@ const CHUNK: usize = 256;
 /// An action that was done or failed, and how long that took.
 pub(super) type Performed = (u32, std::time::Duration, Result<Facts, Diagnostic>);
 
+/// The orders at authorities, and all that they need.
+fn for_orders(actions: &[&Action]) -> HashSet<u32> {
+    let by_id: HashMap<u32, &Action> = actions.iter().map(|action| (action.id, *action)).collect();
+    let orders =
+        actions.iter().filter(|action| matches!(action.operation, Operation::IssueCertificate { .. }));
+    let mut pending: Vec<&Action> = orders.copied().collect();
+    let mut needed = HashSet::new();
+    while let Some(action) = pending.pop() {
+        if needed.insert(action.id) {
+            pending.extend(action.needs.iter().filter_map(|need| by_id.get(need)).copied());
+        }
+    }
+    needed
+}
+
 impl Work {
     /// Does the actions of a phase, each after those that it needs; says what failed. With `stop`, nothing new is
-    /// begun after a failure or a wish to end.
+    /// begun after a failure or a wish to end; but what authorities are asked for is asked for, where nothing failed but
+    /// such orders: what they issue stays, and one run tells of all names that cannot be had.
     pub(super) async fn phase(&self, phase: Phase, stop: bool) -> Vec<Diagnostic> {
         let actions: Vec<&Action> = self.run.actions.iter().filter(|action| action.phase == phase).collect();
         let inside: HashSet<u32> = actions.iter().map(|action| action.id).collect();
@@ -40,13 +56,20 @@ impl Work {
                 then.entry(need).or_default().push(action.id);
             }
         }
+        let for_orders = for_orders(&actions);
         let state = Arc::new(if phase == Phase::CleanUp { self.state() } else { self.run.prior.clone() });
         let mut intended: VecDeque<(u32, Before)> = VecDeque::new();
         let mut running = JoinSet::new();
         let mut failed = Vec::new();
+        // Those of `failed` that are orders.
+        let mut orders = 0;
         let parallelism = self.run.options.parallelism.max(1);
         loop {
-            let stopped = stop && (!failed.is_empty() || self.interrupt.is_raised());
+            let stopped = stop && (failed.len() > orders || self.interrupt.is_raised());
+            if stop && orders > 0 {
+                ready.retain(|id| for_orders.contains(id));
+                intended.retain(|(id, _)| for_orders.contains(id));
+            }
             if !stopped && intended.is_empty() && !ready.is_empty() && running.len() < parallelism {
                 let chunk: Vec<u32> = ready.drain(..ready.len().min(CHUNK)).collect();
                 match self.intend(&chunk).await {
@@ -96,6 +119,13 @@ impl Work {
                     self.events.event(Event::Failed { action, error: &error });
                     failed.extend(self.record(&[failure(id, &error)], false).err());
                     failed.push(error);
+                    if matches!(action.operation, Operation::IssueCertificate { .. }) {
+                        orders += 1;
+                        self.not_issued
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .insert(action.resource.clone());
+                    }
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! What Let's Encrypt's limits leave, by the orders that the node remembers: <https://letsencrypt.org/docs/rate-limits/>.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::{Ledger, Ordered};
 use crate::names::{AuthorityDirectory, registered_domain};
 
@@ -27,57 +29,117 @@ pub struct Spent {
 }
 
 impl Limit {
-    /// When one more is free, where that is later than now; `times` are in their order.
-    fn free(&self, times: impl Iterator<Item = i64>, now: i64) -> Option<i64> {
-        let step = self.period / self.count;
-        let full = times.fold(i64::MIN, |full, time| full.max(time).saturating_add(step));
-        let again = full.saturating_add(step).saturating_sub(self.period);
+    /// The time that one more takes up, in seconds.
+    fn step(&self) -> i64 {
+        self.period / self.count
+    }
+
+    /// When one more is free, of which so much is taken up, where that is later than now.
+    fn free(&self, taken_until: i64, now: i64) -> Option<i64> {
+        let again = taken_until.saturating_add(self.step()).saturating_sub(self.period);
         (again > now).then_some(again)
     }
 }
 
-/// The limit that an order for these names would exceed, of several the one that is free last. Only Let's Encrypt's
-/// limits are known. An order that renews a certificate as the authority asked for is exempt from all but that of
-/// failures.
-pub fn spent(ledger: &Ledger, directory: &str, names: &[String], exempt: bool, now: i64) -> Option<Spent> {
-    if !AuthorityDirectory::is_lets_encrypt(directory) {
-        return None;
-    }
-    let mut found: Vec<Spent> = Vec::new();
-    let mut judge = |limit: &Limit, what: String, counts: &dyn Fn(&Ordered) -> bool| {
-        let orders = ledger.orders.iter().filter(|order| order.directory == directory && counts(order));
-        let again = limit.free(orders.map(|order| order.at), now);
-        found.extend(again.map(|again| Spent { limit: what, again }));
-    };
-    for name in names {
-        let what = format!("{} failed proofs in an hour for `{name}`", FAILED.count);
-        judge(&FAILED, what, &|order| order.unproven && order.names.contains(name));
-    }
-    if !exempt {
-        judge(&ORDERS, format!("{} orders in 3 hours", ORDERS.count), &|order| !order.exempt);
-        let set = sorted(names);
-        let what = format!("{} certificates in 7 days for exactly these names", OF_A_SET.count);
-        judge(&OF_A_SET, what, &|order| is_certificate(order) && sorted(&order.names) == set);
-        let mut domains: Vec<_> = names.iter().map(|name| registered_domain(name)).collect();
-        domains.sort_unstable();
-        domains.dedup();
-        for domain in domains {
-            let what = format!("{} certificates in 7 days for names of `{domain}`", OF_A_DOMAIN.count);
-            let of_it = |order: &Ordered| order.names.iter().any(|name| registered_domain(name) == domain);
-            judge(&OF_A_DOMAIN, what, &|order| is_certificate(order) && of_it(order));
+/// What counts together against a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Counted {
+    /// Orders of the account.
+    Orders,
+    /// Certificates for exactly these names, sorted.
+    Set(Vec<String>),
+    /// Certificates for names of a registered domain.
+    Domain(String),
+    /// Failed proofs of a name.
+    Failed(String),
+}
+
+impl Counted {
+    fn limit(&self) -> &'static Limit {
+        match self {
+            Self::Orders => &ORDERS,
+            Self::Set(_) => &OF_A_SET,
+            Self::Domain(_) => &OF_A_DOMAIN,
+            Self::Failed(_) => &FAILED,
         }
     }
-    found.into_iter().max_by_key(|spent| spent.again)
+
+    /// In one line.
+    fn text(&self) -> String {
+        let count = self.limit().count;
+        match self {
+            Self::Orders => format!("{count} orders in 3 hours"),
+            Self::Set(_) => format!("{count} certificates in 7 days for exactly these names"),
+            Self::Domain(domain) => format!("{count} certificates in 7 days for names of `{domain}`"),
+            Self::Failed(name) => format!("{count} failed proofs in an hour for `{name}`"),
+        }
+    }
 }
 
-fn is_certificate(order: &Ordered) -> bool {
-    !order.exempt && !order.unproven
+/// What the limits leave. Only Let's Encrypt's are known.
+#[derive(Clone, Debug, Default)]
+pub struct Budget {
+    /// By directories: until when, in seconds since 1970, is taken up of each.
+    taken: HashMap<String, HashMap<Counted, i64>>,
 }
 
-fn sorted(names: &[String]) -> Vec<&str> {
-    let mut names: Vec<_> = names.iter().map(String::as_str).collect();
-    names.sort_unstable();
-    names
+impl Budget {
+    /// What orders leave that a node remembers.
+    pub fn of(ledger: &Ledger) -> Self {
+        let mut budget = Self::default();
+        for order in &ledger.orders {
+            budget.count(order);
+        }
+        budget
+    }
+
+    /// Counts an order, which is not older than those before it.
+    pub fn count(&mut self, order: &Ordered) {
+        if !AuthorityDirectory::is_lets_encrypt(&order.directory) {
+            return;
+        }
+        let mut counted = Vec::new();
+        if order.unproven {
+            counted.extend(order.names.iter().cloned().map(Counted::Failed));
+        }
+        if !order.exempt {
+            counted.push(Counted::Orders);
+            if !order.unproven {
+                counted.extend(certificates(&order.names));
+            }
+        }
+        let taken = self.taken.entry(order.directory.clone()).or_default();
+        for counted in counted {
+            let step = counted.limit().step();
+            let until = taken.entry(counted).or_insert(i64::MIN);
+            *until = order.at.max(*until).saturating_add(step);
+        }
+    }
+
+    /// The limit that an order for these names would exceed, of several the one that is free last. An order that renews
+    /// a certificate as the authority asked for is exempt from all but that of failures.
+    pub fn spent(&self, directory: &str, names: &[String], exempt: bool, now: i64) -> Option<Spent> {
+        let taken = self.taken.get(directory)?;
+        let mut counted: Vec<_> = names.iter().cloned().map(Counted::Failed).collect();
+        if !exempt {
+            counted.push(Counted::Orders);
+            counted.extend(certificates(names));
+        }
+        let spent = counted.iter().filter_map(|counted| {
+            let again = counted.limit().free(*taken.get(counted)?, now)?;
+            Some(Spent { limit: counted.text(), again })
+        });
+        spent.max_by_key(|spent| spent.again)
+    }
+}
+
+/// What a certificate for these names counts as.
+fn certificates(names: &[String]) -> impl Iterator<Item = Counted> {
+    let mut set = names.to_vec();
+    set.sort_unstable();
+    let domains: BTreeSet<&str> = names.iter().map(|name| registered_domain(name)).collect();
+    let domains: Vec<_> = domains.into_iter().map(|domain| Counted::Domain(domain.to_owned())).collect();
+    std::iter::once(Counted::Set(set)).chain(domains)
 }
 
 #[cfg(test)]
@@ -98,7 +160,7 @@ mod tests {
 
     fn said(orders: Vec<Ordered>, name: &str) -> String {
         let ledger = Ledger { orders, ..Ledger::default() };
-        match spent(&ledger, &directory(), &[name.to_owned()], false, NOW) {
+        match Budget::of(&ledger).spent(&directory(), &[name.to_owned()], false, NOW) {
             Some(spent) => format!("{}, free in {} s", spent.limit, spent.again - NOW),
             None => "free".to_owned(),
         }
@@ -147,9 +209,9 @@ mod tests {
     fn renewals_that_the_authority_asked_for_are_exempt_and_other_authorities_unknown() {
         let orders: Vec<_> = (0..5).map(|_| ordered(NOW, "shop.example.com")).collect();
         let ledger = Ledger { orders, ..Ledger::default() };
-        let names = ["shop.example.com".to_owned()];
-        assert_eq!(spent(&ledger, &directory(), &names, true, NOW), None);
-        assert_eq!(spent(&ledger, "https://ca.example/directory", &names, false, NOW), None);
-        assert!(spent(&ledger, &directory(), &names, false, NOW).is_some());
+        let (budget, names) = (Budget::of(&ledger), ["shop.example.com".to_owned()]);
+        assert_eq!(budget.spent(&directory(), &names, true, NOW), None);
+        assert_eq!(budget.spent("https://ca.example/directory", &names, false, NOW), None);
+        assert!(budget.spent(&directory(), &names, false, NOW).is_some());
     }
 }

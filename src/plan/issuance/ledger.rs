@@ -20,6 +20,10 @@ const LONGEST_PAUSE: i64 = 6 * HOUR;
 /// After how many failures it is tried once a day only.
 const STUBBORN: u32 = 6;
 
+/// The longest pause that an authority can ask for: no limit of theirs needs more, and a word that is wrong would end
+/// renewals for good.
+pub const LONGEST_WAIT: i64 = 7 * DAY;
+
 /// How long an order stands in the ledger: no limit looks further back.
 const REMEMBERED: i64 = 7 * DAY;
 
@@ -119,7 +123,7 @@ impl Ledger {
 
     /// As a document.
     pub fn text(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// What is remembered of a certificate, to be changed.
@@ -154,7 +158,12 @@ impl Ledger {
 }
 
 impl Remembered {
-    /// Takes note of a failure; `again` is what the authority said itself.
+    /// Takes note of an issue: no failure and no order is left of it.
+    pub fn succeed(&mut self) {
+        (self.failed, self.order) = (None, None);
+    }
+
+    /// Takes note of a failure; `again` is what the authority said itself, which counts for [`LONGEST_WAIT`] at most.
     pub fn fail(&mut self, now: i64, why: &str, request: &str, again: Option<i64>) {
         let before = self.failed.as_ref().filter(|failed| failed.request == request);
         let times = before.map_or(0, |failed| failed.times).saturating_add(1);
@@ -163,7 +172,8 @@ impl Remembered {
         } else {
             FIRST_PAUSE.saturating_mul(4_i64.saturating_pow(times - 1)).min(LONGEST_PAUSE)
         };
-        let again = again.unwrap_or(0).max(now.saturating_add(pause));
+        let asked = again.unwrap_or(0).min(now.saturating_add(LONGEST_WAIT));
+        let again = asked.max(now.saturating_add(pause));
         let (why, request) = (why.to_owned(), request.to_owned());
         self.failed = Some(Failed { times, at: now, again, why, request });
     }
@@ -207,6 +217,8 @@ mod tests {
             5_000,
             "the authority's word, and a first failure"
         );
+        remembered.fail(1_000, "no", "another", Some(i64::MAX));
+        assert_eq!(remembered.failed.as_ref().unwrap().again, 1_000 + LONGEST_WAIT);
     }
 
     #[test]

@@ -1,0 +1,162 @@
+//! Accounts with authorities: one that is kept is taken, where there is none one is made.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Mutex as Turn, OnceCell};
+
+use super::{private, secluded};
+use crate::acme::http::Http;
+use crate::acme::{Account, Authority as _, Client, Directory, ExternalAccount, Reason, Refused};
+use crate::diag::Diagnostic;
+use crate::digest::sha256;
+use crate::host::{FileOperation, Host};
+use crate::plan::issuance::{Authority, host_of};
+use crate::plan::{Answer, NodeSpec, Query};
+use crate::value::Secret;
+
+/// Who asks: the directory of the node, the authority, and a digest of the key that names the account there.
+type Asked = (PathBuf, Authority, Option<String>);
+
+/// What came of the first attempt: nobody who asks later makes another one in the same run.
+type Attempt = Arc<OnceCell<Result<Arc<Client>, Failed>>>;
+
+/// The authorities of a run.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    attempts: Mutex<BTreeMap<Asked, Attempt>>,
+    /// By the files of accounts: two who find none would make two accounts, and lose one.
+    turns: Mutex<BTreeMap<PathBuf, Arc<Turn<()>>>>,
+}
+
+/// Why an authority cannot be asked.
+#[derive(Clone, Debug)]
+pub(super) enum Failed {
+    /// It refused, or did not answer.
+    Refused(Refused),
+    /// Something is wrong on the node.
+    Here(Box<Diagnostic>),
+}
+
+impl From<Refused> for Failed {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Diagnostic> for Failed {
+    fn from(error: Diagnostic) -> Self {
+        Self::Here(Box::new(error))
+    }
+}
+
+impl Accounts {
+    /// An authority with the node's account. The first who asks for it connects, all others wait for what comes of that,
+    /// its failure too; different authorities are asked at the same time.
+    pub(super) async fn authority(
+        &self,
+        host: &dyn Host,
+        spec: &NodeSpec,
+        authority: &Authority,
+        key: Option<&Secret>,
+    ) -> Result<Arc<Client>, Failed> {
+        let key_digest = key.map(|key| sha256(key.expose().as_bytes()));
+        let asked = (spec.root.clone(), authority.clone(), key_digest);
+        let attempt = entry(&self.attempts, asked);
+        attempt.get_or_init(|| self.connect(host, spec, authority, key)).await.clone()
+    }
+
+    async fn connect(
+        &self,
+        host: &dyn Host,
+        spec: &NodeSpec,
+        authority: &Authority,
+        key: Option<&Secret>,
+    ) -> Result<Arc<Client>, Failed> {
+        let private = match &authority.ca {
+            Some(path) => Some(root(host, path).await?),
+            None => None,
+        };
+        let http = Http::new(private.as_deref()).map_err(|error| match &authority.ca {
+            Some(path) => Diagnostic { summary: format!("`{}`: {}", path.display(), error.summary), ..error },
+            None => error,
+        })?;
+        let directory = Directory::read(&http, &authority.directory).await?;
+        let turn = entry(&self.turns, file(spec, authority));
+        let _turn = turn.lock().await;
+        let account = account(host, spec, &directory, authority, key).await?;
+        let client = Arc::new(directory.with(account)?);
+        tracing::debug!(account = client.account(), "an authority knows the node");
+        Ok(client)
+    }
+}
+
+/// What stands for a key; what is made anew where nothing does.
+fn entry<K: Ord, V: Default>(all: &Mutex<BTreeMap<K, Arc<V>>>, key: K) -> Arc<V> {
+    Arc::clone(all.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
+}
+
+async fn root(host: &dyn Host, path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let why = match host.observe(&[Query::Read(path.to_owned())]).await.pop() {
+        Some(Answer::Bytes(bytes)) => return Ok(bytes),
+        Some(Answer::Failed(why)) => why,
+        _ => "there is no such file".to_owned(),
+    };
+    Err(Diagnostic::error(format!("cannot read the root certificate `{}`: {why}", path.display()))
+        .help("`acme { ca }` names a PEM file on the node"))
+}
+
+/// Where an account is kept: by the authority, and the key that names it there.
+fn file(spec: &NodeSpec, authority: &Authority) -> PathBuf {
+    let host = host_of(&authority.directory);
+    let host: String = host
+        .chars()
+        .map(|char| if char.is_ascii_alphanumeric() || char == '.' { char } else { '-' })
+        .collect();
+    let what = format!("{} {}", authority.directory, authority.key_id.as_deref().unwrap_or_default());
+    let digest = sha256(what.as_bytes());
+    spec.accounts().join(format!("{host}-{}.json", digest.get(..12).unwrap_or_default()))
+}
+
+/// The account that is kept, or a new one.
+async fn account(
+    host: &dyn Host,
+    spec: &NodeSpec,
+    directory: &Directory,
+    authority: &Authority,
+    key: Option<&Secret>,
+) -> Result<Account, Failed> {
+    let path = file(spec, authority);
+    match host.observe(&[Query::Read(path.clone())]).await.pop() {
+        Some(Answer::Bytes(bytes)) => {
+            let text =
+                String::from_utf8(bytes).map_err(|_| Refused::new(Reason::Account, "its file is no text"))?;
+            return Ok(Account(Secret::new(text)));
+        }
+        Some(Answer::Failed(why)) => {
+            let error = format!("cannot read the account `{}`: {why}", path.display());
+            return Err(Diagnostic::error(error).into());
+        }
+        _ => {}
+    }
+    let external = match (&authority.key_id, key) {
+        (Some(key_id), Some(key)) => Some(ExternalAccount { key_id, key }),
+        _ => None,
+    };
+    if directory.wants_external_account() && external.is_none() {
+        let detail = "it wants an account that it knows already";
+        return Err(Refused::new(Reason::ExternalAccount, detail).into());
+    }
+    let email = authority.email.as_deref();
+    let account = directory.register(email, external.as_ref()).await?;
+    let bytes = account.0.expose().as_bytes().to_vec().into();
+    let operations = vec![
+        FileOperation::MakeDirectory { path: spec.accounts(), access: secluded() },
+        FileOperation::Replace { path: path.clone(), access: private(), bytes },
+        FileOperation::Sync { path },
+        FileOperation::Sync { path: spec.accounts() },
+    ];
+    host.files(operations).await.map_err(Diagnostic::from)?;
+    Ok(account)
+}

@@ -1,0 +1,119 @@
+//! What a run shares between the certificates that it has issued: accounts with authorities, and the ledger.
+//!
+//! | module | what |
+//! |---|---|
+//! | `accounts` | authorities with the node's accounts: one attempt each |
+//! | `ledgers` | what is remembered of certificates and orders, written as seldom as can be |
+//! | `proofs` | what shows an authority that names are ours |
+
+mod accounts;
+mod ledgers;
+mod proofs;
+
+use std::sync::Arc;
+
+use accounts::{Accounts, Failed};
+use ledgers::Ledgers;
+pub(super) use proofs::{Published, Shown, WELL_KNOWN};
+
+use crate::acme::{Client, Proof, explain};
+use crate::diag::Diagnostic;
+use crate::host::Host;
+use crate::plan::NodeSpec;
+use crate::plan::action::Access;
+use crate::plan::issuance::budget::Spent;
+use crate::plan::issuance::{Authority, CertificateOrder, Ledger, Ordered, Remembered};
+use crate::value::Secret;
+
+/// What is known of authorities and of a node's certificates, in one run.
+#[derive(Debug)]
+pub(super) struct Issuance {
+    host: Arc<dyn Host>,
+    accounts: Accounts,
+    ledgers: Ledgers,
+}
+
+/// A file that nobody else may read.
+pub(super) fn private() -> Access {
+    Access { owner: None, group: None, mode: 0o600 }
+}
+
+/// A directory that nobody else may enter.
+fn secluded() -> Access {
+    Access { owner: None, group: None, mode: 0o700 }
+}
+
+impl Issuance {
+    pub(super) fn new(host: Arc<dyn Host>) -> Self {
+        Self { host, accounts: Accounts::default(), ledgers: Ledgers::default() }
+    }
+
+    /// Whether the run has left something on a node that stays when it is taken back.
+    pub(super) fn lasts(&self) -> bool {
+        self.ledgers.has_changed()
+    }
+
+    /// Publishes a record for each proof, and waits until their servers answer with it.
+    pub(super) async fn publish(
+        &self,
+        order: &CertificateOrder,
+        secret: Option<&Secret>,
+        proofs: &[Proof],
+    ) -> Result<Published, Diagnostic> {
+        Published::publish(&self.host, order, secret, proofs).await
+    }
+
+    /// Looks up what a node remembers.
+    pub(super) async fn look<T>(
+        &self,
+        spec: &NodeSpec,
+        look: impl FnOnce(&Ledger) -> T + Send,
+    ) -> Result<T, Diagnostic> {
+        self.ledgers.look(&*self.host, spec, look).await
+    }
+
+    /// Changes what a node remembers, and keeps it.
+    pub(super) async fn change<T: Send>(
+        &self,
+        spec: &NodeSpec,
+        change: impl FnOnce(&mut Ledger) -> T + Send,
+    ) -> Result<T, Diagnostic> {
+        self.ledgers.change(&*self.host, spec, change).await
+    }
+
+    /// Changes what a node remembers of one certificate, and keeps it.
+    pub(super) async fn remember<T: Send>(
+        &self,
+        spec: &NodeSpec,
+        name: &str,
+        change: impl FnOnce(&mut Remembered) -> T + Send,
+    ) -> Result<T, Diagnostic> {
+        self.ledgers.remember(&*self.host, spec, name, change).await
+    }
+
+    /// Takes note of an order before it is begun, unless a limit of the authority's is spent; `counts` says whether that
+    /// is looked at.
+    pub(super) async fn order(
+        &self,
+        spec: &NodeSpec,
+        order: &Ordered,
+        counts: bool,
+    ) -> Result<Option<Spent>, Diagnostic> {
+        self.ledgers.order(&*self.host, spec, order, counts).await
+    }
+
+    /// An authority with the node's account, which is made where there is none; a failure is told of this certificate.
+    pub(super) async fn authority(
+        &self,
+        spec: &NodeSpec,
+        authority: &Authority,
+        key: Option<&Secret>,
+        certificate: &str,
+    ) -> Result<Arc<Client>, Diagnostic> {
+        let client = self.accounts.authority(&*self.host, spec, authority, key).await;
+        client.map_err(|failed| match failed {
+            Failed::Refused(refused) => explain(&refused, &authority.directory, certificate),
+            Failed::Here(error) => *error,
+        })
+    }
+}
