@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::plan::issuance::{ChallengeType, Window};
+use crate::plan::issuance::{ChallengeType, Revocation, Window};
 
 /// An authority, as one account of it sees it (RFC 8555).
 #[async_trait]
@@ -27,7 +27,7 @@ pub trait Authority: Send + Sync + fmt::Debug {
     /// authority does not say.
     async fn window(&self, certificate: &[u8]) -> Result<Option<(Window, Duration)>, Refused>;
 
-    /// Revokes a certificate (DER).
+    /// Revokes a certificate (DER), which the account was issued.
     async fn revoke(&self, certificate: &[u8], reason: Revocation) -> Result<(), Refused>;
 }
 
@@ -93,19 +93,6 @@ pub struct Proof {
     pub record: String,
 }
 
-/// Why a certificate is revoked (RFC 5280, section 5.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Revocation {
-    /// No reason is given.
-    Unspecified,
-    /// Somebody else may have the key.
-    KeyCompromise,
-    /// Another certificate has taken its place.
-    Superseded,
-    /// The site is no more.
-    CessationOfOperation,
-}
-
 /// Why an authority did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -152,6 +139,10 @@ pub enum Reason {
     Profile,
     /// The certificate was renewed already.
     AlreadyReplaced,
+    /// The certificate is revoked already.
+    AlreadyRevoked,
+    /// The certificate is not this account's, or the key not the certificate's.
+    NotOwner,
     /// The order has failed.
     Order,
     /// Anything else.

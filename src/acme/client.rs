@@ -7,20 +7,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hyper::Method;
 use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use instant_acme::{
     AccountBuilder, AccountCredentials, CertificateIdentifier, Error, ExternalAccountKey, Identifier,
-    NewAccount, RevocationReason, RevocationRequest,
+    NewAccount, Problem, RevocationReason, RevocationRequest,
 };
 use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 
-use super::authority::{Authority, NewOrder, Order, Reason, Refused, Revocation};
-use super::http::{Http, HttpError};
+use super::authority::{Authority, NewOrder, Order, Reason, Refused};
+use super::http::{Http, HttpError, Response};
 use super::order::Ordered;
-use super::refusal::refused;
-use super::wire::Wire;
+use super::own_key::{OwnKey, encoded};
+use super::refusal::{is_bad_nonce, refused};
+use super::wire::{Noted, Wire};
 use crate::host::clock;
-use crate::plan::issuance::Window;
+use crate::plan::issuance::{Revocation, Window};
 use crate::value::Secret;
 
 /// How long the directory may take.
@@ -51,8 +53,12 @@ pub(super) use steadily;
 /// The directory of an authority (RFC 8555, section 7.1.1).
 #[derive(Clone, Debug)]
 pub struct Directory {
+    http: Http,
     wire: Wire,
     address: String,
+    /// Where nonces are given, and certificates revoked.
+    nonces: String,
+    revocations: String,
     meta: Arc<Value>,
     has_windows: bool,
     /// How far the clock here is ahead of the authority's, in seconds.
@@ -103,7 +109,11 @@ impl Directory {
                 return Err(malformed(&format!("is no ACME directory: it has no `{resource}`")));
             }
         }
+        let text = |name: &str| directory[name].as_str().unwrap_or_default().to_owned();
         Ok(Self {
+            http: http.clone(),
+            nonces: text("newNonce"),
+            revocations: text("revokeCert"),
             wire: Wire::new(http.clone(), address.to_owned(), response.body),
             address: address.to_owned(),
             ahead: super::wire::date(&response.headers).map(|date| clock().as_second().saturating_sub(date)),
@@ -158,6 +168,43 @@ impl Directory {
         Ok(Account(Secret::new(text)))
     }
 
+    /// Revokes a certificate (DER) with its own key (PEM), whoever it was issued to (RFC 8555, section 7.6).
+    pub async fn revoke_with_key(
+        &self,
+        certificate: &[u8],
+        key: &Secret,
+        reason: Revocation,
+    ) -> Result<(), Refused> {
+        let unable =
+            || Refused::new(Reason::NotOwner, "requests cannot be signed with the certificate's key");
+        let key = OwnKey::parse(key).ok_or_else(unable)?;
+        let payload =
+            serde_json::json!({ "certificate": encoded(certificate), "reason": code(reason) as u8 });
+        let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/jose+json"))];
+        let mut tries = 1;
+        loop {
+            let answer = self.http.send(Method::HEAD, &self.nonces, &[], Bytes::new(), PATIENCE).await;
+            let answer = answer.map_err(|error| super::refusal::unanswered(&error))?;
+            let nonce = answer.headers.get("replay-nonce").and_then(|nonce| nonce.to_str().ok());
+            let nonce = nonce.ok_or_else(|| Refused::new(Reason::Malformed, "it gives no nonce"))?;
+            let body = key.request(&self.revocations, nonce, &payload).ok_or_else(unable)?;
+            let answer = self.http.send(Method::POST, &self.revocations, &headers, body, PATIENCE).await;
+            let Response { status, body, .. } = answer.map_err(|error| super::refusal::unanswered(&error))?;
+            if status.is_success() {
+                return Ok(());
+            }
+            let Ok(problem) = serde_json::from_slice::<Problem>(&body) else {
+                let error = format!("it answers with status {}", status.as_u16());
+                return Err(super::refusal::unanswered(&HttpError::Unreachable(error)));
+            };
+            let error = Error::Api(problem);
+            if tries == TRIES || !is_bad_nonce(&error) {
+                return Err(of_revocation(refused(error, &Noted::default())));
+            }
+            tries += 1;
+        }
+    }
+
     /// With an account that was made before.
     pub fn with(&self, account: Account) -> Result<Client, Refused> {
         let kept: Result<Value, _> = serde_json::from_str(account.0.expose());
@@ -199,6 +246,22 @@ pub(super) async fn session(account: &Account, wire: &Wire) -> Result<instant_ac
         .map_err(|_| Refused::new(Reason::Account, "what is kept of the account cannot be read"))?;
     let session = builder(wire).from_credentials(credentials).await;
     session.map_err(|error| refused(error, &wire.noted()))
+}
+
+/// As the library calls it.
+fn code(reason: Revocation) -> RevocationReason {
+    match reason {
+        Revocation::Unspecified => RevocationReason::Unspecified,
+        Revocation::KeyCompromise => RevocationReason::KeyCompromise,
+        Revocation::Superseded => RevocationReason::Superseded,
+        Revocation::CessationOfOperation => RevocationReason::CessationOfOperation,
+    }
+}
+
+/// Nothing is proven where a certificate is revoked but whose it is.
+fn of_revocation(refused: Refused) -> Refused {
+    let is_about_owner = refused.reason == Reason::WrongProof;
+    if is_about_owner { Refused { reason: Reason::NotOwner, ..refused } } else { refused }
 }
 
 fn identifier(certificate: &[u8]) -> Option<CertificateIdentifier<'static>> {
@@ -274,13 +337,7 @@ impl Authority for Client {
         let wire = self.directory.wire.fresh();
         let session = session(&self.account, &wire).await?;
         let certificate = CertificateDer::from(certificate);
-        let reason = match reason {
-            Revocation::Unspecified => RevocationReason::Unspecified,
-            Revocation::KeyCompromise => RevocationReason::KeyCompromise,
-            Revocation::Superseded => RevocationReason::Superseded,
-            Revocation::CessationOfOperation => RevocationReason::CessationOfOperation,
-        };
-        let request = RevocationRequest { certificate: &certificate, reason: Some(reason) };
-        steadily!(session.revoke(&request)).map_err(|error| refused(error, &wire.noted()))
+        let request = RevocationRequest { certificate: &certificate, reason: Some(code(reason)) };
+        steadily!(session.revoke(&request)).map_err(|error| of_revocation(refused(error, &wire.noted())))
     }
 }

@@ -5,16 +5,51 @@ use crate::diag::{Diagnostic, moment};
 use crate::host::clock;
 use crate::plan::issuance::{LONGEST_WAIT, host_of};
 
-/// A refusal as an error about a certificate.
+/// A refusal as an error about a certificate that was asked for.
 pub fn explain(refused: &Refused, directory: &str, certificate: &str) -> Diagnostic {
     let host = host_of(directory);
-    let what = match refused.reason {
-        Reason::Unreachable | Reason::Slow | Reason::Untrusted | Reason::Malformed | Reason::BadNonce => {
-            format!("the authority {host} cannot be asked for `{certificate}`: {}", refused.detail)
-        }
-        _ => format!("the authority {host} does not issue `{certificate}`: {}", refused.detail),
+    let what = if is_unasked(refused.reason) {
+        format!("the authority {host} cannot be asked for `{certificate}`: {}", refused.detail)
+    } else {
+        format!("the authority {host} does not issue `{certificate}`: {}", refused.detail)
     };
-    let mut diagnostic = Diagnostic::error(what).code(code(refused.reason)).help(help(refused));
+    told(what, code(refused.reason), help(refused), refused)
+}
+
+/// A refusal as an error about a certificate that was to be revoked.
+pub fn explain_revocation(refused: &Refused, directory: &str, certificate: &str) -> Diagnostic {
+    let host = host_of(directory);
+    let what = if is_unasked(refused.reason) {
+        format!("the authority {host} cannot be asked to revoke `{certificate}`: {}", refused.detail)
+    } else {
+        format!("the authority {host} does not revoke `{certificate}`: {}", refused.detail)
+    };
+    let help = match refused.reason {
+        Reason::Unreachable | Reason::Slow | Reason::BadNonce => {
+            "nothing was revoked: see whether the node reaches it, and whether it has an outage, and try again".to_owned()
+        }
+        Reason::Untrusted | Reason::Malformed | Reason::RateLimited => help(refused),
+        Reason::NotOwner => {
+            "it revokes for the account that it issued the certificate to, and for who has the certificate's key: see \
+             that both are of this certificate"
+                .to_owned()
+        }
+        _ => "see what it says; `-reason` names another reason, and its own pages may take requests too".to_owned(),
+    };
+    let code = if is_unasked(refused.reason) { code(refused.reason) } else { "not_revoked" };
+    told(what, code, help, refused)
+}
+
+/// Whether the authority did not come to judge what it was asked.
+fn is_unasked(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Unreachable | Reason::Slow | Reason::Untrusted | Reason::Malformed | Reason::BadNonce
+    )
+}
+
+fn told(what: String, code: &'static str, help: String, refused: &Refused) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(what).code(code).help(help);
     let about: Vec<String> = refused.names.iter().map(|(name, why)| format!("{name}: {why}")).collect();
     if !about.is_empty() {
         diagnostic = diagnostic.detail(about.join("\n"));
@@ -33,7 +68,11 @@ fn code(reason: Reason) -> &'static str {
         Reason::RejectedName => "rejected_name",
         Reason::ExternalAccount | Reason::Account => "account_refused",
         Reason::Profile => "no_such_profile",
-        Reason::AlreadyReplaced | Reason::Order | Reason::Other => "not_issued",
+        Reason::AlreadyReplaced
+        | Reason::AlreadyRevoked
+        | Reason::NotOwner
+        | Reason::Order
+        | Reason::Other => "not_issued",
     }
 }
 
@@ -46,7 +85,9 @@ fn help(refused: &Refused) -> String {
         }
         Reason::Slow => "what was begun is taken up by the next apply: try again later".to_owned(),
         Reason::Untrusted if refused.detail.contains("not valid yet") || refused.detail.contains("xpired") => {
-            "see whether the clock of this machine is right (`timedatectl`); else its own certificate has ended".to_owned()
+            "see whether the clock of this machine is right (`timedatectl`): if it is, the authority's own certificate is not \
+             valid now"
+                .to_owned()
         }
         Reason::Untrusted => {
             "of a private authority, name its root certificate with `acme { ca = \"/etc/…\" }`".to_owned()
@@ -84,7 +125,11 @@ fn help(refused: &Refused) -> String {
                 .to_owned()
         }
         Reason::Profile => "leave `profile` away, or name one that the authority has".to_owned(),
-        Reason::AlreadyReplaced | Reason::Order | Reason::Other => {
+        Reason::AlreadyReplaced
+        | Reason::AlreadyRevoked
+        | Reason::NotOwner
+        | Reason::Order
+        | Reason::Other => {
             "the next apply begins a new order, once some time has passed".to_owned()
         }
     }

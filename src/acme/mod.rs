@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `authority` | the narrow trait behind which an authority stands, and why one refuses |
 //! | `client`, `order`, `refusal`, `wire` | `instant-acme` behind that trait, with bounds on everything |
+//! | `own_key` | requests that are signed with the key of a certificate |
 //! | `dns` | TXT records that prove control over names, one provider a file |
 //! | `guard` | what is looked at before an authority is asked |
 //! | `explain` | what a refusal means for people |
@@ -17,10 +18,11 @@ mod explain;
 pub mod guard;
 pub mod http;
 mod order;
+mod own_key;
 mod refusal;
 pub mod resolver;
 mod wire;
 
-pub use authority::{Authority, NewOrder, Order, OrderStatus, Proof, Reason, Refused, Revocation};
+pub use authority::{Authority, NewOrder, Order, OrderStatus, Proof, Reason, Refused};
 pub use client::{Account, Client, Directory, ExternalAccount};
-pub use explain::explain;
+pub use explain::{explain, explain_revocation};

@@ -7,6 +7,10 @@ use instant_acme::{Error, Problem};
 use super::authority::{Reason, Refused};
 use super::http::HttpError;
 use super::wire::Noted;
+use crate::diag::said;
+
+/// About how many names a refusal is kept at most: no certificate has more.
+const MOST: usize = 100;
 
 /// What stands before the type of each problem of ACME's (RFC 8555, section 6.7).
 const URN: &str = "urn:ietf:params:acme:error:";
@@ -42,6 +46,7 @@ pub(super) fn reason(problem: &Problem) -> Reason {
         "accountDoesNotExist" => Reason::Account,
         "invalidProfile" => Reason::Profile,
         "alreadyReplaced" => Reason::AlreadyReplaced,
+        "alreadyRevoked" => Reason::AlreadyRevoked,
         "orderNotReady" => Reason::Order,
         _ => Reason::Other,
     }
@@ -50,8 +55,7 @@ pub(super) fn reason(problem: &Problem) -> Reason {
 /// An authority's words, in one line.
 pub(super) fn words(problem: &Problem) -> String {
     let detail = problem.detail.as_deref().filter(|detail| !detail.trim().is_empty());
-    let text = detail.or(problem.r#type.as_deref()).unwrap_or("it does not say why");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    said(detail.or(problem.r#type.as_deref()).unwrap_or("it does not say why"))
 }
 
 /// Why there was no answer.
@@ -72,9 +76,9 @@ pub(super) fn refused(error: Error, noted: &Noted) -> Refused {
         Error::Api(problem) => {
             let about = problem.subproblems.iter().filter_map(|about| {
                 let name = about.identifier.as_ref()?.authorized(false).to_string();
-                Some((name, about.detail.clone().unwrap_or_default()))
+                Some((said(&name), said(about.detail.as_deref().unwrap_or_default())))
             });
-            let names: BTreeMap<_, _> = about.collect();
+            let names: BTreeMap<_, _> = about.take(MOST).collect();
             let reason = reason(&problem);
             let again = noted.again.filter(|_| reason == Reason::RateLimited);
             Refused { reason, detail: words(&problem), again, names }

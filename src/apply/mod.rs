@@ -52,7 +52,7 @@ pub use lock::adopt;
 pub use preflight::{REFUSED, Tested, preflight, refusal, untested};
 pub use proxy::{Proxy, ProxyStatus};
 pub use renewal_info::{Inquiry, renewal_info};
-pub use revocation::revoke;
+pub use revocation::{RevokedBy, Revoking, revoke};
 pub use run::run;
 pub use scope::Scope;
 pub use switch::{start, stop};

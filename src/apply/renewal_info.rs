@@ -8,14 +8,13 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 
-use super::issuance::Issuance;
+use super::issuance::{Issuance, Kept, kept};
 use super::lock::{held, lock_file};
-use crate::acme::Authority as _;
+use crate::acme::{Authority as _, explain};
 use crate::diag::Diagnostic;
 use crate::host::{Host, first_der};
 use crate::plan::issuance::{Authority, Ledger, RenewalInfo, Window};
 use crate::plan::{Answer, NodeSpec, Query};
-use crate::value::Secret;
 
 /// How long an authority may take to answer for all certificates: nobody waits for what is only a hint.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,8 +32,6 @@ pub struct Inquiry {
     pub name: String,
     /// Who issued it.
     pub authority: Authority,
-    /// The key of the account there, where it was given one.
-    pub key: Option<Secret>,
     /// The PEM file with the certificate and its chain.
     pub chain: PathBuf,
     /// The digest of that file.
@@ -67,10 +64,9 @@ pub async fn renewal_info(
     for inquiry in open {
         by_authority.entry(inquiry.authority.clone()).or_default().push(inquiry);
     }
-    let asked = by_authority.into_iter().map(|(authority, inquiries)| {
-        let issuance = &issuance;
-        async move { ask(&**host, issuance, spec, &authority, inquiries).await }
-    });
+    let asked = by_authority
+        .into_iter()
+        .map(|(authority, inquiries)| async move { ask(&**host, spec, &authority, inquiries).await });
     let told: Vec<_> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();
     // What was known before this run took the lock may have changed.
     let issuance = Issuance::new(Arc::clone(host));
@@ -110,7 +106,6 @@ struct Told {
 
 async fn ask(
     host: &dyn Host,
-    issuance: &Issuance,
     spec: &NodeSpec,
     authority: &Authority,
     inquiries: Vec<Inquiry>,
@@ -120,10 +115,19 @@ async fn ask(
     let digests: Vec<(String, String)> =
         inquiries.iter().map(|inquiry| (inquiry.name.clone(), inquiry.digest.clone())).collect();
     let Some(first) = inquiries.first() else { return Vec::new() };
-    let (key, name) = (first.key.clone(), first.name.clone());
+    let name = first.name.clone();
     let all = async {
-        let client = match issuance.authority(spec, authority, key.as_ref(), &name).await {
-            Ok(client) => client,
+        let asked = kept(host, spec, authority).await;
+        let refused = |refused| explain(&refused, &authority.directory, &name);
+        let client = match asked.map_err(|failed| failed.told(refused)) {
+            Ok(Kept { client: Some(client), .. }) => client,
+            Ok(_) => {
+                tracing::debug!(
+                    authority = authority.directory,
+                    "the account has gone that renewal is asked by"
+                );
+                return;
+            }
             Err(error) => {
                 tracing::debug!(error = error.summary, "an authority cannot be asked about renewal");
                 return;

@@ -1,44 +1,100 @@
 //! Certificates that are taken back by the authority that issued them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::issuance::Issuance;
+use super::certificate::{CHAIN, KEY};
+use super::issuance::{Issuance, kept};
 use super::lock::{held, lock_file};
-use super::renewal_info::Inquiry;
-use crate::acme::{Authority as _, Revocation, explain};
+use crate::acme::{Authority as _, Reason, Refused, explain_revocation};
 use crate::diag::Diagnostic;
 use crate::host::{Host, first_der};
-use crate::plan::issuance::{RenewalInfo, Window};
+use crate::plan::issuance::{Authority, Revocation, Revoked};
 use crate::plan::{Answer, NodeSpec, Query};
+use crate::value::Secret;
 
-/// Has a certificate revoked through the node's account, and remembers that another one is due.
+/// A certificate that is to be revoked.
+#[derive(Debug)]
+pub struct Revoking {
+    /// Its name.
+    pub name: String,
+    /// Who issued it.
+    pub authority: Authority,
+    /// The account that it was issued to.
+    pub account: Option<String>,
+    /// The directory of the issue.
+    pub directory: PathBuf,
+    /// The digest of its chain's file.
+    pub digest: String,
+}
+
+/// How a certificate came to be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokedBy {
+    /// Through the account that it was issued to.
+    Account,
+    /// With its own key: the account has gone.
+    OwnKey,
+    /// It was before.
+    Before,
+}
+
+/// Has a certificate revoked by who issued it, and remembers that.
 ///
 /// # Errors
 /// Another run holds the node, the certificate cannot be read, or the authority refuses.
 pub async fn revoke(
     host: &Arc<dyn Host>,
     spec: &NodeSpec,
-    certificate: &Inquiry,
+    certificate: &Revoking,
     reason: Revocation,
-) -> Result<(), Diagnostic> {
+) -> Result<RevokedBy, Diagnostic> {
     let _held = host.lock(&lock_file(spec)).await?.ok_or_else(|| held(spec))?;
     let issuance = Issuance::new(Arc::clone(host));
-    let Inquiry { name, authority, key, chain, digest } = certificate;
-    let unreadable =
-        |why: &str| Diagnostic::error(format!("cannot read the certificate `{}`: {why}", chain.display()));
-    let der = match host.observe(&[Query::Read(chain.clone())]).await.pop() {
-        Some(Answer::Bytes(bytes)) => first_der(&bytes).ok_or_else(|| unreadable("it is no certificate"))?,
-        Some(Answer::Failed(why)) => return Err(unreadable(&why)),
-        _ => return Err(unreadable("there is no such file")),
+    let Revoking { name, authority, directory, digest, .. } = certificate;
+    let chain = read(&**host, directory.join(CHAIN)).await?;
+    let unreadable = || {
+        Diagnostic::error(format!("`{}` is no certificate", directory.join(CHAIN).display()))
+            .help("`vsa plan` says what is wrong with its files; another one takes its place by `vsa apply`")
     };
-    let client = issuance.authority(spec, authority, key.as_ref(), name).await?;
-    let revoked = client.revoke(&der, reason).await;
-    revoked.map_err(|refused| explain(&refused, &authority.directory, name))?;
-    let now = host.now().await;
-    let remembered = issuance.remember(spec, name, |remembered| {
-        // As the authority would say of it: now.
-        let window = Some(Window { start: now, end: now });
-        remembered.renewal = Some(RenewalInfo { digest: digest.clone(), window, ask_again: i64::MAX });
-    });
-    remembered.await
+    let der = first_der(&chain).ok_or_else(unreadable)?;
+    let refused = |refused: Refused| explain_revocation(&refused, &authority.directory, name);
+    let asked = kept(&**host, spec, authority).await.map_err(|failed| failed.told(refused))?;
+    // Another account than the one that it was issued to would be refused.
+    let client = asked
+        .client
+        .filter(|client| certificate.account.as_deref().is_none_or(|account| account == client.account()));
+    let through_account = match client {
+        Some(client) => Some(client.revoke(&der, reason).await),
+        None => None,
+    };
+    let by = match through_account {
+        Some(Ok(())) => RevokedBy::Account,
+        Some(Err(error)) if error.reason == Reason::AlreadyRevoked => RevokedBy::Before,
+        Some(Err(error)) if !matches!(error.reason, Reason::Account | Reason::NotOwner) => {
+            return Err(refused(error));
+        }
+        None | Some(Err(_)) => {
+            let key = read(&**host, directory.join(KEY)).await?;
+            let key = Secret::new(String::from_utf8_lossy(&key).into_owned());
+            match asked.directory.revoke_with_key(&der, &key, reason).await {
+                Ok(()) => RevokedBy::OwnKey,
+                Err(error) if error.reason == Reason::AlreadyRevoked => RevokedBy::Before,
+                Err(error) => return Err(refused(error)),
+            }
+        }
+    };
+    let at = host.now().await;
+    let revoked = Revoked { digest: digest.clone(), at, reason };
+    issuance.remember(spec, name, |remembered| remembered.revoke(revoked)).await?;
+    Ok(by)
+}
+
+async fn read(host: &dyn Host, path: PathBuf) -> Result<Vec<u8>, Diagnostic> {
+    let why = match host.observe(&[Query::Read(path.clone())]).await.pop() {
+        Some(Answer::Bytes(bytes)) => return Ok(bytes),
+        Some(Answer::Failed(why)) => why,
+        _ => "there is no such file".to_owned(),
+    };
+    Err(Diagnostic::error(format!("cannot read `{}`: {why}", path.display())))
 }

@@ -2,12 +2,14 @@
 
 mod moment;
 mod render;
+mod said;
 mod source;
 mod suggest;
 mod visible;
 
 pub use moment::{day, moment, rfc3339};
 pub use render::{Style, render, render_all};
+pub use said::{said, said_lines};
 pub use source::{FileId, Position, SourceFile, Sources, Span};
 pub use suggest::nearest;
 pub use visible::{coloured, steers, visible};

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use vsa::acme::http::Http;
-use vsa::acme::{
-    Authority as _, Client, Directory, NewOrder, Order, OrderStatus, Reason, Refused, Revocation,
-};
+use vsa::acme::{Authority as _, Client, Directory, NewOrder, Order, OrderStatus, Reason, Refused};
 use vsa::plan::issuance::ChallengeType::Http01;
+use vsa::plan::issuance::Revocation;
 
 use crate::support::Authority;
 use crate::support::authority::{Behaviour, Fault, Problem, Step, Validation, Window};

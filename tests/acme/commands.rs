@@ -128,32 +128,3 @@ fn a_timer_is_written_once_and_cron_where_systemd_does_not_run() {
     let _ =
         ground.vsa(["cert", "install-timer"]).code(0).says("systemd does not run here").says("is up to date");
 }
-
-#[test]
-fn what_is_revoked_or_asked_for_has_another_one_take_its_place() {
-    let Some(ground) = Workspace::managed() else { return };
-    let Some(pebble) = Pebble::start(&Options::new(ground.http_port())) else { return };
-    ground.write("main.hcl", node(&ground, &pebble, "") + &site(&ground, NAME, ""));
-    ground.apply();
-    let serial = || {
-        let shown = ground.vsa(["cert", "show", NAME, "-json"]).code(0).json();
-        shown["serial"].as_str().unwrap().to_owned()
-    };
-    let key = || fs::read(ground.node_root().join(format!("live/{NAME}/privkey.pem"))).unwrap();
-    let (first, first_key) = (serial(), key());
-    let _ = ground.vsa(["cert", "revoke", NAME]).code(1).says("nobody is there to approve the revocation");
-    assert!(!pebble.revoked(&first));
-    let revoked = ground.vsa(["cert", "revoke", NAME, "-auto-approve", "-reason", "key-compromise"]);
-    let _ = revoked.code(0).says("is revoked");
-    assert!(pebble.revoked(&first));
-    ground.apply();
-    let (second, second_key) = (serial(), key());
-    assert!(first != second && first_key != second_key && !pebble.revoked(&second));
-    ground.assert_nothing_to_do();
-
-    let _ = ground.vsa(["cert", "issue", NAME, "-auto-approve"]).code(0).says("asked for");
-    assert!(serial() != second && key() != second_key);
-    assert_eq!((pebble.orders(), pebble.issued()), (3, 3));
-    ground.assert_nothing_to_do();
-    let _ = ground.vsa(["cert", "revoke", "shop.example.co", "-auto-approve"]).code(1).says("did you mean");
-}

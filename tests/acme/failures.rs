@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::issuing::{live, site};
 use crate::support::authority::{Behaviour, Fault, Gate, Problem, Step, Validation};
 use crate::support::faulty::Disk;
-use crate::support::private_ca::trusted;
-use crate::support::{Authority, FakeDns, Workspace};
+use crate::support::named::{Named, Zone};
+use crate::support::private_ca::{PrivateCa, trusted};
+use crate::support::{Authority, FakeDns, Foreign, Workspace};
 
 const NAME: &str = "shop.example.com";
 
@@ -69,6 +70,13 @@ impl Story {
             return errors.to_owned();
         };
         format!("{before}leads to this node: [node]{}", after.find(';').map_or("", |at| &after[at..]))
+    }
+
+    /// Has the configuration say another thing.
+    fn replace(&self, from: &str, to: &str) {
+        let text = self.ground.read("main.hcl");
+        assert!(text.contains(from), "{text}");
+        self.ground.write("main.hcl", text.replace(from, to));
     }
 
     fn ledger(&self) -> Value {
@@ -138,9 +146,14 @@ impl Story {
 
 /// Something that answers everything at a port with this status.
 fn stranger(status: &'static str) -> u16 {
-    use std::io::{Read as _, Write as _};
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
+    answers(listener, status);
+    port
+}
+
+fn answers(listener: TcpListener, status: &'static str) {
+    use std::io::{Read as _, Write as _};
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -149,7 +162,6 @@ fn stranger(status: &'static str) -> u16 {
             let _ = stream.write_all(answer.as_bytes());
         }
     });
-    port
 }
 
 #[test]
@@ -175,6 +187,49 @@ fn a_name_that_does_not_resolve() {
     assert!(story.authority.orders().is_empty());
     story.dns.servfail(NAME, false);
     story.dns.by_default(Some("127.0.0.1"));
+    story.goes_on(1);
+}
+
+#[test]
+fn a_name_that_does_not_exist() {
+    let Some(story) = Story::new() else { return };
+    let Some(dns) = Named::start(&[Zone::new("example.com", "")]) else { return };
+    story.replace(&story.dns.server(), &dns.server());
+    insta::assert_snapshot!(story.fails(), @r#"
+    error[unresolved_name]: `shop.example.com` does not exist in the DNS (NXDOMAIN)
+     |
+     = on: certificate["shop.example.com"]
+     = note: the authority was not asked: nothing counts against its limits
+     = help: add an A (IPv4) or AAAA (IPv6) record for `shop.example.com` that leads to this node: [node]; new records take a while
+    "#);
+    assert!(story.authority.orders().is_empty());
+    story.write("", NAME);
+    story.goes_on(1);
+}
+
+#[test]
+fn a_name_that_leads_to_another_machine_too() {
+    let Some(story) = Story::new() else { return };
+    let Some(foreign) = Foreign::start() else { return };
+    let (v4, v6) = (foreign.v4().to_string(), foreign.v6().to_string());
+    answers(foreign.listen(story.ground.http_port()), "404 Not Found");
+    let elsewhere = |said: &str| {
+        let told = story.fails();
+        assert!(told.starts_with(&format!("error[leads_elsewhere]: `{NAME}` leads to {said}")), "{told}");
+        assert!(told.contains("the authority was not asked"), "{told}");
+        story.later();
+    };
+    // It answers, and not with what this node shows.
+    for addresses in [vec![v4.as_str()], vec!["127.0.0.1", &v4]] {
+        story.dns.a(NAME, &addresses);
+        elsewhere(&format!("{v4}, which is not this node, and answers something else: status 404"));
+    }
+    // An old AAAA record beside a right A record: authorities ask IPv6 first.
+    story.dns.a(NAME, &[]);
+    story.dns.aaaa(NAME, &[&v6]);
+    elsewhere(&format!("{v6}, which is not this node, and where nobody answers: connection refused"));
+    assert!(story.authority.orders().is_empty());
+    story.dns.aaaa(NAME, &[]);
     story.goes_on(1);
 }
 
@@ -376,6 +431,26 @@ fn a_clock_that_is_wrong() {
 }
 
 #[test]
+fn an_authority_whose_own_certificate_is_not_valid_yet() {
+    let Some(story) = Story::new() else { return };
+    let behaviour = Behaviour::new(Validation::Asks(story.ground.http_port()));
+    let early = Authority::presenting(&PrivateCa::valid_from(2100), behaviour);
+    story.replace(&story.authority.directory(), &early.directory());
+    story.replace(&story.authority.ca().display().to_string(), &early.ca().display().to_string());
+    let told = story.fails().replace(early.directory().split('/').nth(2).unwrap(), "[early]");
+    let (before, after) = told.split_once("this machine's clock says ").unwrap();
+    insta::assert_snapshot!(format!("{before}this machine's clock says [now]{}", &after[23..]), @r#"
+    error[authority_untrusted]: the authority [early] cannot be asked for `shop.example.com`: its certificate is not trusted: it is not valid yet: it begins on 2100-01-01 00:00:00 UTC, and this machine's clock says [now]
+     |
+     = on: certificate["shop.example.com"]
+     = help: see whether the clock of this machine is right (`timedatectl`): if it is, the authority's own certificate is not valid now
+    "#);
+    assert!(early.orders().is_empty());
+    story.write("", NAME);
+    story.goes_on(1);
+}
+
+#[test]
 fn a_disk_that_is_full_when_the_certificate_comes() {
     let Some(story) = Story::new() else { return };
     let Some(disk) = Disk::over(&story.ground.node_root()) else { return };
@@ -406,6 +481,82 @@ fn a_run_that_is_killed_before_the_certificate_is_there() {
     }
     story.goes_on(1);
     assert_eq!(story.authority.issued().len(), 1);
+}
+
+#[test]
+fn an_order_that_is_finished_is_not_taken_up_again() {
+    let Some(story) = Story::new() else { return };
+    let accounts = story.ground.node_root().join("accounts");
+    let (ledger, aside) = (accounts.join("ledger.json"), accounts.join("aside"));
+    let gate = story.authority.hold(Step::Certificate, true);
+    // The certificate is kept, and the run comes to its end before it is noted that the order is done.
+    let (code, _) = story.meanwhile(&gate, |_| {
+        fs::rename(&ledger, &aside).unwrap();
+        fs::create_dir_all(ledger.join("in the way")).unwrap();
+    });
+    assert_eq!(code, Some(5));
+    story.authority.mend();
+    fs::remove_dir_all(&ledger).unwrap();
+    fs::rename(&aside, &ledger).unwrap();
+    assert!(story.ledger()["certificates"][NAME]["order"].is_object());
+    let directory = story.ground.node_root().join("certificates").join(NAME);
+    fs::copy(directory.join("1/privkey.pem"), directory.join("order.pem")).unwrap();
+    story.goes_on(1);
+    assert!(
+        story.ledger()["certificates"][NAME].get("order").is_none() && !directory.join("order.pem").exists()
+    );
+
+    let key =
+        || fs::read(directory.parent().unwrap().join("../live").join(NAME).join("privkey.pem")).unwrap();
+    let (before, first) = (key(), live(&story.ground, NAME));
+    let _ = story.ground.vsa(["cert", "issue", NAME, "-auto-approve"]).code(0);
+    assert!(key() != before && live(&story.ground, NAME) != first);
+    assert_eq!((story.authority.orders().len(), story.authority.issued().len()), (2, 2));
+}
+
+#[test]
+fn what_cannot_be_asked_is_told_by_the_plan() {
+    let Some(story) = Story::new() else { return };
+    let ca = story.authority.ca().display().to_string();
+    let wrong = story.ground.path().join("wrong.pem");
+    let wrong = wrong.display().to_string();
+    story.replace(&ca, &wrong);
+    let told = || story.told(&story.ground.vsa(["plan"]).code(1).stderr);
+    insta::assert_snapshot!(told(), @r#"
+    error[unusable_root]: the root certificate `[ground]/wrong.pem` is not there
+     |
+     = help: `acme { ca }` names a PEM file on the node: the root that the authority's own server is checked against
+    "#);
+    fs::write(&wrong, "no certificate\n").unwrap();
+    assert!(told().contains("wrong.pem` cannot be used: there is no certificate in it"), "{}", told());
+    story.replace(&wrong, &ca);
+    story.goes_on(1);
+
+    // What is there goes on, and the next renewal would fail.
+    story.replace(&ca, &wrong);
+    let _ = story.ground.vsa(["plan"]).code(0).says("warning[unusable_root]: the root certificate `");
+    story.replace(&wrong, &ca);
+    let ledger = story.ground.node_root().join("accounts/ledger.json");
+    let kept = fs::read(&ledger).unwrap();
+    fs::write(&ledger, "{\"version\": 9}").unwrap();
+    let _ = story
+        .ground
+        .vsa(["plan"])
+        .code(0)
+        .says("warning[unreadable_ledger]: cannot read `")
+        .says("which a later vsa wrote");
+    fs::write(&ledger, &kept[..kept.len() / 2]).unwrap();
+    let _ = story.ground.vsa(["plan"]).code(0).says("it is damaged");
+    let _ = story.ground.vsa(["cert", "status"]).code(0).says("it is damaged");
+    let _ = story
+        .ground
+        .vsa(["cert", "status", "-nagios"])
+        .code(1)
+        .says("what is remembered of it cannot be read");
+    let issue = story.ground.vsa(["cert", "issue", NAME, "-auto-approve"]).code(1);
+    let _ = issue.says("error[unreadable_ledger]").says("remove it to begin anew");
+    assert_eq!(fs::read(&ledger).unwrap(), &kept[..kept.len() / 2], "it is not lost");
+    assert_eq!(story.authority.orders().len(), 1);
 }
 
 #[test]

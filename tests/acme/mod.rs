@@ -13,5 +13,6 @@ mod judged;
 mod lineages;
 mod many;
 mod renewing;
+mod revoking;
 mod served;
 mod servers;

@@ -27,6 +27,11 @@ pub struct PrivateCa {
 impl PrivateCa {
     /// Makes a root and a server's certificate.
     pub fn new() -> Self {
+        Self::valid_from(1975)
+    }
+
+    /// As [`PrivateCa::new`], with a server's certificate that begins with a year.
+    pub fn valid_from(year: i32) -> Self {
         let root_key = KeyPair::generate().unwrap();
         let root = root_params("Private Root of a Test");
         let root_certificate = root.self_signed(&root_key).unwrap();
@@ -34,6 +39,7 @@ impl PrivateCa {
         let mut server = CertificateParams::new(["localhost".to_owned()]).unwrap();
         server.subject_alt_names.push(SanType::IpAddress(Ipv4Addr::LOCALHOST.into()));
         server.distinguished_name.push(DnType::CommonName, "localhost");
+        server.not_before = rcgen::date_time_ymd(year, 1, 1);
         server.use_authority_key_identifier_extension = true;
         server.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

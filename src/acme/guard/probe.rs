@@ -117,7 +117,13 @@ fn judge(
     outgoing: &[IpAddr],
 ) -> Result<Vec<String>, Diagnostic> {
     let mut remarks = Vec::new();
-    let answered = found.iter().any(|(_, found)| matches!(found, Found::Shown | Found::Redirects));
+    let is_answer = |found: &Found| matches!(found, Found::Shown | Found::Redirects);
+    let answered = found.iter().any(|(_, found)| is_answer(found));
+    // Nothing stands before the node, so that another address of the name must be the node's too.
+    let answers_directly = found.iter().any(|(address, found)| is_answer(found) && is_own(*address));
+    // The node has an address of that family that is reached from everywhere: nothing translates it.
+    let is_direct =
+        |address: &IpAddr| outgoing.iter().any(|own| own.is_ipv4() == address.is_ipv4() && is_public(own));
     for (address, found) in found {
         match found {
             Found::Shown => {}
@@ -139,12 +145,9 @@ fn judge(
                     "`{name}` leads to {address}, which is not this node, and answers something else: {what}"
                 ))
                 .code("leads_elsewhere")
-                .help(format!("let its A and AAAA records name this node alone: {}", wanted())));
+                .help(alone(address)));
             }
-            Found::Nobody(why) if answered => {
-                remarks.push(format!("`{name}` at {address} cannot be reached from here: {why}"));
-            }
-            Found::Nobody(why) if is_own(*address) => {
+            Found::Nobody(why) if is_own(*address) && !answered => {
                 return Err(Diagnostic::error(format!(
                     "nobody answers for `{name}` at port {port} of this node ({address}): {why}"
                 ))
@@ -154,13 +157,12 @@ fn judge(
                 )));
             }
             Found::Nobody(why) => {
-                let same = |own: &&IpAddr| own.is_ipv4() == address.is_ipv4();
-                if outgoing.iter().filter(same).any(is_public) {
+                if !is_own(*address) && (is_direct(address) || (address.is_ipv6() && answers_directly)) {
                     return Err(Diagnostic::error(format!(
                         "`{name}` leads to {address}, which is not this node, and where nobody answers: {why}"
                     ))
                     .code("leads_elsewhere")
-                    .help(format!("let its A and AAAA records name this node alone: {}", wanted())));
+                    .help(alone(address)));
                 }
                 // A router that translates addresses often does not let the node reach itself by its public address.
                 remarks.push(format!("`{name}` at {address} cannot be reached from here: {why}"));
@@ -168,6 +170,18 @@ fn judge(
         }
     }
     Ok(remarks)
+}
+
+/// What to do about a record that leads elsewhere.
+fn alone(address: &IpAddr) -> String {
+    let records = format!("let its A and AAAA records name this node alone: {}", wanted());
+    if address.is_ipv6() {
+        format!(
+            "{records}; authorities ask the address of an AAAA record first, so take away one that is old"
+        )
+    } else {
+        records
+    }
 }
 
 #[cfg(test)]
@@ -207,7 +221,21 @@ mod tests {
         insta::assert_snapshot!(said(&[("203.0.113.9", refused())], "10.0.0.2"), @"fine; `shop.example.com` at 203.0.113.9 cannot be reached from here: connection refused");
         insta::assert_snapshot!(said(&[("203.0.113.9", refused())], "198.51.100.2"), @"`shop.example.com` leads to 203.0.113.9, which is not this node, and where nobody answers: connection refused");
         insta::assert_snapshot!(said(&[("198.51.100.2", refused())], "198.51.100.2"), @"nobody answers for `shop.example.com` at port 80 of this node (198.51.100.2): connection refused");
-        insta::assert_snapshot!(said(&[("198.51.100.2", Found::Shown), ("2001:db8::9", refused())], "198.51.100.2"), @"fine; `shop.example.com` at 2001:db8::9 cannot be reached from here: connection refused");
+        insta::assert_snapshot!(said(&[("198.51.100.2", Found::Shown), ("2001:db8::9", refused())], "198.51.100.2"), @"`shop.example.com` leads to 2001:db8::9, which is not this node, and where nobody answers: connection refused");
+    }
+
+    #[test]
+    fn each_address_must_lead_to_this_node() {
+        // An old record beside a right one: authorities ask IPv6 first.
+        let said = |shown: &str, old: &str, outgoing: &str| {
+            said(&[(shown, Found::Shown), (old, refused())], outgoing)
+        };
+        insta::assert_snapshot!(said("198.51.100.2", "203.0.113.9", "198.51.100.2"), @"`shop.example.com` leads to 203.0.113.9, which is not this node, and where nobody answers: connection refused");
+        insta::assert_snapshot!(said("10.0.0.2", "2001:db8::9", "10.0.0.2"), @"`shop.example.com` leads to 2001:db8::9, which is not this node, and where nobody answers: connection refused");
+        // Something stands before the node: what it can be reached by is not known here.
+        insta::assert_snapshot!(said("203.0.113.1", "2001:db8::9", "10.0.0.2"), @"fine; `shop.example.com` at 2001:db8::9 cannot be reached from here: connection refused");
+        insta::assert_snapshot!(said("203.0.113.1", "203.0.113.9", "10.0.0.2"), @"fine; `shop.example.com` at 203.0.113.9 cannot be reached from here: connection refused");
+        insta::assert_snapshot!(said("198.51.100.2", "10.0.0.2", "198.51.100.2"), @"fine; `shop.example.com` at 10.0.0.2 cannot be reached from here: connection refused");
     }
 
     #[test]

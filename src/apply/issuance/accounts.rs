@@ -32,11 +32,21 @@ pub(super) struct Accounts {
 
 /// Why an authority cannot be asked.
 #[derive(Clone, Debug)]
-pub(super) enum Failed {
+pub(in crate::apply) enum Failed {
     /// It refused, or did not answer.
     Refused(Refused),
     /// Something is wrong on the node.
     Here(Box<Diagnostic>),
+}
+
+impl Failed {
+    /// As an error; what is refused is told by `refused`.
+    pub(in crate::apply) fn told(self, refused: impl FnOnce(Refused) -> Diagnostic) -> Diagnostic {
+        match self {
+            Self::Refused(why) => refused(why),
+            Self::Here(error) => *error,
+        }
+    }
 }
 
 impl From<Refused> for Failed {
@@ -74,14 +84,7 @@ impl Accounts {
         authority: &Authority,
         key: Option<&Secret>,
     ) -> Result<Arc<Client>, Failed> {
-        let private = match &authority.ca {
-            Some(path) => Some(root(host, path).await?),
-            None => None,
-        };
-        let http = Http::new(private.as_deref()).map_err(|error| match &authority.ca {
-            Some(path) => Diagnostic { summary: format!("`{}`: {}", path.display(), error.summary), ..error },
-            None => error,
-        })?;
+        let http = http(host, authority).await?;
         let directory = Directory::read(&http, &authority.directory).await?;
         let turn = entry(&self.turns, file(spec, authority));
         let _turn = turn.lock().await;
@@ -95,6 +98,18 @@ impl Accounts {
 /// What stands for a key; what is made anew where nothing does.
 fn entry<K: Ord, V: Default>(all: &Mutex<BTreeMap<K, Arc<V>>>, key: K) -> Arc<V> {
     Arc::clone(all.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default())
+}
+
+/// A client that trusts the authority's own root.
+async fn http(host: &dyn Host, authority: &Authority) -> Result<Http, Diagnostic> {
+    let private = match &authority.ca {
+        Some(path) => Some(root(host, path).await?),
+        None => None,
+    };
+    Http::new(private.as_deref()).map_err(|error| match &authority.ca {
+        Some(path) => Diagnostic { summary: format!("`{}`: {}", path.display(), error.summary), ..error },
+        None => error,
+    })
 }
 
 async fn root(host: &dyn Host, path: &Path) -> Result<Vec<u8>, Diagnostic> {
@@ -119,6 +134,40 @@ fn file(spec: &NodeSpec, authority: &Authority) -> PathBuf {
     spec.accounts().join(format!("{host}-{}.json", digest.get(..12).unwrap_or_default()))
 }
 
+/// An authority, with the node's account where one is kept.
+pub(in crate::apply) struct Kept {
+    pub(in crate::apply) directory: Directory,
+    pub(in crate::apply) client: Option<Client>,
+}
+
+/// Asks an authority for nothing that is new: where no account is kept, none is made.
+pub(in crate::apply) async fn kept(
+    host: &dyn Host,
+    spec: &NodeSpec,
+    authority: &Authority,
+) -> Result<Kept, Failed> {
+    let http = http(host, authority).await?;
+    let directory = Directory::read(&http, &authority.directory).await?;
+    let account = read_account(host, &file(spec, authority)).await?;
+    let client = account.map(|account| directory.with(account)).transpose()?;
+    Ok(Kept { directory, client })
+}
+
+async fn read_account(host: &dyn Host, path: &Path) -> Result<Option<Account>, Failed> {
+    match host.observe(&[Query::Read(path.to_owned())]).await.pop() {
+        Some(Answer::Bytes(bytes)) => {
+            let text =
+                String::from_utf8(bytes).map_err(|_| Refused::new(Reason::Account, "its file is no text"))?;
+            Ok(Some(Account(Secret::new(text))))
+        }
+        Some(Answer::Failed(why)) => {
+            let error = format!("cannot read the account `{}`: {why}", path.display());
+            Err(Diagnostic::error(error).into())
+        }
+        _ => Ok(None),
+    }
+}
+
 /// The account that is kept, or a new one.
 async fn account(
     host: &dyn Host,
@@ -128,17 +177,8 @@ async fn account(
     key: Option<&Secret>,
 ) -> Result<Account, Failed> {
     let path = file(spec, authority);
-    match host.observe(&[Query::Read(path.clone())]).await.pop() {
-        Some(Answer::Bytes(bytes)) => {
-            let text =
-                String::from_utf8(bytes).map_err(|_| Refused::new(Reason::Account, "its file is no text"))?;
-            return Ok(Account(Secret::new(text)));
-        }
-        Some(Answer::Failed(why)) => {
-            let error = format!("cannot read the account `{}`: {why}", path.display());
-            return Err(Diagnostic::error(error).into());
-        }
-        _ => {}
+    if let Some(account) = read_account(host, &path).await? {
+        return Ok(account);
     }
     let external = match (&authority.key_id, key) {
         (Some(key_id), Some(key)) => Some(ExternalAccount { key_id, key }),

@@ -168,13 +168,7 @@ impl Ledgers {
 async fn read(host: &dyn Host, path: &Path) -> Result<Ledger, Diagnostic> {
     match host.observe(&[Query::Ledger(path.to_owned())]).await.pop() {
         Some(Answer::Ledger(ledger)) => Ok((*ledger).clone()),
-        Some(Answer::Failed(why)) => Err(Diagnostic::error(format!(
-            "cannot read `{}`: {why}",
-            path.display()
-        ))
-        .help(
-            "it holds what is remembered of failed attempts and limits: mend it, or remove it to begin anew",
-        )),
+        Some(Answer::Failed(why)) => Err(Ledger::unreadable(path, &why)),
         _ => Ok(Ledger::default()),
     }
 }

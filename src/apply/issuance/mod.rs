@@ -12,7 +12,8 @@ mod proofs;
 
 use std::sync::Arc;
 
-use accounts::{Accounts, Failed};
+use accounts::Accounts;
+pub(super) use accounts::{Kept, kept};
 use ledgers::Ledgers;
 pub(super) use proofs::{Published, Shown, WELL_KNOWN};
 
@@ -111,9 +112,6 @@ impl Issuance {
         certificate: &str,
     ) -> Result<Arc<Client>, Diagnostic> {
         let client = self.accounts.authority(&*self.host, spec, authority, key).await;
-        client.map_err(|failed| match failed {
-            Failed::Refused(refused) => explain(&refused, &authority.directory, certificate),
-            Failed::Here(error) => *error,
-        })
+        client.map_err(|failed| failed.told(|refused| explain(&refused, &authority.directory, certificate)))
     }
 }

@@ -42,10 +42,9 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
             Err(error) => answer(Err(error)),
         },
         Query::Ledger(path) => match read_file(path) {
-            Ok(bytes) => Ledger::parse(&bytes).map_or_else(
-                || Answer::Failed("it is no ledger of this vsa's or of a former one's".to_owned()),
-                |ledger| Answer::Ledger(Arc::new(ledger)),
-            ),
+            Ok(bytes) => {
+                Ledger::parse(&bytes).map_or_else(Answer::Failed, |ledger| Answer::Ledger(Arc::new(ledger)))
+            }
             Err(error) => answer(Err(error)),
         },
         Query::PrivateKey { key, certificate } => match read_pem(key).map(Zeroizing::new) {

@@ -7,11 +7,11 @@ use super::facts::Facts;
 use super::judgement::{Judgement, former, last_kept};
 use super::known::Known;
 use super::{CHAIN, DAY, imported};
-use crate::diag::{Diagnostic, day, moment};
-use crate::names::Duration;
+use crate::diag::{Diagnostic, Severity, day, moment};
+use crate::names::{Duration, FilePath, Text as _};
 use crate::plan::Subject;
 use crate::plan::issuance::budget::Budget;
-use crate::plan::issuance::{CertificateOrder, Failed, Remembered, RenewalInfo};
+use crate::plan::issuance::{CertificateOrder, Failed, Ledger, Remembered, RenewalInfo, Revoked};
 use crate::plan::observation::{Answer, CertificateFacts, Query};
 use crate::resource::{Path, Resource};
 
@@ -40,6 +40,7 @@ fn found(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<(u6
 
 pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) -> Vec<Query> {
     let mut queries = vec![ledger(subject)];
+    queries.extend(root(known).map(|path| Query::Certificate(path.as_str().into())));
     if subject.observed.get(&ledger(subject)).is_none() {
         return queries;
     }
@@ -70,14 +71,28 @@ fn ends_soon(subject: Subject<'_>, known: &Known, facts: &CertificateFacts) -> b
     facts.not_after.saturating_sub(subject.now) < known.attributes.margin(lifetime)
 }
 
-/// From when on an issue is to be renewed, in seconds since 1970: by the authority's word, else a third of its lifetime
-/// before its end. With whether it is the authority's. Whatever is said, a new one has a third of its lifetime, and none is
-/// let end.
-pub(super) fn due_from(
+/// By whose word an issue is to be renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By<'a> {
+    /// It was revoked.
+    Revoked(&'a Revoked),
+    /// The authority's.
+    Authority,
+    /// By what is left of its lifetime.
+    Time,
+}
+
+/// From when on an issue is to be renewed, in seconds since 1970: at once where it was revoked, else by the authority's
+/// word, else a third of its lifetime before its end. Whatever is said, a new one has a third of its lifetime, and none
+/// is let end.
+pub(super) fn due_from<'a>(
     facts: &Facts,
     renew_before: Option<&Duration>,
-    remembered: Option<&Remembered>,
-) -> (i64, bool) {
+    remembered: Option<&'a Remembered>,
+) -> (i64, By<'a>) {
+    if let Some(revoked) = remembered.and_then(|remembered| remembered.revoked(&facts.digest)) {
+        return (revoked.at, By::Revoked(revoked));
+    }
     let renewal = remembered.and_then(|remembered| remembered.renewal.as_ref());
     let renewal = renewal.filter(|renewal| renewal.digest == facts.digest);
     let lifetime = facts.not_after.saturating_sub(facts.not_before);
@@ -86,19 +101,24 @@ pub(super) fn due_from(
     let latest = facts.not_after.saturating_sub(lifetime / 6);
     match renewal.and_then(RenewalInfo::moment) {
         // The authority's word goes before the rule of thumb, but not before what somebody wrote down.
-        Some(moment) if moment <= by_time || renew_before.is_none() => (moment.min(latest), moment <= latest),
-        _ => (by_time, false),
+        Some(moment) if moment <= by_time || renew_before.is_none() => {
+            (moment.min(latest), if moment <= latest { By::Authority } else { By::Time })
+        }
+        _ => (by_time, By::Time),
     }
 }
 
 /// Whether the last issue is to be renewed.
 fn is_due(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) -> bool {
     let remembered = remembered(subject, &resource.name);
-    let (from, is_said) = due_from(&known.facts, known.attributes.renew_before.as_ref(), remembered);
+    let (from, by) = due_from(&known.facts, known.attributes.renew_before.as_ref(), remembered);
     let end = day(known.facts.not_after);
     judgement.due = (from <= subject.now).then(|| {
-        let whose =
-            if is_said { format!("the authority wants it from {} on; ", day(from)) } else { String::new() };
+        let whose = match by {
+            By::Revoked(revoked) => format!("it {}; ", revoked.said()),
+            By::Authority => format!("the authority wants it from {} on; ", day(from)),
+            By::Time => String::new(),
+        };
         format!("renewal is due: {whose}it ends on {end}")
     });
     judgement.due.is_some()
@@ -122,6 +142,38 @@ fn unpublished(known: &Known) -> Option<String> {
 
 /// Judges a certificate that an authority issues.
 pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) {
+    let is_asked = decide(subject, resource, known, judgement);
+    let severity = if is_asked { Severity::Error } else { Severity::Warning };
+    if let Some(Answer::Failed(why)) = subject.observed.get(&ledger(subject)) {
+        // Of all certificates of the node: it is said once.
+        judgement
+            .findings
+            .push(Diagnostic { severity, ..Ledger::unreadable(&subject.node.spec.ledger(), why) });
+    }
+    if let Some(unusable) = unusable_root(subject, known) {
+        judgement.findings.push(Diagnostic { severity, ..unusable });
+    }
+}
+
+/// The file with the authority's own root.
+fn root(known: &Known) -> Option<&FilePath> {
+    known.settings.as_ref()?.ca.as_ref()
+}
+
+/// That the authority's own root cannot be used, so that it cannot be asked.
+fn unusable_root(subject: Subject<'_>, known: &Known) -> Option<Diagnostic> {
+    let path = root(known)?;
+    let what = match subject.observed.get(&Query::Certificate(path.as_str().into()))? {
+        Answer::Certificate(_) => return None,
+        Answer::Failed(why) => format!("the root certificate `{path}` cannot be used: {why}"),
+        _ => format!("the root certificate `{path}` is not there"),
+    };
+    let help = "`acme { ca }` names a PEM file on the node: the root that the authority's own server is checked against";
+    Some(Diagnostic::error(what).code("unusable_root").help(help))
+}
+
+/// Decides what is to be done; whether the authority is asked for it.
+fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) -> bool {
     let asked_anew = known.asked_anew(subject);
     if subject.renew {
         judgement.due = Some("asked for".to_owned());
@@ -133,12 +185,12 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
         judgement.issue = last_kept(subject).saturating_add(1);
         judgement.is_new = true;
         judgement.is_adopted = true;
-        return;
+        return false;
     }
     if !asked_anew && judgement.drift.is_none() && !is_renewed {
         judgement.issue = known.facts.issue;
         judgement.due = judgement.due.take().or_else(|| unpublished(known));
-        return;
+        return false;
     }
     if asked_anew && !subject.renew && subject.prior.is_some() {
         judgement.due = Some("it is not issued yet".to_owned());
@@ -146,7 +198,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
     if let Some(number) = adoptable(subject, resource, known) {
         judgement.issue = number;
         judgement.is_new = true;
-        return;
+        return false;
     }
     let failed = remembered(subject, &resource.name).filter(|_| !subject.renew);
     let failed = failed
@@ -155,7 +207,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
         judgement.issue = last_kept(subject).max(known.facts.issue).saturating_add(1);
         judgement.is_new = true;
         judgement.findings.extend(overspent(subject, resource, known));
-        return;
+        return true;
     };
     let waits = waits(&resource.name, failed, known.facts.issue > 0);
     judgement.findings.push(waits.at(resource.span(&Path::root())).on(subject.address));
@@ -163,7 +215,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
     if is_there {
         judgement.due = unpublished(known);
         judgement.issue = known.facts.issue;
-        return;
+        return false;
     }
     judgement.issue = 0;
     judgement.is_pending = true;
@@ -173,6 +225,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, ju
         .take()
         .filter(|_| judgement.is_new)
         .map(|_| "it cannot be issued yet: another one stands for it".to_owned());
+    false
 }
 
 /// That the authority's limits do not leave an order for it.
@@ -219,7 +272,6 @@ pub(super) fn order(resource: &Resource, known: &Known) -> Option<CertificateOrd
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::Text as _;
     use crate::plan::issuance::Window;
 
     /// On which day of its ninety a certificate is renewed, and whether the authority says so.
@@ -229,8 +281,8 @@ mod tests {
         let renewal = RenewalInfo { digest: "d".to_owned(), window, ask_again: 0 };
         let remembered = Remembered { renewal: Some(renewal), ..Remembered::default() };
         let before = before.map(|before| Duration::parse(before).unwrap());
-        let (from, is_said) = due_from(&facts, before.as_ref(), Some(&remembered));
-        (from / DAY, is_said)
+        let (from, by) = due_from(&facts, before.as_ref(), Some(&remembered));
+        (from / DAY, by == By::Authority)
     }
 
     #[test]

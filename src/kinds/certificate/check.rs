@@ -58,13 +58,7 @@ pub(super) fn check(resource: &Resource, attributes: &Attributes, diagnostics: &
             }
         }
         Issuer::SelfSigned => {
-            for (name, path) in [("certificate", &attributes.certificate), ("key", &attributes.key)] {
-                if path.is_some() {
-                    let diagnostic =
-                        Diagnostic::error(format!("`{name}` is of no use to a self-signed certificate"));
-                    report(&root.name(name), diagnostic.help("add `issuer = \"files\"`, or leave it away"));
-                }
-            }
+            files_of_no_use(attributes, "a self-signed certificate", &mut report);
             if attributes.issuer.is_none() {
                 report(
                     &root,
@@ -84,6 +78,16 @@ pub(super) fn check(resource: &Resource, attributes: &Attributes, diagnostics: &
                     diagnostic.help("make `renew_before` shorter than `days`"),
                 );
             }
+        }
+    }
+}
+
+/// That the files of another issuer are named.
+fn files_of_no_use(attributes: &Attributes, whose: &str, report: &mut dyn FnMut(&Path, Diagnostic)) {
+    for (name, path) in [("certificate", &attributes.certificate), ("key", &attributes.key)] {
+        if path.is_some() {
+            let diagnostic = Diagnostic::error(format!("`{name}` is of no use to {whose}"));
+            report(&Path::root().name(name), diagnostic.help("add `issuer = \"files\"`, or leave it away"));
         }
     }
 }
@@ -126,6 +130,24 @@ fn acme(resource: &Resource, attributes: &Attributes, report: &mut dyn FnMut(&Pa
             diagnostic.help("add `acme { email = \"…\" }` to the node, or to the certificate"),
         );
     };
+    let whose = "a certificate that an authority issues";
+    files_of_no_use(attributes, whose, report);
+    let days = root.name("days");
+    // It has a value in any case: what is not written stands where the block does.
+    if resource.span(&days) != resource.span(&root) {
+        let diagnostic = Diagnostic::error(format!("`days` is of no use to {whose}"));
+        report(
+            &days,
+            diagnostic.help(
+                "leave it away: the authority says how long it is valid, by `profile` where it has some",
+            ),
+        );
+    }
+    if let Some(ca) = settings.ca.as_ref().filter(|ca| !ca.is_absolute()) {
+        let diagnostic = Diagnostic::error(format!("`{ca}` does not begin at the root"));
+        let at = if attributes.acme.is_some() { root.name("acme").name("ca") } else { root.clone() };
+        report(&at, diagnostic.help("name the file by its whole path on the node, in `acme { ca = … }`"));
+    }
     if attributes.must_staple == Some(true) {
         report(
             &root.name("must_staple"),

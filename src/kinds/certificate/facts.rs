@@ -40,6 +40,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// The directory of the authority that it was asked from, where it was.
+    pub(super) fn directory(&self) -> Option<&str> {
+        let mut words = self.request.split(' ').skip(1);
+        words.next().filter(|issuer| *issuer == "acme").and_then(|_| words.next())
+    }
+
     pub(super) fn of(subject: Subject<'_>) -> Self {
         subject.prior.and_then(|prior| Self::deserialize(&prior.facts).ok()).unwrap_or_default()
     }

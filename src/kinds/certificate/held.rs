@@ -1,14 +1,16 @@
 //! What state and ledger know of a certificate, for those who look at it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::acme::due_from;
 use super::facts::Facts;
-use crate::names::{Duration, Text as _};
+use crate::names::{AuthorityDirectory, Duration, Text as _};
 use crate::plan::NodeSpec;
-use crate::plan::issuance::{Lineage, Remembered};
+use crate::plan::issuance::{Authority, Lineage, Remembered, Revoked, Window};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
 
@@ -54,6 +56,10 @@ pub struct Held {
     /// When it is renewed, in seconds since 1970: as the authority wants it, else by what is left of its lifetime; nothing
     /// where vsa does not renew it.
     pub renews: Option<i64>,
+    /// When the authority wants it renewed, where it says so.
+    pub window: Option<Window>,
+    /// When and why it was revoked, where it was.
+    pub revoked: Option<Revoked>,
     /// The directory of the authority that it was asked from.
     pub authority: Option<String>,
     /// The account's address.
@@ -77,8 +83,7 @@ struct Issuance {
 pub fn held(stored: &Stored, spec: &NodeSpec, remembered: Option<&Remembered>) -> Option<Held> {
     let facts = Facts::deserialize(&stored.facts).ok()?;
     let Issuance { account, order } = Issuance::deserialize(&stored.facts).ok()?;
-    let mut words = facts.request.split(' ').skip(1);
-    let asked = words.next()?;
+    let asked = facts.request.split(' ').nth(1)?;
     let known = attributes::decode(&stored.attributes).ok()?;
     let source = match asked {
         // An order's address was not written down of one that was taken over.
@@ -97,16 +102,53 @@ pub fn held(stored: &Stored, spec: &NodeSpec, remembered: Option<&Remembered>) -
         _ => Some(due_from(&facts, before.as_ref(), remembered).0),
     };
     let own = (facts.published > 0).then(|| Lineage::new(spec.root.clone(), &*stored.name).ok()).flatten();
-    let by_acme = matches!(source, Source::Acme | Source::Certbot);
+    let renewal = remembered.and_then(|remembered| remembered.renewal.as_ref());
+    let window = renewal.filter(|renewal| renewal.digest == facts.digest).and_then(|renewal| renewal.window);
     Some(Held {
         source,
         number: facts.issue,
         directory: spec.certificate(&stored.name, facts.issue),
-        digest: facts.digest,
+        revoked: remembered.and_then(|remembered| remembered.revoked(&facts.digest)).cloned(),
+        window,
         renews,
-        authority: by_acme.then(|| words.next().map(str::to_owned)).flatten(),
+        authority: facts.directory().map(str::to_owned),
+        digest: facts.digest,
         account,
         order,
         lineages: own.into_iter().chain(facts.certbot).collect(),
     })
+}
+
+/// The authority that made the last issue, as it was configured then: by the block of the certificate or of its node, as
+/// the state knows them. `None` where no authority has.
+pub fn issuer(stored: &Stored, node: Option<&Stored>) -> Option<Authority> {
+    let facts = Facts::deserialize(&stored.facts).ok()?;
+    let directory = facts.directory()?.to_owned();
+    let blocks = [Some(stored), node].into_iter().flatten().filter_map(|stored| {
+        match attributes::decode(&stored.attributes).ok()?.get("acme")? {
+            Tree::Object(block) => Some(block.clone()),
+            _ => None,
+        }
+    });
+    let is_it = |block: &Block| {
+        let said = text(block, "directory").and_then(|said| AuthorityDirectory::parse(&said).ok());
+        said.is_some_and(|said| said.url() == directory)
+    };
+    let block = blocks.into_iter().find(is_it).unwrap_or_default();
+    let key_id = match block.get("eab") {
+        Some(Tree::Object(eab)) => text(eab, "key_id"),
+        _ => None,
+    };
+    let ca = text(&block, "ca").map(PathBuf::from);
+    Some(Authority { directory, email: text(&block, "email"), ca, key_id })
+}
+
+/// A block as the state keeps it.
+type Block = BTreeMap<Arc<str>, Tree>;
+
+fn text(block: &Block, name: &str) -> Option<String> {
+    match block.get(name)? {
+        Tree::String(text) => Some(text.to_string()),
+        _ => None,
+    }
 }

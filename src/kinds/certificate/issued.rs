@@ -9,21 +9,19 @@ use super::CHAIN;
 use super::acme::due_from;
 use super::attributes::{Attributes, asks_the_same};
 use super::facts::Facts;
+use super::held::issuer;
 use crate::plan::NodeSpec;
 use crate::plan::issuance::{Authority, Failed, Remembered};
 use crate::resource::Resource;
 use crate::state::Stored;
-use crate::value::Secret;
 
 /// A certificate that an authority issues: as the configuration wants it and the state knows it.
 #[derive(Debug)]
 pub struct Issued {
     /// Its name.
     pub name: Arc<str>,
-    /// Who issues it.
+    /// Who made the last issue; as long as there is none, who is asked for it.
     pub authority: Authority,
-    /// The key of the account there, where it was given one.
-    pub key: Option<Secret>,
     /// The PEM file with the certificate and its chain; `None` as long as another one stands for it.
     pub chain: Option<PathBuf>,
     /// The digest of that file.
@@ -34,15 +32,22 @@ pub struct Issued {
 }
 
 /// What is known of a certificate; `None` of one that no authority issues.
-pub fn issued(resource: &Resource, stored: &Stored, spec: &NodeSpec) -> Option<Issued> {
+pub fn issued(
+    resource: &Resource,
+    stored: &Stored,
+    node: Option<&Stored>,
+    spec: &NodeSpec,
+) -> Option<Issued> {
     let attributes: Attributes = resource.decode().ok()?;
     let settings = attributes.settings()?;
     let facts = Facts::deserialize(&stored.facts).ok()?;
     let directory = spec.certificate(&resource.name, facts.issue);
+    let configured = settings.authority();
+    let former = issuer(stored, node).filter(|former| former.directory != configured.directory);
+    let authority = former.unwrap_or(configured);
     Some(Issued {
         name: Arc::clone(&resource.name),
-        authority: settings.authority(),
-        key: settings.eab.as_ref().map(|eab| eab.hmac_key.clone()),
+        authority,
         chain: (facts.issue > 0).then(|| directory.join(CHAIN)),
         digest: facts.digest.clone(),
         request: attributes.request(resource, &spec.address),

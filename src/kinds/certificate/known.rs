@@ -46,8 +46,7 @@ impl Known {
 
     /// Whether the next issue renews the last one in the eyes of the authority: that issued it, to the node's account.
     pub(super) fn renews(&self) -> bool {
-        let mut words = self.facts.request.split(' ').skip(1);
-        let directory = words.next().filter(|issuer| *issuer == "acme").and_then(|_| words.next());
+        let directory = self.facts.directory();
         let same = self.settings.as_ref().is_some_and(|settings| directory == Some(settings.directory.url()));
         self.facts.issue > 0 && !self.facts.account.is_empty() && same
     }

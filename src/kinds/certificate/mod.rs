@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use acme::waits;
-pub use held::{Held, Source, held};
+pub use held::{Held, Source, held, issuer};
 pub use issued::{Issued, issued};
 
 use attributes::{Attributes, names};

@@ -1,10 +1,12 @@
 //! What a node remembers of its certificates beside the state: it outlasts a run that is taken back.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::Window;
+use crate::diag::{Diagnostic, day};
 
 /// The version of the document that this vsa writes.
 const VERSION: u32 = 1;
@@ -58,6 +60,53 @@ pub struct Remembered {
     /// The order that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<UnderWay>,
+    /// What was revoked, the oldest first: going back to a former generation may go back to one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<Revoked>,
+}
+
+/// A certificate that its authority has revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The digest of its file, as the state has it.
+    pub digest: String,
+    /// When, in seconds since 1970.
+    pub at: i64,
+    /// Why (RFC 5280, section 5.3.1).
+    pub reason: Revocation,
+}
+
+/// Why a certificate is revoked (RFC 5280, section 5.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revocation {
+    /// No reason is given.
+    Unspecified,
+    /// Somebody else may have the key.
+    KeyCompromise,
+    /// Another certificate has taken its place.
+    Superseded,
+    /// The site is no more.
+    CessationOfOperation,
+}
+
+impl Revocation {
+    /// For people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Unspecified => "no reason given",
+            Self::KeyCompromise => "somebody else may have the key",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "the site is no more",
+        }
+    }
+}
+
+impl Revoked {
+    /// That it was, for people.
+    pub fn said(&self) -> String {
+        format!("was revoked on {} ({})", day(self.at), self.reason.words())
+    }
 }
 
 /// Failures one after the other.
@@ -116,9 +165,31 @@ pub struct Ordered {
 }
 
 impl Ledger {
-    /// What a document says; one of a later version, or one that cannot be read, is none.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice::<Self>(bytes).ok().filter(|ledger| ledger.version <= VERSION)
+    /// What a document says.
+    ///
+    /// # Errors
+    /// It is of a later version, or damaged.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+        }
+        let head: Head = serde_json::from_slice(bytes).map_err(|error| format!("it is damaged ({error})"))?;
+        if head.version > VERSION {
+            return Err(format!(
+                "it has version {}, which a later vsa wrote: this one knows {VERSION}",
+                head.version
+            ));
+        }
+        serde_json::from_slice(bytes).map_err(|error| format!("it is damaged ({error})"))
+    }
+
+    /// That what a node remembers is there and cannot be read: what is not known must not be taken for nothing.
+    pub fn unreadable(path: &Path, why: &str) -> Diagnostic {
+        Diagnostic::error(format!("cannot read `{}`: {why}", path.display())).code("unreadable_ledger").help(
+            "it holds failed attempts, what counts against limits and what was revoked: mend it or put a copy back, or \
+             remove it to begin anew",
+        )
     }
 
     /// As a document.
@@ -176,6 +247,18 @@ impl Remembered {
         let again = asked.max(now.saturating_add(pause));
         let (why, request) = (why.to_owned(), request.to_owned());
         self.failed = Some(Failed { times, at: now, again, why, request });
+    }
+
+    /// Whether the certificate with this digest was revoked.
+    pub fn revoked(&self, digest: &str) -> Option<&Revoked> {
+        self.revoked.iter().rev().find(|revoked| revoked.digest == digest)
+    }
+
+    /// Takes note that a certificate was revoked; one that is known to be stays as it is.
+    pub fn revoke(&mut self, revoked: Revoked) {
+        if self.revoked(&revoked.digest).is_none() {
+            self.revoked.push(revoked);
+        }
     }
 
     /// The failure because of which it is not tried now.
@@ -255,7 +338,8 @@ mod tests {
             unproven: false,
         });
         assert_eq!(ledger.orders.len(), 1, "the old one has gone");
-        assert_eq!(Ledger::parse(ledger.text().as_bytes()), Some(ledger));
-        assert_eq!(Ledger::parse(br#"{"version":2}"#), None);
+        assert_eq!(Ledger::parse(ledger.text().as_bytes()), Ok(ledger));
+        insta::assert_snapshot!(Ledger::parse(br#"{"version":2}"#).unwrap_err(), @"it has version 2, which a later vsa wrote: this one knows 1");
+        insta::assert_snapshot!(Ledger::parse(b"").unwrap_err(), @"it is damaged (EOF while parsing a value at line 1 column 0)");
     }
 }

@@ -11,7 +11,9 @@ mod settings;
 
 pub use authority::{Authority, ChallengeType, Window, host_of};
 pub use dns::{CLOUDFLARE_API, DnsProvider, HETZNER_API, TsigAlgorithm};
-pub use ledger::{Failed, LONGEST_WAIT, Ledger, Ordered, Remembered, RenewalInfo, UnderWay};
+pub use ledger::{
+    Failed, LONGEST_WAIT, Ledger, Ordered, Remembered, RenewalInfo, Revocation, Revoked, UnderWay,
+};
 pub use lineage::{FoundLineage, Lineage, Piece};
 pub use order::{CertificateOrder, DNS_SECRET, EAB_KEY};
 pub use renewal::Renewal;

@@ -44,14 +44,18 @@ struct Shared {
 impl Authority {
     /// Starts one in the network that the caller is in.
     pub fn start(behaviour: Behaviour) -> Self {
+        Self::presenting(&PrivateCa::new(), behaviour)
+    }
+
+    /// Starts one whose own certificate is this one.
+    pub fn presenting(private: &PrivateCa, behaviour: Behaviour) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let private = PrivateCa::new();
         let ca = private.write(directory.path());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let base = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
         let state = Mutex::new(State::new(behaviour));
         let shared = Arc::new(Shared { base, issuers: Issuers::new(), state });
-        let (tls, serving) = (http::tls(&private), Arc::clone(&shared));
+        let (tls, serving) = (http::tls(private), Arc::clone(&shared));
         std::thread::spawn(move || http::accept(&listener, &tls, &serving));
         Self { shared, ca, _directory: directory }
     }

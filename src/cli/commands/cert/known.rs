@@ -1,15 +1,16 @@
 //! What there is to know of the certificates in the state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::KIND;
 use crate::address::Address;
 use crate::cli::{Failure, Invocation};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity, Sources, rfc3339};
 use crate::kinds::certificate::{Held, held};
 use crate::plan::docker::Protocol;
-use crate::plan::issuance::{Failed, Ledger, Piece};
+use crate::plan::issuance::{Failed, Ledger, Piece, Revoked};
 use crate::plan::observation::CertificateFacts;
 use crate::plan::{Answer, NodeSpec, Query};
 use crate::state::{State, Stored};
@@ -22,6 +23,8 @@ pub(super) struct Known<'a> {
     pub(super) held: Held,
     /// The failures since it was issued last.
     pub(super) failed: Option<Failed>,
+    /// Why what its node remembers cannot be read, where that is so.
+    pub(super) forgotten: Option<Diagnostic>,
     /// What its file holds, or why that is not known.
     pub(super) live: Result<CertificateFacts, String>,
 }
@@ -33,9 +36,15 @@ pub(super) fn every<'a>(invocation: &Invocation, state: &'a State) -> Vec<Known<
         .filter_map(|(address, stored)| Some((address, stored, &state.nodes.get(&stored.node)?.spec)))
         .collect();
     let ledgers = ledgers(invocation, placed.iter().map(|(_, _, spec)| *spec));
-    let remembered = |stored: &Stored, spec: &NodeSpec| {
-        ledgers.get(&spec.address).and_then(|ledger| ledger.certificates.get(&*stored.name)).cloned()
+    let unread = ledgers.values().filter_map(|ledger| ledger.as_ref().err());
+    let unread: Vec<_> =
+        unread.map(|error| Diagnostic { severity: Severity::Warning, ..error.clone() }).collect();
+    invocation.terminal.diagnostics(&unread, &Sources::new());
+    let remembered = |stored: &Stored, spec: &NodeSpec| match ledgers.get(&spec.address) {
+        Some(Ok(ledger)) => ledger.certificates.get(&*stored.name).cloned(),
+        _ => None,
     };
+    let forgotten = |spec: &NodeSpec| ledgers.get(&spec.address)?.as_ref().err().cloned();
     let all: Vec<_> = placed
         .into_iter()
         .filter_map(|(address, stored, spec)| {
@@ -47,31 +56,36 @@ pub(super) fn every<'a>(invocation: &Invocation, state: &'a State) -> Vec<Known<
     let files = all.iter().map(|(_, _, _, held, _)| held.directory.join(Piece::Fullchain.file()));
     let queries: Vec<Query> = files.map(Query::Certificate).collect();
     let answers = invocation.block_on(invocation.host.observe(&queries));
-    let known = |((address, stored, spec, held, failed), answer)| {
+    let known = |((address, stored, spec, held, failed), answer): ((_, _, &'a NodeSpec, _, _), _)| {
         let live = match answer {
             Answer::Certificate(found) => Ok(found),
             Answer::Failed(why) => Err(why),
             _ => Err("its file is not there".to_owned()),
         };
-        Known { address, stored, spec, held, failed, live }
+        Known { address, stored, spec, held, failed, forgotten: forgotten(spec), live }
     };
     all.into_iter().zip(answers).map(known).collect()
 }
 
-/// What the nodes remember.
+/// When and why a certificate was revoked.
+pub(super) fn revoked_json(revoked: &Revoked) -> serde_json::Value {
+    serde_json::json!({ "at": rfc3339(revoked.at), "reason": revoked.reason })
+}
+
+/// What the nodes remember, or why that is not known.
 fn ledgers<'a>(
     invocation: &Invocation,
     specs: impl Iterator<Item = &'a NodeSpec>,
-) -> BTreeMap<Address, Arc<Ledger>> {
-    let nodes: BTreeMap<Address, Query> =
-        specs.map(|spec| (spec.address.clone(), Query::Ledger(spec.ledger()))).collect();
-    let queries: Vec<Query> = nodes.values().cloned().collect();
+) -> BTreeMap<Address, Result<Arc<Ledger>, Diagnostic>> {
+    let nodes: BTreeMap<Address, PathBuf> = specs.map(|spec| (spec.address.clone(), spec.ledger())).collect();
+    let queries: Vec<Query> = nodes.values().cloned().map(Query::Ledger).collect();
     let answers = invocation.block_on(invocation.host.observe(&queries));
-    let known = |(node, answer)| match answer {
-        Answer::Ledger(ledger) => Some((node, ledger)),
+    let known = |((node, path), answer): ((_, PathBuf), _)| match answer {
+        Answer::Ledger(ledger) => Some((node, Ok(ledger))),
+        Answer::Failed(why) => Some((node, Err(Ledger::unreadable(&path, &why)))),
         _ => None,
     };
-    nodes.into_keys().zip(answers).filter_map(known).collect()
+    nodes.into_iter().zip(answers).filter_map(known).collect()
 }
 
 /// The certificate of this name: a label, or an address.

@@ -197,7 +197,7 @@ fn candidates(declared: &Declared, state: &State) -> Vec<Candidate> {
     let known = declared.resources.iter().filter_map(|(address, resource)| {
         let stored = state.resources.get(address).filter(|_| address.kind() == KIND)?;
         let spec = &state.nodes.get(&stored.node)?.spec;
-        let issued = issued(resource, stored, spec)?;
+        let issued = issued(resource, stored, state.resources.get(&stored.node), spec)?;
         Some(Candidate { address: address.clone(), node: stored.node.clone(), issued })
     });
     known.collect()
@@ -211,7 +211,6 @@ fn ledgers(invocation: &Invocation, state: &State, candidates: &[Candidate]) -> 
         here.extend(issued.chain.clone().map(|chain| Inquiry {
             name: issued.name.to_string(),
             authority: issued.authority.clone(),
-            key: issued.key.clone(),
             chain,
             digest: issued.digest.clone(),
         }));

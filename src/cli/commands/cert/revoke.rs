@@ -3,13 +3,13 @@
 use clap::{Args, ValueEnum};
 
 use super::KIND;
-use crate::acme::Revocation;
-use crate::apply::{self, Inquiry};
+use crate::apply::{self, RevokedBy, Revoking};
 use crate::audit::{Entry, Event};
 use crate::cli::arguments::{LockFlags, VariableFlags};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
-use crate::kinds::certificate::{Source, held, issued};
+use crate::kinds::certificate::{Source, held, issuer};
+use crate::plan::issuance::Revocation;
 
 /// Have a certificate revoked by the authority that issued it
 #[derive(Debug, Args)]
@@ -55,7 +55,8 @@ impl From<ReasonFlag> for Revocation {
 impl Revoke {
     /// Runs the command.
     pub(super) fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
-        let declared = invocation.load(&self.variables)?;
+        // What the audit log is depends on it.
+        let _ = invocation.load(&self.variables)?;
         let _lock = invocation.lock(self.lock)?;
         let state = invocation.existing_state()?;
         let certificates = || state.resources.iter().filter(|(address, _)| address.kind() == KIND);
@@ -86,21 +87,17 @@ impl Revoke {
                 return Err(not_issued("there is nothing to revoke: `vsa cert show` says who made it").into());
             }
         }
-        let issued = declared.resources.get(address).and_then(|resource| issued(resource, stored, spec));
-        let inquiry = issued.and_then(|issued| {
-            let name = issued.name.to_string();
-            Some(Inquiry {
-                name,
-                authority: issued.authority,
-                key: issued.key,
-                chain: issued.chain?,
-                digest: issued.digest,
-            })
-        });
-        let Some(inquiry) = inquiry else {
-            return Err(
-                not_issued("the configuration must say by whom it is issued: put its block back").into()
-            );
+        let held = held(stored, spec, None);
+        let authority = issuer(stored, state.resources.get(&stored.node));
+        let Some((held, authority)) = held.zip(authority) else {
+            return Err(not_issued("the state does not say by whom it was issued").into());
+        };
+        let revoking = Revoking {
+            name: stored.name.to_string(),
+            authority,
+            account: held.account,
+            directory: held.directory,
+            digest: held.digest,
         };
         let terminal = invocation.terminal;
         if !self.auto_approve {
@@ -117,19 +114,27 @@ impl Revoke {
         }
         let reason = Revocation::from(self.reason);
         let entry = |event| {
-            Entry::new(event).resource(address).action(format!("revoke {} ({reason:?})", inquiry.digest))
+            Entry::new(event).resource(address).action(format!("revoke {} ({reason:?})", revoking.digest))
         };
         invocation.record(&[entry(Event::ActionStarted)])?;
-        let revoked = invocation.block_on(apply::revoke(&invocation.host, spec, &inquiry, reason));
-        if let Err(error) = revoked {
+        let revoked = invocation.block_on(apply::revoke(&invocation.host, spec, &revoking, reason));
+        let by = revoked.map_err(|error| {
             invocation.record_done(vec![entry(Event::ActionFailed).detail(error.summary.clone())]);
             let exit = if error.code == Some("node_locked") { Exit::Locked } else { Exit::Error };
-            return Err(Failure { exit, diagnostics: error.into() });
-        }
+            Failure { exit, diagnostics: error.into() }
+        })?;
         invocation.record_done(vec![entry(Event::ActionDone)]);
+        match by {
+            RevokedBy::Account => {}
+            RevokedBy::OwnKey => terminal.note(
+                "it was revoked with its own key: the node has not the account that it was issued to, and some authorities \
+                 take that for a key that others have",
+            ),
+            RevokedBy::Before => terminal.note("its authority says that it was revoked before"),
+        }
         terminal.line(&format!("{address} is revoked."));
         terminal.line(
-            "It is served on until another one takes its place: `vsa apply` has that issued, with a new key.",
+            "It is served on until another one takes its place: `vsa cert renew` or `vsa apply` has that issued, with a new key.",
         );
         terminal.line("Its files stay, and so do browsers that have seen it: few of them ask whether a certificate is revoked.");
         Ok(Exit::Done)

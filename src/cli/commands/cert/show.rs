@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use clap::Args;
 
-use super::known::{Served, every, one, served};
+use super::known::{Served, every, one, revoked_json, served};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::{moment, rfc3339, visible};
-use crate::plan::issuance::Piece;
+use crate::plan::issuance::{Piece, Revoked};
 
 /// Show one certificate, never its key
 #[derive(Debug, Args)]
@@ -51,6 +51,7 @@ impl Show {
                 "account": held.account,
                 "order": held.order,
                 "presented": served.text(),
+                "revoked": held.revoked.as_ref().map(revoked_json),
                 "error": known.live.as_ref().err(),
             });
             invocation.terminal.line(&format!("{json:#}"));
@@ -66,6 +67,7 @@ impl Show {
             ("valid from", live.map(|live| moment(live.not_before))),
             ("valid until", live.map(|live| moment(live.not_after))),
             ("wrong", known.live.as_ref().err().cloned()),
+            ("revoked", held.revoked.as_ref().map(Revoked::said)),
             ("renewed", held.renews.map(moment)),
             ("source", Some(held.source.word().to_owned())),
             ("authority", held.authority.clone()),

@@ -45,6 +45,7 @@ impl Row<'_> {
 
     fn renews(&self) -> String {
         match (self.known.held.renews, self.known.held.source) {
+            _ if self.known.held.revoked.is_some() => "revoked: due".to_owned(),
             (Some(moment), _) if moment <= self.now => "due".to_owned(),
             (Some(moment), _) => day(moment),
             (None, Source::Files) => "elsewhere".to_owned(),
@@ -54,13 +55,22 @@ impl Row<'_> {
 
     /// What is wrong with it, and how bad that is.
     fn wrong(&self) -> Option<(Severity, String)> {
-        let Known { live, failed, held, .. } = self.known;
+        let Known { live, failed, held, forgotten, .. } = self.known;
         let live = match live {
             Ok(live) => live,
             Err(why) => return Some((Severity::Critical, format!("cannot be read: {why}"))),
         };
         if live.not_after <= self.now {
             return Some((Severity::Critical, format!("ended on {}", day(live.not_after))));
+        }
+        if let Some(revoked) = &held.revoked {
+            return Some((Severity::Critical, revoked.said()));
+        }
+        if let Some(why) = forgotten {
+            return Some((
+                Severity::Warning,
+                format!("is served, but what is remembered of it cannot be read: {}", why.summary),
+            ));
         }
         let margin = held.renews.map_or(i64::MAX, |renews| live.not_after.saturating_sub(renews));
         if failed.is_some() {
@@ -76,6 +86,13 @@ impl Row<'_> {
         if let Served::Another(_) | Served::None(_) = self.served {
             return Some((Severity::Warning, format!("is not served ({})", self.served.text())));
         }
+        if let Some(window) = held.window.filter(|window| window.end <= self.now) {
+            let when = day(window.end);
+            let what = format!(
+                "is due now: its authority wants it renewed since {when}, as it does of what it revokes"
+            );
+            return Some((Severity::Warning, what));
+        }
         let is_overdue = held.renews.is_some_and(|renews| renews.saturating_add(2 * DAY) < self.now);
         if is_overdue {
             return Some((Severity::Warning, "is overdue for renewal: does the timer run?".to_owned()));
@@ -86,7 +103,7 @@ impl Row<'_> {
     /// Whether somebody has to do something.
     fn is_bad(&self) -> bool {
         let has_ended = self.known.live.as_ref().map_or(true, |live| live.not_after <= self.now);
-        has_ended || self.known.failed.is_some()
+        has_ended || self.known.failed.is_some() || self.known.held.revoked.is_some()
     }
 
     fn json(&self) -> serde_json::Value {
@@ -105,6 +122,7 @@ impl Row<'_> {
             "source": held.source.word(),
             "served": self.served == Served::Yes,
             "presented": self.served.text(),
+            "revoked": held.revoked.as_ref().map(super::known::revoked_json),
             "error": live.as_ref().err(),
             "failed": failed.as_ref().map(|failed| serde_json::json!({
                 "times": failed.times,
@@ -157,6 +175,15 @@ impl Status {
             };
             let header = ["NAME", "ISSUER", "DAYS LEFT", "RENEWAL", "SOURCE", "SERVED"];
             terminal.print(&render::table(header, &rows.iter().map(cells).collect::<Vec<_>>()));
+            for row in &rows {
+                if let Some(revoked) = &row.known.held.revoked {
+                    let name = &row.known.stored.name;
+                    terminal.line(&format!("\n{name} {}", revoked.said()));
+                    terminal.line(
+                        "  it is served on until `vsa cert renew` has another one issued, with a new key",
+                    );
+                }
+            }
             let failures =
                 rows.iter().filter_map(|row| Some((&row.known.stored.name, row.known.failed.as_ref()?)));
             for (name, failed) in failures {
