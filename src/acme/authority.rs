@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::diag::said;
 use crate::plan::issuance::{ChallengeType, Revocation, Window};
 
 /// An authority, as one account of it sees it (RFC 8555).
@@ -49,9 +50,18 @@ pub trait Order: Send {
     /// Asks for the certificate, with a certificate request (DER).
     async fn finalize(&mut self, request: &[u8]) -> Result<(), Refused>;
 
-    /// Waits for the certificate: PEM, with its chain. Of several chains, the one whose topmost certificate was issued
-    /// by `preferred`, where there is one.
-    async fn certificate(&mut self, preferred: Option<&str>, patience: Duration) -> Result<String, Refused>;
+    /// Waits for the certificate. Of several chains, the one whose topmost certificate was issued by `preferred`, where
+    /// there is one.
+    async fn certificate(&mut self, preferred: Option<&str>, patience: Duration) -> Result<Chain, Refused>;
+}
+
+/// A certificate with its chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// As PEM.
+    pub pem: String,
+    /// By whom the topmost certificates of all chains were issued, where none of them is the preferred one.
+    pub offered: Vec<String>,
 }
 
 /// What an order is for.
@@ -152,7 +162,7 @@ pub enum Reason {
 impl Refused {
     /// With no more than a sentence.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into(), again: None, names: BTreeMap::new() }
+        Self { reason, detail: said(&detail.into()), again: None, names: BTreeMap::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | `authority` | the narrow trait behind which an authority stands, and why one refuses |
-//! | `client`, `order`, `refusal`, `wire` | `instant-acme` behind that trait, with bounds on everything |
+//! | `directory`, `account`, `client`, `order`, `refusal`, `wire` | `instant-acme` behind that trait, with bounds on everything |
 //! | `own_key` | requests that are signed with the key of a certificate |
 //! | `dns` | TXT records that prove control over names, one provider a file |
 //! | `guard` | what is looked at before an authority is asked |
@@ -11,8 +11,10 @@
 //! | `http` | the one HTTP client |
 //! | `resolver` | look-ups in the DNS |
 
+mod account;
 pub mod authority;
 mod client;
+mod directory;
 pub mod dns;
 mod explain;
 pub mod guard;
@@ -23,6 +25,8 @@ mod refusal;
 pub mod resolver;
 mod wire;
 
-pub use authority::{Authority, NewOrder, Order, OrderStatus, Proof, Reason, Refused};
-pub use client::{Account, Client, Directory, ExternalAccount};
+pub use account::{Account, ExternalAccount};
+pub use authority::{Authority, Chain, NewOrder, Order, OrderStatus, Proof, Reason, Refused};
+pub use client::Client;
+pub use directory::Directory;
 pub use explain::{explain, explain_revocation};

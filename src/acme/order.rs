@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use instant_acme::{AuthorizationStatus, Error, RetryPolicy};
 
-use super::authority::{Order, OrderStatus, Proof, Reason, Refused};
-use super::client::{Account, steadily};
+use super::account::Account;
+use super::authority::{Chain, Order, OrderStatus, Proof, Reason, Refused};
+use super::client::steadily;
 use super::refusal::{refused, words};
 use super::wire::Wire;
 use crate::host::issuers;
@@ -148,27 +149,30 @@ impl Order for Ordered {
         done.map_err(|error| self.refused(error))
     }
 
-    async fn certificate(&mut self, preferred: Option<&str>, patience: Duration) -> Result<String, Refused> {
+    async fn certificate(&mut self, preferred: Option<&str>, patience: Duration) -> Result<Chain, Refused> {
         let chain = steadily!(self.order.poll_certificate(&policy(patience)));
         let chain = chain.map_err(|error| self.refused(error))?;
         self.status = OrderStatus::Valid;
-        let Some(preferred) = preferred else { return Ok(chain) };
-        let is_preferred =
-            |chain: &str| issuers(chain.as_bytes()).last().is_some_and(|issuer| issuer == preferred);
-        if is_preferred(&chain) {
-            return Ok(chain);
+        let wanted = |pem| Ok(Chain { pem, offered: Vec::new() });
+        let Some(preferred) = preferred else { return wanted(chain) };
+        let topmost = |chain: &str| issuers(chain.as_bytes()).pop().unwrap_or_default();
+        let mut offered = vec![topmost(&chain)];
+        if offered[0] == preferred {
+            return wanted(chain);
         }
         for address in self.wire.noted().alternates {
             let wire = self.wire.naming(address);
             let session = super::client::session(&self.account, &wire).await?;
             let url = self.order.url().to_owned();
             let Ok(mut order) = steadily!(session.order(url.clone())) else { continue };
-            if let Ok(Some(other)) = steadily!(order.certificate())
-                && is_preferred(&other)
-            {
-                return Ok(other);
+            if let Ok(Some(other)) = steadily!(order.certificate()) {
+                let issuer = topmost(&other);
+                if issuer == preferred {
+                    return wanted(other);
+                }
+                offered.push(issuer);
             }
         }
-        Ok(chain)
+        Ok(Chain { pem: chain, offered })
     }
 }

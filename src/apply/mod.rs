@@ -26,6 +26,7 @@ mod interrupt;
 mod issuance;
 pub mod journal;
 mod lock;
+mod masks;
 mod operations;
 mod orphans;
 mod passwords;

@@ -47,6 +47,11 @@ impl Auditing {
         self.paths.clone().unwrap_or_else(|| Self::places(layout, &Settings::default()))
     }
 
+    /// Whether the command changes nothing.
+    pub fn only_reads(&self) -> bool {
+        self.audited != Audited::Mutating
+    }
+
     /// Whether the log is open, or was found not to be had.
     pub fn begun(&self) -> bool {
         self.paths.is_some()

@@ -128,7 +128,19 @@ impl Invocation {
     }
 
     fn begin_audit(&self, settings: &Settings) -> Result<(), Failure> {
+        if self.is_nowhere(settings) && self.audit().only_reads() {
+            return Ok(());
+        }
         self.audit().begin(&self.layout, &self.placed(settings), clock(), self.terminal)
+    }
+
+    /// Whether nothing is here: no configuration, nothing that vsa keeps, and no log that somebody named. Looking around
+    /// there leaves nothing.
+    fn is_nowhere(&self, settings: &Settings) -> bool {
+        let AuditSettings { jsonl, database } = &settings.audit;
+        let is_named = jsonl.is_some() || database.is_some();
+        let has_files = self.source_files().map_or(true, |files| !files.is_empty());
+        !is_named && !has_files && !self.layout.data().exists() && !self.layout.state().exists()
     }
 
     /// Ends the audit of the command; gives how the command ends.

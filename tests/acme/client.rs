@@ -42,7 +42,7 @@ fn request() -> Vec<u8> {
 async fn finish(mut order: Box<dyn Order>) -> Result<String, Refused> {
     order.prove(Http01, PATIENCE).await?;
     order.finalize(&request()).await?;
-    order.certificate(None, PATIENCE).await
+    order.certificate(None, PATIENCE).await.map(|chain| chain.pem)
 }
 
 async fn issue(client: &Client) -> Result<String, Refused> {
@@ -195,7 +195,7 @@ fn what_was_finalized_is_downloaded_by_who_comes_after() {
 
         let mut order = client.resume(&url).await.unwrap();
         assert_eq!(order.status(), OrderStatus::Valid);
-        let chain = order.certificate(Some("Mock Root X2"), PATIENCE).await.unwrap();
+        let chain = order.certificate(Some("Mock Root X2"), PATIENCE).await.unwrap().pem;
         trusted(&authority.roots()[1], &chain, "www.shop.example.com").unwrap();
         assert_eq!((authority.orders().len(), authority.issued().len()), (1, 1));
     });

@@ -1,318 +1,14 @@
-//! What becomes of a certificate that cannot be issued: what is said, what it costs, and how it goes on.
+//! What becomes of a certificate that an authority does not issue: what is said, what it costs, and how it goes on.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Stdio;
 
-use serde_json::Value;
-
-use super::issuing::{live, site};
-use crate::support::authority::{Behaviour, Fault, Gate, Problem, Step, Validation};
+use super::issuing::live;
+use super::story::{NAME, Story};
+use crate::support::Authority;
+use crate::support::authority::{Behaviour, Fault, Problem, Step, Validation};
 use crate::support::faulty::Disk;
-use crate::support::named::{Named, Zone};
 use crate::support::private_ca::{PrivateCa, trusted};
-use crate::support::{Authority, FakeDns, Foreign, Workspace};
-
-const NAME: &str = "shop.example.com";
-
-/// A site that is to have a certificate.
-struct Story {
-    ground: Workspace,
-    authority: Authority,
-    dns: FakeDns,
-}
-
-impl Story {
-    fn new() -> Option<Self> {
-        let ground = Workspace::managed()?;
-        let dns = FakeDns::start()?;
-        let authority = Authority::start(Behaviour::new(Validation::Asks(ground.http_port())));
-        let story = Self { ground, authority, dns };
-        story.write("", NAME);
-        Some(story)
-    }
-
-    fn write(&self, more: &str, name: &str) {
-        let port = self.ground.http_port();
-        self.configure(&self.authority.directory(), port, more, &[name]);
-    }
-
-    fn configure(&self, directory: &str, validation_port: u16, more: &str, names: &[&str]) {
-        let (ground, ca) = (&self.ground, self.authority.ca().display());
-        let node = format!(
-            "node \"local\" {{\n  proxy {{\n    http_port  = {}\n    https_port = {}\n  }}\n  acme {{\n    directory       = \"{directory}\"\n    \
-             ca              = \"{ca}\"\n    validation_port = {validation_port}\n    resolvers       = [\"{}\"]\n    {more}\n  }}\n}}\ntenant \"acme\" {{}}\n",
-            ground.http_port(),
-            ground.https_port(),
-            self.dns.server(),
-        );
-        let sites: String = names.iter().map(|name| site(ground, name, "")).collect();
-        ground.write("main.hcl", node + &sites);
-    }
-
-    /// What a failed apply says of the certificate.
-    fn fails(&self) -> String {
-        self.told(&self.ground.vsa(["apply", "-auto-approve"]).code(5).stderr)
-    }
-
-    /// The errors in what a run printed.
-    fn told(&self, printed: &str) -> String {
-        let directory = self.authority.directory();
-        let authority = directory.split('/').nth(2).unwrap();
-        let text = printed.replace(authority, "[authority]");
-        let text = text.replace(&self.ground.http_port().to_string(), "[port]");
-        let text = text.replace(&self.ground.path().display().to_string(), "[ground]");
-        let errors = text.find("\nerror").map_or(text.as_str(), |at| &text[at + 1..]);
-        let errors = errors.split("\nerror: the apply failed").next().unwrap_or_default().trim_end();
-        // The addresses of the machine that the tests run on.
-        let Some((before, after)) = errors.split_once("leads to this node: ") else {
-            return errors.to_owned();
-        };
-        format!("{before}leads to this node: [node]{}", after.find(';').map_or("", |at| &after[at..]))
-    }
-
-    /// Has the configuration say another thing.
-    fn replace(&self, from: &str, to: &str) {
-        let text = self.ground.read("main.hcl");
-        assert!(text.contains(from), "{text}");
-        self.ground.write("main.hcl", text.replace(from, to));
-    }
-
-    fn ledger(&self) -> Value {
-        let text = fs::read(self.ground.node_root().join("accounts/ledger.json")).unwrap();
-        serde_json::from_slice(&text).unwrap()
-    }
-
-    /// Lets the time pass for which nothing is tried again.
-    fn later(&self) {
-        let path = self.ground.node_root().join("accounts/ledger.json");
-        let mut ledger = self.ledger();
-        // A run that was killed, or had no room, did not write down that it failed.
-        if let Some(failed) = ledger["certificates"][NAME].get_mut("failed") {
-            failed["again"] = 0.into();
-            fs::write(path, ledger.to_string()).unwrap();
-        }
-    }
-
-    /// Checks that the next apply has the certificate issued, and with how many orders in all.
-    fn goes_on(&self, orders: usize) {
-        self.private();
-        self.later();
-        self.ground.apply();
-        trusted(&self.authority.roots()[0], &live(&self.ground, NAME), NAME).unwrap();
-        assert_eq!(self.ground.https(NAME, "/").status, 200);
-        assert_eq!(self.authority.orders().len(), orders);
-        assert_eq!(self.authority.accounts().len(), 1);
-        self.private();
-        self.ground.assert_nothing_to_do();
-    }
-
-    /// Checks that nobody else may read a private key, wherever one is; gives how many there are.
-    fn private(&self) -> usize {
-        let mut found = 0;
-        let mut directories = vec![self.ground.path().to_owned()];
-        while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory).unwrap() {
-                let entry = entry.unwrap();
-                let kind = entry.file_type().unwrap();
-                if kind.is_dir() {
-                    directories.push(entry.path());
-                } else if kind.is_file() {
-                    let text = fs::read(entry.path()).unwrap();
-                    let text = String::from_utf8_lossy(&text);
-                    if text.contains("PRIVATE KEY") || text.contains("key_pkcs8") {
-                        found += 1;
-                        let mode = entry.metadata().unwrap().permissions().mode();
-                        assert_eq!(mode & 0o077, 0, "{} {mode:o}", entry.path().display());
-                    }
-                }
-            }
-        }
-        found
-    }
-
-    /// An apply that is held at a step of the authority's, while something happens; what it says where it fails.
-    fn meanwhile(&self, gate: &Gate, what: impl FnOnce(&mut std::process::Child)) -> (Option<i32>, String) {
-        let mut command = self.ground.command(["apply", "-auto-approve"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        gate.wait_for_one();
-        what(&mut child);
-        gate.open();
-        let output = child.wait_with_output().unwrap();
-        (output.status.code(), self.told(&String::from_utf8_lossy(&output.stderr)))
-    }
-}
-
-/// Something that answers everything at a port with this status.
-fn stranger(status: &'static str) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    answers(listener, status);
-    port
-}
-
-fn answers(listener: TcpListener, status: &'static str) {
-    use std::io::{Read as _, Write as _};
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-}
-
-#[test]
-fn a_name_that_does_not_resolve() {
-    let Some(story) = Story::new() else { return };
-    story.dns.by_default(None);
-    insta::assert_snapshot!(story.fails(), @r#"
-    error[unresolved_name]: `shop.example.com` has no A or AAAA record
-     |
-     = on: certificate["shop.example.com"]
-     = note: the authority was not asked: nothing counts against its limits
-     = help: add an A (IPv4) or AAAA (IPv6) record for `shop.example.com` that leads to this node: [node]; new records take a while
-    "#);
-    story.dns.servfail(NAME, true);
-    story.later();
-    insta::assert_snapshot!(story.fails(), @r#"
-    error[unresolved_name]: the DNS servers of `shop.example.com` could not answer for A or AAAA (SERVFAIL)
-     |
-     = on: certificate["shop.example.com"]
-     = note: the authority was not asked: nothing counts against its limits
-     = help: see whether the DNS servers answer (`dig shop.example.com`); `acme { resolvers = […] }` names others to ask
-    "#);
-    assert!(story.authority.orders().is_empty());
-    story.dns.servfail(NAME, false);
-    story.dns.by_default(Some("127.0.0.1"));
-    story.goes_on(1);
-}
-
-#[test]
-fn a_name_that_does_not_exist() {
-    let Some(story) = Story::new() else { return };
-    let Some(dns) = Named::start(&[Zone::new("example.com", "")]) else { return };
-    story.replace(&story.dns.server(), &dns.server());
-    insta::assert_snapshot!(story.fails(), @r#"
-    error[unresolved_name]: `shop.example.com` does not exist in the DNS (NXDOMAIN)
-     |
-     = on: certificate["shop.example.com"]
-     = note: the authority was not asked: nothing counts against its limits
-     = help: add an A (IPv4) or AAAA (IPv6) record for `shop.example.com` that leads to this node: [node]; new records take a while
-    "#);
-    assert!(story.authority.orders().is_empty());
-    story.write("", NAME);
-    story.goes_on(1);
-}
-
-#[test]
-fn a_name_that_leads_to_another_machine_too() {
-    let Some(story) = Story::new() else { return };
-    let Some(foreign) = Foreign::start() else { return };
-    let (v4, v6) = (foreign.v4().to_string(), foreign.v6().to_string());
-    answers(foreign.listen(story.ground.http_port()), "404 Not Found");
-    let elsewhere = |said: &str| {
-        let told = story.fails();
-        assert!(told.starts_with(&format!("error[leads_elsewhere]: `{NAME}` leads to {said}")), "{told}");
-        assert!(told.contains("the authority was not asked"), "{told}");
-        story.later();
-    };
-    // It answers, and not with what this node shows.
-    for addresses in [vec![v4.as_str()], vec!["127.0.0.1", &v4]] {
-        story.dns.a(NAME, &addresses);
-        elsewhere(&format!("{v4}, which is not this node, and answers something else: status 404"));
-    }
-    // An old AAAA record beside a right A record: authorities ask IPv6 first.
-    story.dns.a(NAME, &[]);
-    story.dns.aaaa(NAME, &[&v6]);
-    elsewhere(&format!("{v6}, which is not this node, and where nobody answers: connection refused"));
-    assert!(story.authority.orders().is_empty());
-    story.dns.aaaa(NAME, &[]);
-    story.goes_on(1);
-}
-
-#[test]
-fn a_challenge_that_something_else_answers() {
-    let Some(story) = Story::new() else { return };
-    for (status, said) in
-        [("403 Forbidden", "status 403"), ("404 Not Found", "status 404"), ("200 OK", "another page")]
-    {
-        let port = stranger(status);
-        story.configure(&story.authority.directory(), port, "", &[NAME]);
-        let told = story.fails().replace(&port.to_string(), "[validation port]");
-        assert!(told.contains(said), "{told}");
-        if said == "status 403" {
-            insta::assert_snapshot!(told, @r#"
-            error[challenge_blocked]: something else than vsa's nginx answers for `shop.example.com` at port [validation port] of this node (127.0.0.1): status 403
-             |
-             = on: certificate["shop.example.com"]
-             = note: the authority was not asked: nothing counts against its limits
-             = help: see what listens there (`ss -ltnp 'sport = :[validation port]'`), and that nothing before nginx answers `/.well-known/acme-challenge/`; or prove control with `challenge = "dns-01"`
-            "#);
-        }
-        story.later();
-    }
-    assert!(story.authority.orders().is_empty());
-    story.write("", NAME);
-    story.goes_on(1);
-}
-
-#[test]
-fn a_challenge_that_nobody_answers() {
-    let Some(story) = Story::new() else { return };
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    story.configure(&story.authority.directory(), port, "", &[NAME]);
-    insta::assert_snapshot!(story.fails().replace(&port.to_string(), "[validation port]"), @r#"
-    error[challenge_blocked]: nobody answers for `shop.example.com` at port [validation port] of this node (127.0.0.1): connection refused
-     |
-     = on: certificate["shop.example.com"]
-     = note: the authority was not asked: nothing counts against its limits
-     = help: let nginx listen there (`http_port`), and the firewall let port [validation port] in: the authority asks at it
-    "#);
-    assert!(story.authority.orders().is_empty());
-    story.write("", NAME);
-    story.goes_on(1);
-}
-
-#[test]
-fn a_name_that_the_authority_finds_elsewhere() {
-    let Some(story) = Story::new() else { return };
-    story.write("check_names = false", NAME);
-    let wrong =
-        Problem::new(403, "unauthorized", "203.0.113.9: Invalid response from http://shop.example.com: 404");
-    story.authority.behave(|it| it.validation = Validation::Finds(wrong));
-    insta::assert_snapshot!(story.fails(), @r#"
-    error[challenge_failed]: the authority [authority] does not issue `shop.example.com`: control over names was not proven
-     |
-     = on: certificate["shop.example.com"]
-     = note: shop.example.com: 203.0.113.9: Invalid response from http://shop.example.com: 404
-     = help: the name leads to a server that answers something else: see that its A and AAAA records name this node, and that nothing before nginx answers `/.well-known/acme-challenge/`
-    "#);
-    assert_eq!(story.ledger()["orders"][0]["unproven"], true);
-    let port = story.ground.http_port();
-    story.authority.behave(|it| it.validation = Validation::Asks(port));
-    // An order that has failed has failed for good.
-    story.goes_on(2);
-}
-
-#[test]
-fn caa_records_that_name_another_authority() {
-    let Some(story) = Story::new() else { return };
-    story.dns.caa("example.com", &[("issue", "ca.example")]);
-    insta::assert_snapshot!(story.fails(), @r#"
-    error[caa]: the CAA records of `example.com` forbid a certificate for `shop.example.com`: `mock.example` is not among those who may issue
-     |
-     = on: certificate["shop.example.com"]
-     = note: example.com. CAA 0 issue "ca.example"
-             the authority was not asked: nothing counts against its limits
-     = help: add `example.com. CAA 0 issue "mock.example"`
-    "#);
-    assert!(story.authority.orders().is_empty());
-    story.dns.caa("example.com", &[("issue", "mock.example")]);
-    story.goes_on(1);
-}
 
 #[test]
 fn an_authority_that_is_down() {
@@ -530,7 +226,33 @@ fn what_cannot_be_asked_is_told_by_the_plan() {
     fs::write(&wrong, "no certificate\n").unwrap();
     assert!(told().contains("wrong.pem` cannot be used: there is no certificate in it"), "{}", told());
     story.replace(&wrong, &ca);
-    let _ = story.ground.vsa(["plan"]).code(0);
+    story.ground.apply();
+
+    // What is there goes on, and the next renewal would fail.
+    story.replace(&ca, &wrong);
+    let _ = story.ground.vsa(["plan"]).code(0).says("warning[unusable_root]: the root certificate `");
+    story.replace(&wrong, &ca);
+    let ledger = story.ground.node_root().join("accounts/ledger.json");
+    let kept = fs::read(&ledger).unwrap();
+    fs::write(&ledger, "{\"version\": 9}").unwrap();
+    let _ = story
+        .ground
+        .vsa(["plan"])
+        .code(0)
+        .says("warning[unreadable_ledger]: cannot read `")
+        .says("which a later vsa wrote");
+    fs::write(&ledger, &kept[..kept.len() / 2]).unwrap();
+    let _ = story.ground.vsa(["plan"]).code(0).says("it is damaged");
+    let _ = story.ground.vsa(["cert", "status"]).code(0).says("it is damaged");
+    let _ = story
+        .ground
+        .vsa(["cert", "status", "-nagios"])
+        .code(1)
+        .says("what is remembered of it cannot be read");
+    let issue = story.ground.vsa(["cert", "issue", NAME, "-auto-approve"]).code(1);
+    let _ = issue.says("error[unreadable_ledger]").says("remove it to begin anew");
+    assert_eq!(fs::read(&ledger).unwrap(), &kept[..kept.len() / 2], "it is not lost");
+    assert_eq!(story.authority.orders().len(), 1);
 }
 
 #[test]

@@ -53,5 +53,5 @@ fn its_guide_has_a_site_served_with_a_certificate() {
     let live = system.path("/var/lib/vsa/vps-01/live/shop.example.com/fullchain.pem");
     trusted(&root, &std::fs::read_to_string(live).unwrap(), "www.shop.example.com").unwrap();
     assert_eq!(ground.https("shop.example.com", "/").body, b"hello\n");
-    assert_eq!(pebble.orders(), 1);
+    assert_eq!((pebble.orders(), pebble.issued()), (2, 2), "one was revoked");
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, said, said_lines};
 
 /// What could not be done with a DNS record, why, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +20,13 @@ pub struct DnsError {
 impl DnsError {
     /// With what failed, where, and what to do.
     pub fn new(what: impl Into<String>, at: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { what: what.into(), at: at.into(), detail: String::new(), help: help.into() }
+        Self { what: said(&what.into()), at: at.into(), detail: String::new(), help: help.into() }
     }
 
     /// Adds what somebody else wrote about it.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.detail = said_lines(&detail.into());
         self
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct Accounts {
     attempts: Mutex<BTreeMap<Asked, Attempt>>,
     /// By the files of accounts: two who find none would make two accounts, and lose one.
     turns: Mutex<BTreeMap<PathBuf, Arc<Turn<()>>>>,
+    remarks: Mutex<Vec<String>>,
 }
 
 /// Why an authority cannot be asked.
@@ -62,6 +63,11 @@ impl From<Diagnostic> for Failed {
 }
 
 impl Accounts {
+    /// What is to be said of them, once.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// An authority with the node's account. The first who asks for it connects, all others wait for what comes of that,
     /// its failure too; different authorities are asked at the same time.
     pub(super) async fn authority(
@@ -89,7 +95,12 @@ impl Accounts {
         let turn = entry(&self.turns, file(spec, authority));
         let _turn = turn.lock().await;
         let account = account(host, spec, &directory, authority, key).await?;
-        let client = Arc::new(directory.with(account)?);
+        let client = Arc::new(directory.with(account.clone())?);
+        if let Err(why) = write_to(host, spec, authority, &account, &client).await {
+            let host = host_of(&authority.directory);
+            let remark = format!("the authority {host} was not told the new `email`: {why}");
+            self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
+        }
         tracing::debug!(account = client.account(), "an authority knows the node");
         Ok(client)
     }
@@ -189,7 +200,12 @@ async fn account(
         return Err(Refused::new(Reason::ExternalAccount, detail).into());
     }
     let email = authority.email.as_deref();
-    let account = directory.register(email, external.as_ref()).await?;
+    let account = directory.register(email, external.as_ref()).await?.with_email(email);
+    keep(host, spec, path, &account).await?;
+    Ok(account)
+}
+
+async fn keep(host: &dyn Host, spec: &NodeSpec, path: PathBuf, account: &Account) -> Result<(), Diagnostic> {
     let bytes = account.0.expose().as_bytes().to_vec().into();
     let operations = vec![
         FileOperation::MakeDirectory { path: spec.accounts(), access: secluded() },
@@ -197,6 +213,23 @@ async fn account(
         FileOperation::Sync { path },
         FileOperation::Sync { path: spec.accounts() },
     ];
-    host.files(operations).await.map_err(Diagnostic::from)?;
-    Ok(account)
+    Ok(host.files(operations).await?)
+}
+
+/// Tells the authority where it shall write to, where that is not what it was told before.
+async fn write_to(
+    host: &dyn Host,
+    spec: &NodeSpec,
+    authority: &Authority,
+    account: &Account,
+    client: &Client,
+) -> Result<(), String> {
+    let email = authority.email.as_deref();
+    // A former vsa did not write down what it told.
+    if account.email().map_or(email.is_none(), |told| told.as_deref() == email) {
+        return Ok(());
+    }
+    client.write_to(email).await.map_err(|refused| refused.detail)?;
+    let account = account.clone().with_email(email);
+    keep(host, spec, file(spec, authority), &account).await.map_err(|error| error.summary)
 }

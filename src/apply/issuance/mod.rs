@@ -15,7 +15,7 @@ use std::sync::Arc;
 use accounts::Accounts;
 pub(super) use accounts::{Kept, kept};
 use ledgers::Ledgers;
-pub(super) use proofs::{Published, Shown, WELL_KNOWN};
+pub(super) use proofs::{Publishing, Shown, WELL_KNOWN};
 
 use crate::acme::{Client, Proof, explain};
 use crate::diag::Diagnostic;
@@ -54,14 +54,19 @@ impl Issuance {
         self.ledgers.has_changed()
     }
 
-    /// Publishes a record for each proof, and waits until their servers answer with it.
-    pub(super) async fn publish(
+    /// A record for each proof, and who publishes them.
+    pub(super) async fn publishing(
         &self,
         order: &CertificateOrder,
         secret: Option<&Secret>,
         proofs: &[Proof],
-    ) -> Result<Published, Diagnostic> {
-        Published::publish(&self.host, order, secret, proofs).await
+    ) -> Result<Publishing, Diagnostic> {
+        Publishing::of(&self.host, order, secret, proofs).await
+    }
+
+    /// What is to be said of the accounts that were asked with, once.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.accounts.remarks()
     }
 
     /// Looks up what a node remembers.

@@ -12,18 +12,26 @@ use crate::apply::generation::Readers;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
 use crate::plan::NodeSpec;
-use crate::plan::issuance::CertificateOrder;
+use crate::plan::issuance::{CertificateOrder, PublishedRecord};
 use crate::value::Secret;
 
+/// How long it may take until all records of an order are published, beside what their servers may take to answer with
+/// them.
+const PUBLISHES: Duration = Duration::from_mins(15);
+
+/// How long it may take to withdraw them.
+const WITHDRAWS: Duration = Duration::from_mins(10);
+
 /// Records that an authority asks for, while it does.
-pub(in crate::apply) struct Published {
+pub(in crate::apply) struct Publishing {
     provider: Box<dyn DnsChallenges>,
+    resolver: Resolver,
     records: Vec<Record>,
 }
 
-impl Published {
-    /// Publishes a record for each proof, and waits until their servers answer with it.
-    pub(in crate::apply) async fn publish(
+impl Publishing {
+    /// A record for each proof.
+    pub(in crate::apply) async fn of(
         host: &Arc<dyn Host>,
         order: &CertificateOrder,
         secret: Option<&Secret>,
@@ -34,42 +42,84 @@ impl Published {
             return Err(Diagnostic::error("nobody is named who changes DNS records"));
         };
         let provider = dns::provider(provider, secret, host, &Http::new(None)?)?;
-        let mut published = Self { provider, records: Vec::new() };
-        let done = published.all(&resolver, order, proofs).await;
-        match done {
-            Ok(()) => Ok(published),
-            Err(error) => {
-                // What was published so far is of no use.
-                let _ = published.withdraw().await;
-                Err(error)
+        let mut records = Vec::new();
+        let found = async {
+            for proof in proofs {
+                records.push(Record::of(&resolver, &proof.name, proof.record.clone()).await?);
             }
-        }
+            Ok::<_, Diagnostic>(())
+        };
+        within(PUBLISHES, "finding out where the DNS records belong", found).await?;
+        Ok(Self { provider, resolver, records })
     }
 
-    async fn all(
-        &mut self,
-        resolver: &Resolver,
-        order: &CertificateOrder,
-        proofs: &[Proof],
-    ) -> Result<(), Diagnostic> {
-        for proof in proofs {
-            let record = Record::of(resolver, &proof.name, proof.record.clone()).await?;
-            // Noted before: what is half done is withdrawn too.
-            self.records.push(record.clone());
-            self.provider.publish(&record).await?;
-        }
+    /// What is remembered of them.
+    pub(in crate::apply) fn names(&self) -> Vec<PublishedRecord> {
+        let remembered =
+            |record: &Record| PublishedRecord { name: record.name.clone(), value: record.value.clone() };
+        self.records.iter().map(remembered).collect()
+    }
+
+    /// Publishes them, and waits until their servers answer with all.
+    pub(in crate::apply) async fn publish(&self, order: &CertificateOrder) -> Result<(), Diagnostic> {
+        let published = async {
+            for record in &self.records {
+                self.provider.publish(record).await?;
+            }
+            Ok(())
+        };
+        let what = format!("publishing {} DNS records", self.records.len());
+        within(PUBLISHES, &what, published).await?;
         let patience = Duration::from_secs(order.propagation.into());
-        Ok(dns::wait_until_published(resolver, &self.records, patience).await?)
+        Ok(dns::wait_until_published(&self.resolver, &self.records, patience).await?)
     }
 
-    /// Takes them away.
-    pub(in crate::apply) async fn withdraw(self) -> Result<(), Diagnostic> {
-        let mut result = Ok(());
-        for record in &self.records {
-            result = result.and(self.provider.withdraw(record).await.map_err(Diagnostic::from));
-        }
-        result
+    /// Takes them away; what is not there is none.
+    pub(in crate::apply) async fn withdraw(&self) -> Result<(), Diagnostic> {
+        let withdrawn = async {
+            let mut result = Ok(());
+            for record in &self.records {
+                result = result.and(self.provider.withdraw(record).await.map_err(Diagnostic::from));
+            }
+            result
+        };
+        within(WITHDRAWS, &format!("withdrawing {} DNS records", self.records.len()), withdrawn).await
     }
+
+    /// Takes away what an order before has left; gives what has gone, and why something else has not.
+    pub(in crate::apply) async fn sweep(
+        &self,
+        left: &[PublishedRecord],
+    ) -> (Vec<PublishedRecord>, Option<Diagnostic>) {
+        let mut gone = Vec::new();
+        let swept = async {
+            let mut result = Ok(());
+            for PublishedRecord { name, value } in left {
+                let record = Record { name: name.clone(), value: value.clone() };
+                match self.provider.withdraw(&record).await {
+                    Ok(()) => gone.push(PublishedRecord { name: record.name, value: record.value }),
+                    Err(error) => result = result.and(Err(error.into())),
+                }
+            }
+            result
+        };
+        let failed = within(WITHDRAWS, "withdrawing former DNS records", swept).await.err();
+        (gone, failed)
+    }
+}
+
+/// What a provider does, in one bound of time for all records.
+async fn within(
+    patience: Duration,
+    what: &str,
+    done: impl Future<Output = Result<(), Diagnostic>>,
+) -> Result<(), Diagnostic> {
+    tokio::time::timeout(patience, done).await.unwrap_or_else(|_| {
+        let waited = patience.as_secs() / 60;
+        Err(Diagnostic::error(format!("{what} was not done within {waited} min"))
+            .code("dns")
+            .help("see why the DNS provider is slow; a certificate with fewer names needs fewer records"))
+    })
 }
 
 /// Files that an authority asks for, while it does.
@@ -117,5 +167,18 @@ impl<'a> Shown<'a> {
     pub(in crate::apply) async fn hide(self) -> Result<(), Diagnostic> {
         let remove = self.files.into_iter().map(|path| FileOperation::Remove { path });
         Ok(self.host.files(remove.collect()).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn there_is_one_bound_for_all_records() {
+        let never = std::future::pending();
+        let error = within(Duration::from_millis(1), "publishing 3 DNS records", never).await.unwrap_err();
+        insta::assert_snapshot!(error.summary, @"publishing 3 DNS records was not done within 0 min");
+        assert!(within(PUBLISHES, "nothing", async { Ok(()) }).await.is_ok());
     }
 }

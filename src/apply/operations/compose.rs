@@ -48,7 +48,7 @@ pub async fn known_secrets(host: &dyn Host, stored: &Stored, env_file: &Path) ->
 }
 
 /// Secrets with all that they may be written as; the longest first, for one may stand in another.
-fn spelled(secrets: &[String]) -> Vec<String> {
+pub(in crate::apply) fn spelled(secrets: &[String]) -> Vec<String> {
     let spelled = secrets.iter().flat_map(|text| {
         let lines = text.lines().filter(|line| line.len() >= TELLING).map(str::to_owned);
         [text.clone(), unquoted(text)].into_iter().chain(lines)

@@ -5,11 +5,14 @@ use uuid::Uuid;
 use super::Context;
 use crate::acme::guard::{self, Probe, caa};
 use crate::acme::resolver::Resolver;
-use crate::acme::{Authority as _, Client};
+use crate::acme::{Authority as _, Client, Directory};
 use crate::apply::issuance::{Shown, WELL_KNOWN};
-use crate::diag::{Diagnostic, moment};
+use crate::diag::{Diagnostic, moment, said};
 use crate::plan::issuance::budget::Spent;
 use crate::plan::issuance::{CertificateOrder, ChallengeType, host_of};
+
+/// How many profiles of an authority are listed at most.
+const SHOWN: usize = 20;
 
 /// Whether the authority can be asked with success, as far as that is known here; with what is not certain.
 pub(super) async fn guard(
@@ -34,6 +37,28 @@ pub(super) async fn guard(
     let asked = caa::Asked { name: "", identities, account, challenge };
     guard::allowed(&resolver, &order.names, asked).await?;
     Ok(remarks)
+}
+
+/// Whether the authority has the profile that is wanted; found out before an order is begun.
+pub(super) fn profile(directory: &Directory, order: &CertificateOrder) -> Result<(), Diagnostic> {
+    let Some(wanted) = &order.profile else { return Ok(()) };
+    let profiles = directory.profiles();
+    if profiles.iter().any(|(name, _)| name == wanted) {
+        return Ok(());
+    }
+    let host = host_of(&order.authority.directory);
+    let error =
+        Diagnostic::error(format!("the authority {host} has no profile `{wanted}`")).code("no_such_profile");
+    if profiles.is_empty() {
+        return Err(error.detail("it has no profiles at all").help("leave `profile` away"));
+    }
+    let listed = profiles.iter().take(SHOWN).map(|(name, about)| said(&format!("{name}: {about}")));
+    let names = profiles.iter().map(|(name, _)| name.as_str());
+    Err(error.detail(format!("it has these:\n{}", listed.collect::<Vec<_>>().join("\n"))).did_you_mean(
+        wanted,
+        names,
+        |error| error.help("name one of these, or leave `profile` away"),
+    ))
 }
 
 /// Has a file of its own shown, and asks for it as the authority would.

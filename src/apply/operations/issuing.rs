@@ -4,24 +4,20 @@ use std::time::Duration;
 
 use super::certificates::{Issue, existing, install};
 use super::{Context, Facts, guarding};
-use crate::acme::{Authority as _, Client, NewOrder, Order, OrderStatus, Proof, Refused, explain};
+use crate::acme::{Authority as _, Chain, Client, NewOrder, Order, OrderStatus, Refused, explain};
 use crate::apply::certificate::{self, Key, Pair};
-use crate::apply::issuance::{Shown, private};
+use crate::apply::issuance::private;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
-use crate::plan::issuance::{
-    CertificateOrder, ChallengeType, DNS_SECRET, EAB_KEY, Ordered, Remembered, UnderWay,
-};
+use crate::plan::issuance::{CertificateOrder, EAB_KEY, Ordered, Remembered, UnderWay};
 use crate::plan::{Answer, NodeSpec, Query};
 use crate::value::Secret;
 
-/// How long an authority may take to look at the proofs.
-const PROVES: Duration = Duration::from_mins(2);
 /// How long it may take to issue.
 const ISSUES: Duration = Duration::from_mins(3);
 
 /// What failed, with what the authority said about when to come back.
-struct Failed {
+pub(super) struct Failed {
     error: Diagnostic,
     again: Option<i64>,
     unproven: bool,
@@ -48,12 +44,12 @@ impl Failed {
 }
 
 /// One certificate under way.
-struct Issuing<'a> {
-    context: Context<'a>,
+pub(super) struct Issuing<'a> {
+    pub(super) context: Context<'a>,
     issue: Issue<'a>,
-    order: &'a CertificateOrder,
+    pub(super) order: &'a CertificateOrder,
     /// The certificate's name.
-    name: &'a str,
+    pub(super) name: &'a str,
 }
 
 /// Has a certificate issued, unless it is there.
@@ -76,6 +72,7 @@ pub(super) async fn issue(
             context.issuance.remember(context.spec, issuing.name, Remembered::succeed).await.map(|()| facts)
         }
         Err(failed) => {
+            let failed = Failed { error: context.masks.error(failed.error), ..failed };
             // That it cannot be written down is no news beside the failure.
             let noted = context.issuance.change(context.spec, |ledger| {
                 if failed.unproven {
@@ -94,7 +91,7 @@ pub(super) async fn issue(
 }
 
 impl Issuing<'_> {
-    fn refused(&self, refused: &Refused) -> Failed {
+    pub(super) fn refused(&self, refused: &Refused) -> Failed {
         use crate::acme::Reason;
         let error = explain(refused, &self.order.authority.directory, self.name);
         let unproven =
@@ -102,15 +99,19 @@ impl Issuing<'_> {
         Failed { error, again: refused.again, unproven, lost: refused.reason == Reason::Order }
     }
 
-    fn tell(&self, what: &str) {
-        (self.context.told)(self.name, what);
+    pub(super) fn tell(&self, what: &str) {
+        (self.context.told)(self.name, &self.context.masks.text(what));
     }
 
     async fn all(&self) -> Result<Facts, Failed> {
         let Context { host, spec, issuance, secrets, .. } = self.context;
         let key = secrets.get(EAB_KEY);
         let client = issuance.authority(spec, &self.order.authority, key, self.name).await?;
+        for remark in issuance.remarks() {
+            self.tell(&remark);
+        }
         let (mut order, remarks) = self.begin(&client).await?;
+        self.sweep().await?;
         if order.status() == OrderStatus::Pending {
             self.tell("being proven");
             self.prove(&mut *order).await.map_err(|failed| failed.with(&remarks))?;
@@ -125,7 +126,13 @@ impl Issuing<'_> {
         }
         self.tell("being issued");
         let chain = order.certificate(self.order.preferred_chain.as_deref(), ISSUES).await;
-        let chain = chain.map_err(|refused| self.refused(&refused))?;
+        let Chain { pem: chain, offered } = chain.map_err(|refused| self.refused(&refused))?;
+        if let Some(preferred) = self.order.preferred_chain.as_ref().filter(|_| !offered.is_empty()) {
+            let offered = offered.join("`, `");
+            self.tell(&format!(
+                "no chain by `{preferred}` is offered, but by `{offered}`: the usual one is taken"
+            ));
+        }
         if is_key_of(key.pem.as_bytes(), chain.as_bytes()) == Some(false) {
             let error =
                 format!("the authority's certificate for `{}` is not for the key that was sent", self.name);
@@ -211,6 +218,7 @@ impl Issuing<'_> {
     /// Finds out whether an order is worth it, and takes note of it; with what is not certain.
     async fn guard(&self, client: &Client, ordered: &Ordered) -> Result<Vec<String>, Failed> {
         let Context { spec, issuance, .. } = self.context;
+        guarding::profile(client.directory(), self.order)?;
         let mut remarks = Vec::new();
         if self.order.check_names {
             self.tell("being looked at");
@@ -226,33 +234,6 @@ impl Issuing<'_> {
         Err(Failed { error, again: Some(spent.again), unproven: false, lost: false })
     }
 
-    /// Shows the authority that the names are ours.
-    async fn prove(&self, order: &mut dyn Order) -> Result<(), Failed> {
-        let Context { host, spec, .. } = self.context;
-        let challenge = self.order.challenge;
-        let proofs = order.proofs(challenge).await.map_err(|refused| self.refused(&refused))?;
-        if proofs.is_empty() {
-            return order.prove(challenge, PROVES).await.map_err(|refused| self.refused(&refused));
-        }
-        match challenge {
-            ChallengeType::Http01 => {
-                let file = |proof: Proof| (proof.token, proof.authorization);
-                let shown = Shown::show(host, spec, proofs.into_iter().map(file)).await?;
-                let proven = order.prove(challenge, PROVES).await;
-                self.taken_away(shown.hide().await);
-                proven.map_err(|refused| self.refused(&refused))
-            }
-            ChallengeType::Dns01 => {
-                self.tell("being published in the DNS");
-                let secret = self.context.secrets.get(DNS_SECRET);
-                let published = self.context.issuance.publish(self.order, secret, &proofs).await?;
-                let proven = order.prove(challenge, PROVES).await;
-                self.taken_away(published.withdraw().await);
-                proven.map_err(|refused| self.refused(&refused))
-            }
-        }
-    }
-
     /// Forgets the order of what is there: taken up again, it would give the same certificate with the same key.
     async fn forget(&self) -> Result<(), Diagnostic> {
         let Context { host, spec, issuance, .. } = self.context;
@@ -266,13 +247,6 @@ impl Issuing<'_> {
             issuance.remember(spec, self.name, Remembered::succeed).await?;
         }
         Ok(host.files(vec![FileOperation::Remove { path: self.key_file() }]).await?)
-    }
-
-    /// A proof that stays is a remark: what was proven is proven.
-    fn taken_away(&self, result: Result<(), Diagnostic>) {
-        if let Err(error) = result {
-            self.tell(&format!("proven, and its proof stays: {}", error.summary));
-        }
     }
 
     fn key_file(&self) -> std::path::PathBuf {

@@ -10,6 +10,7 @@ mod issuing;
 mod lineages;
 mod networks;
 mod on_failure;
+mod proving;
 mod prune;
 mod remade;
 mod root;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use certificates::Issue;
 pub use compose::known_secrets;
+pub(super) use compose::spelled;
 pub(super) use files::{former, guarded};
 pub(super) use issues::Issues;
 pub(super) use networks::Withheld;
@@ -30,6 +32,7 @@ pub(super) use settling::{Waiting, Watch, settled};
 use super::compose::Tool;
 use super::issuance::Issuance;
 use super::journal::{Before, Facts};
+use super::masks::Masks;
 use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::host::Host;
@@ -58,6 +61,8 @@ pub(super) struct Context<'a> {
     pub(super) issuance: &'a Issuance,
     /// The secrets of the resource's operations, by name.
     pub(super) secrets: &'a BTreeMap<&'static str, Secret>,
+    /// The secrets of the run, which nothing that others say is kept or shown with.
+    pub(super) masks: &'a Masks,
     /// Writes down what is known so far of what an operation makes, should the run be killed.
     pub(super) note: &'a Note<'a>,
     /// Takes note of a service whose containers are waited for, and of what they do now.

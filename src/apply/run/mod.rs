@@ -24,6 +24,7 @@ use super::compose::Tool;
 use super::events::{Event, Events};
 use super::issuance::Issuance;
 use super::journal::{self, Before, Header, Journal, NodeFacts, Record, VERSION};
+use super::masks::Masks;
 use super::operations::{Issues, Withheld};
 use super::switch::Switched;
 use super::{Interrupt, Interrupted, Outcome, Report, Run, States};
@@ -108,6 +109,7 @@ async fn begin(
         issues: Arc::default(),
         withheld: Arc::default(),
         issuance: Arc::new(Issuance::new(Arc::clone(host))),
+        masks: Arc::new(Masks::of(run.secrets.values().flat_map(std::collections::BTreeMap::values))),
         based: Mutex::default(),
         not_issued: Mutex::default(),
     };
@@ -163,6 +165,7 @@ struct Work {
     issues: Arc<Issues>,
     withheld: Arc<Withheld>,
     issuance: Arc<Issuance>,
+    masks: Arc<Masks>,
     /// The generations that went live in prepare.
     based: Mutex<Vec<(Address, Switched)>>,
     /// What no authority issued.

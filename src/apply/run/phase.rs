@@ -165,6 +165,7 @@ impl Work {
         let (tool, issues) = (Arc::clone(&self.tool), Arc::clone(&self.issues));
         let withheld = Arc::clone(&self.withheld);
         let (issuance, journal) = (Arc::clone(&self.issuance), Arc::clone(&self.journal));
+        let masks = Arc::clone(&self.masks);
         let events = Arc::clone(&self.events);
         if let Some(action) = self.action(id) {
             self.events.event(Event::Begun(action));
@@ -194,6 +195,7 @@ impl Work {
                         withheld,
                         issuance: &issuance,
                         secrets: run.secrets.get(&action.resource).unwrap_or(&nothing),
+                        masks: &masks,
                         note: &note,
                         told: &told,
                     };

@@ -109,6 +109,7 @@ impl Work {
                     withheld,
                     issuance: &self.issuance,
                     secrets: &BTreeMap::new(),
+                    masks: &self.masks,
                     note: &|_| Ok(()),
                     told: &|_, _| {},
                 };

@@ -14,9 +14,9 @@ pub(in crate::config) fn quoted(text: &str) -> String {
     format!("{shown:?}")
 }
 
-/// `a host name`, `an address`.
+/// `a host name`, `an address`, `an ACME directory`.
 pub(in crate::config) fn with_article(noun: &str) -> String {
-    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O']) { "an" } else { "a" };
     format!("{article} {noun}")
 }
 

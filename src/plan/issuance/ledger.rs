@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Window;
-use crate::diag::{Diagnostic, day};
+use super::{Revoked, Window};
+use crate::diag::Diagnostic;
+use crate::names::DomainName;
 
 /// The version of the document that this vsa writes.
 const VERSION: u32 = 1;
@@ -60,53 +61,21 @@ pub struct Remembered {
     /// The order that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<UnderWay>,
+    /// The TXT records that were published, and are not known to have been withdrawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<PublishedRecord>,
     /// What was revoked, the oldest first: going back to a former generation may go back to one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<Revoked>,
 }
 
-/// A certificate that its authority has revoked.
+/// A TXT record that was published for an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revoked {
-    /// The digest of its file, as the state has it.
-    pub digest: String,
-    /// When, in seconds since 1970.
-    pub at: i64,
-    /// Why (RFC 5280, section 5.3.1).
-    pub reason: Revocation,
-}
-
-/// Why a certificate is revoked (RFC 5280, section 5.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Revocation {
-    /// No reason is given.
-    Unspecified,
-    /// Somebody else may have the key.
-    KeyCompromise,
-    /// Another certificate has taken its place.
-    Superseded,
-    /// The site is no more.
-    CessationOfOperation,
-}
-
-impl Revocation {
-    /// For people.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Unspecified => "no reason given",
-            Self::KeyCompromise => "somebody else may have the key",
-            Self::Superseded => "superseded",
-            Self::CessationOfOperation => "the site is no more",
-        }
-    }
-}
-
-impl Revoked {
-    /// That it was, for people.
-    pub fn said(&self) -> String {
-        format!("was revoked on {} ({})", day(self.at), self.reason.words())
-    }
+pub struct PublishedRecord {
+    /// The name that has it.
+    pub name: DomainName,
+    /// Its value.
+    pub value: String,
 }
 
 /// Failures one after the other.

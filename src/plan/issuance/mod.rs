@@ -7,14 +7,16 @@ mod ledger;
 pub mod lineage;
 mod order;
 pub mod renewal;
+mod revoked;
+mod schema;
 mod settings;
 
 pub use authority::{Authority, ChallengeType, Window, host_of};
 pub use dns::{CLOUDFLARE_API, DnsProvider, HETZNER_API, TsigAlgorithm};
-pub use ledger::{
-    Failed, LONGEST_WAIT, Ledger, Ordered, Remembered, RenewalInfo, Revocation, Revoked, UnderWay,
-};
+pub use ledger::{Failed, LONGEST_WAIT, Ledger, Ordered, PublishedRecord, Remembered, RenewalInfo, UnderWay};
 pub use lineage::{FoundLineage, Lineage, Piece};
 pub use order::{CertificateOrder, DNS_SECRET, EAB_KEY};
 pub use renewal::Renewal;
-pub use settings::{ExternalAccount, Settings, block};
+pub use revoked::{Revocation, Revoked};
+pub use schema::block;
+pub use settings::{ExternalAccount, Settings};

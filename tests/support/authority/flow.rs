@@ -44,7 +44,14 @@ impl Shared {
         let mut words = request.path.split('/').skip(2);
         let number = words.next().and_then(|word| word.parse().ok()).unwrap_or(usize::MAX);
         match step {
-            Step::NewAccount => Ok(Reply::json(200, &shown(&state.accounts[account]))),
+            Step::NewAccount => {
+                let contact = signed.payload.as_ref().and_then(|payload| payload["contact"].as_array());
+                if let Some(contact) = contact {
+                    let contact = contact.iter().filter_map(|contact| contact.as_str().map(str::to_owned));
+                    state.accounts[account].contact = contact.collect();
+                }
+                Ok(Reply::json(200, &shown(&state.accounts[account])))
+            }
             Step::NewOrder => self.new_order(&mut state, account, &signed),
             Step::Revoke => revoke(&mut state, &signed, Some(account)),
             Step::Order if state.orders.get(number).is_some_and(|it| it.account == account) => {

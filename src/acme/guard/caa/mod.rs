@@ -1,31 +1,14 @@
 //! Who may issue for a name, by its CAA records (RFC 8659) and what accounts and challenges they are bound to (RFC 8657).
 
-use std::fmt;
+mod record;
+
+use record::issuer;
+pub use record::{CaaRecord, CaaSet};
 
 use crate::diag::Diagnostic;
 
 /// The properties that are understood here: a critical one beside them forbids.
 const UNDERSTOOD: [&str; 4] = ["issue", "issuewild", "iodef", "issuemail"];
-
-/// One CAA record (RFC 8659, section 4.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaaRecord {
-    /// The flags.
-    pub flags: u8,
-    /// The property: `issue`, `issuewild`, ….
-    pub tag: String,
-    /// Its value.
-    pub value: String,
-}
-
-/// The CAA records that count for a name: those of the nearest name above it (or itself) that has any.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CaaSet {
-    /// The name that has them; empty where none has.
-    pub owner: String,
-    /// The records.
-    pub records: Vec<CaaRecord>,
-}
 
 /// What an authority will ask itself.
 #[derive(Clone, Copy, Debug)]
@@ -55,25 +38,6 @@ pub struct Forbidden {
     pub help: String,
 }
 
-impl fmt::Display for CaaRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.value.replace('\\', "\\\\").replace('"', "\\\"");
-        write!(f, "{} {} \"{value}\"", self.flags, self.tag)
-    }
-}
-
-impl CaaRecord {
-    /// Whether who does not understand it must not issue. The lowest bit is taken for the highest, as authorities do:
-    /// many set it by mistake.
-    fn is_critical(&self) -> bool {
-        self.flags & 0b1000_0001 != 0
-    }
-
-    fn is(&self, tag: &str) -> bool {
-        self.tag.eq_ignore_ascii_case(tag)
-    }
-}
-
 impl From<Forbidden> for Diagnostic {
     fn from(forbidden: Forbidden) -> Self {
         let Forbidden { name, owner, records, reason, help } = forbidden;
@@ -84,29 +48,6 @@ impl From<Forbidden> for Diagnostic {
             )
             .help(help)
     }
-}
-
-/// The value of `issue` and `issuewild` (RFC 8659, section 4.2).
-struct Issuer<'a> {
-    /// Who may issue; empty: nobody.
-    domain: &'a str,
-    parameters: Vec<(&'a str, &'a str)>,
-}
-
-/// Reads a value; one that cannot be read allows nobody.
-fn issuer(value: &str) -> Option<Issuer<'_>> {
-    let blank = |char| char == ' ' || char == '\t';
-    let mut parts = value.split(';').map(|part| part.trim_matches(blank));
-    let domain = parts.next().unwrap_or_default();
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
-    if !domain.chars().all(plain) {
-        return None;
-    }
-    let parameters = parts.filter(|part| !part.is_empty()).map(|part| {
-        let (tag, value) = part.split_once('=')?;
-        Some((tag.trim_end_matches(blank), value.trim_start_matches(blank)))
-    });
-    Some(Issuer { domain, parameters: parameters.collect::<Option<_>>()? })
 }
 
 /// Why one record does not let this authority issue.

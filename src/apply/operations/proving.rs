@@ -1,0 +1,92 @@
+//! What shows an authority that the names of a certificate are ours.
+
+use std::time::Duration;
+
+use super::issuing::{Failed, Issuing};
+use crate::acme::{Order, Proof};
+use crate::apply::issuance::{Publishing, Shown};
+use crate::diag::Diagnostic;
+use crate::plan::issuance::{ChallengeType, DNS_SECRET};
+
+/// How long an authority may take to look at the proofs.
+const PROVES: Duration = Duration::from_mins(2);
+
+impl Issuing<'_> {
+    /// Shows the authority that the names are ours.
+    pub(super) async fn prove(&self, order: &mut dyn Order) -> Result<(), Failed> {
+        let challenge = self.order.challenge;
+        let proofs = order.proofs(challenge).await.map_err(|refused| self.refused(&refused))?;
+        let proven = |proven: Result<(), _>| proven.map_err(|refused| self.refused(&refused));
+        match challenge {
+            _ if proofs.is_empty() => proven(order.prove(challenge, PROVES).await),
+            ChallengeType::Http01 => {
+                let file = |proof: Proof| (proof.token, proof.authorization);
+                let files = proofs.into_iter().map(file);
+                let shown = Shown::show(self.context.host, self.context.spec, files).await?;
+                let looked = order.prove(challenge, PROVES).await;
+                self.taken_away(shown.hide().await);
+                proven(looked)
+            }
+            ChallengeType::Dns01 => {
+                self.tell("being published in the DNS");
+                let publishing = self.publishing(&proofs).await?;
+                // Written down before they are there: what a kill leaves is withdrawn by the next order.
+                self.remember(|records| records.extend(publishing.names())).await?;
+                let published = publishing.publish(self.order).await;
+                let looked = match published {
+                    Ok(()) => proven(order.prove(challenge, PROVES).await),
+                    Err(error) => Err(error.into()),
+                };
+                let withdrawn = publishing.withdraw().await;
+                if withdrawn.is_ok() {
+                    let gone = publishing.names();
+                    self.remember(|records| records.retain(|record| !gone.contains(record))).await?;
+                }
+                self.taken_away(withdrawn);
+                looked
+            }
+        }
+    }
+
+    /// Withdraws what an order before this one has left in the DNS.
+    pub(super) async fn sweep(&self) -> Result<(), Failed> {
+        let name = self.name;
+        let look = self.context.issuance.look(self.context.spec, |ledger| {
+            ledger.certificates.get(name).map(|remembered| remembered.records.clone()).unwrap_or_default()
+        });
+        let left = look.await?;
+        if left.is_empty() || self.order.dns.is_none() {
+            return Ok(());
+        }
+        self.tell("former records are being withdrawn from the DNS");
+        let (gone, failed) = self.publishing(&[]).await?.sweep(&left).await;
+        if let Some(error) = failed {
+            // It is tried again by the next order.
+            self.tell(&format!("a former record stays in the DNS: {}", error.summary));
+        }
+        Ok(self.remember(|records| records.retain(|record| !gone.contains(record))).await?)
+    }
+
+    async fn publishing(&self, proofs: &[Proof]) -> Result<Publishing, Diagnostic> {
+        let secret = self.context.secrets.get(DNS_SECRET);
+        self.context.issuance.publishing(self.order, secret, proofs).await
+    }
+
+    /// Changes what is remembered of records in the DNS.
+    async fn remember(
+        &self,
+        change: impl FnOnce(&mut Vec<crate::plan::issuance::PublishedRecord>) + Send,
+    ) -> Result<(), Diagnostic> {
+        let remember = self.context.issuance.remember(self.context.spec, self.name, |remembered| {
+            change(&mut remembered.records);
+        });
+        remember.await
+    }
+
+    /// A proof that stays is a remark: what was proven is proven.
+    fn taken_away(&self, result: Result<(), Diagnostic>) {
+        if let Err(error) = result {
+            self.tell(&format!("its proof could not be taken away: {}", error.summary));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Certificates that were revoked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::diag::day;
+
+/// A certificate that its authority has revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoked {
+    /// The digest of its file, as the state has it.
+    pub digest: String,
+    /// When, in seconds since 1970.
+    pub at: i64,
+    /// Why (RFC 5280, section 5.3.1).
+    pub reason: Revocation,
+}
+
+/// Why a certificate is revoked (RFC 5280, section 5.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revocation {
+    /// No reason is given.
+    Unspecified,
+    /// Somebody else may have the key.
+    KeyCompromise,
+    /// Another certificate has taken its place.
+    Superseded,
+    /// The site is no more.
+    CessationOfOperation,
+}
+
+impl Revocation {
+    /// For people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Unspecified => "no reason given",
+            Self::KeyCompromise => "somebody else may have the key",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "the site is no more",
+        }
+    }
+}
+
+impl Revoked {
+    /// That it was, for people.
+    pub fn said(&self) -> String {
+        format!("was revoked on {} ({})", day(self.at), self.reason.words())
+    }
+}
