@@ -11,6 +11,8 @@ mod failures;
 mod imports;
 mod issuing;
 mod judged;
+mod lineage_files;
+mod lineage_ground;
 mod lineages;
 mod many;
 mod renewing;
