@@ -206,3 +206,31 @@ fn looking_around_where_nothing_is_leaves_nothing() {
         assert!(left.is_empty(), "{command:?}: {left:?}");
     }
 }
+
+#[test]
+fn what_says_nothing_to_an_authority_is_an_error() {
+    let ground = crate::support::Workspace::new();
+    let told = |more: &str| {
+        ground.write(
+            "main.hcl",
+            format!("certificate \"{NAME}\" {{\n  issuer = \"letsencrypt\"\n  {more}\n}}\n"),
+        );
+        ground.vsa(["validate"])
+    };
+    let _ = told("key_type = \"rsa-2048\"").code(0);
+    for (name, value) in
+        [("days", "365"), ("days", "90"), ("key", "\"/etc/a.key\""), ("certificate", "\"/etc/a.pem\"")]
+    {
+        let said = format!("`{name}` is of no use to a certificate that an authority issues");
+        let _ = told(&format!("{name} = {value}")).code(1).says(&said);
+    }
+    let _ = told("acme {\n    ca = \"root.pem\"\n  }").code(0);
+    ground.write(
+        "main.hcl",
+        format!("certificate \"{NAME}\" {{\n  acme {{\n    directory = \"nonsense\"\n  }}\n}}\n"),
+    );
+    let _ = ground.vsa(["validate"]).code(1).says("takes an ACME directory");
+    let text = "acme {\n    directory = \"https://ca.example/dir\"\n    ca = \"root.pem\"\n  }";
+    ground.write("main.hcl", format!("certificate \"{NAME}\" {{\n  {text}\n}}\n"));
+    let _ = ground.vsa(["validate"]).code(1).says("`root.pem` does not begin at the root");
+}
