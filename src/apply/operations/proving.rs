@@ -59,7 +59,10 @@ impl Issuing<'_> {
             return Ok(());
         }
         self.tell("former records are being withdrawn from the DNS");
-        let (gone, failed) = self.publishing(&[]).await?.sweep(&left).await;
+        let (gone, failed) = match self.publishing(&[]).await {
+            Ok(publishing) => publishing.sweep(&left).await,
+            Err(error) => (Vec::new(), Some(error)),
+        };
         if let Some(error) = failed {
             // It is tried again by the next order.
             self.tell(&format!("a former record stays in the DNS: {}", error.summary));

@@ -39,7 +39,7 @@ pub fn block() -> Block {
                  of another one's ACME directory.",
             )
             .default(Value::from("letsencrypt")),
-            attribute("email", Ty::Text(&EmailAddress::TYPE), "Where the authority writes to."),
+            attribute("email", Ty::Text(&EmailAddress::TYPE), "Where the authority writes to: it is told of another address with the next order."),
             attribute(
                 "ca",
                 Ty::Text(&FilePath::TYPE),
