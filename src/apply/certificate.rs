@@ -104,9 +104,10 @@ impl Pair {
         let (cert, chain) = split_chain(&self.chain);
         [
             (Piece::Privkey, 0o600, self.key.as_str().into()),
-            (Piece::Fullchain, chain_mode(self.chain.as_bytes()), self.chain.as_str().into()),
             (Piece::Cert, 0o644, cert.into()),
             (Piece::Chain, 0o644, chain.into()),
+            // Last, so that what was changed after it was changed by somebody else.
+            (Piece::Fullchain, chain_mode(self.chain.as_bytes()), self.chain.as_str().into()),
         ]
     }
 }

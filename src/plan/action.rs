@@ -224,6 +224,15 @@ pub enum Operation {
         /// The key.
         key: PathBuf,
     },
+    /// Takes an issue that is there already. Result as of `IssueSelfSigned`.
+    AdoptCertificate {
+        /// The number of this issue.
+        issue: u64,
+        /// What was asked for, as the kind compares it.
+        request: String,
+        /// The directory of this issue.
+        directory: PathBuf,
+    },
     /// Has an authority issue a certificate, unless that was done before: the order that is under way is taken up, and
     /// what was issued is kept whatever becomes of the run. Result as of `IssueSelfSigned`.
     IssueCertificate {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::docker::{ComposeTool, Container, Engine, Image, Network, Service, Volume};
-use super::issuance::{FoundLineage, Ledger};
+use super::issuance::{Damage, FoundLineage, Ledger, PublishedLineage};
 use super::project::ComposeProject;
 
 /// A container of an engine.
@@ -66,6 +66,10 @@ pub enum Query {
     /// The lineages of a home in certbot's layout: answered with [`Answer::Lineages`]; absent where there is no `renewal`
     /// directory in it. Keys are read to tell whether they are those of their certificates, and never shown.
     Lineages(PathBuf),
+    /// What vsa laid out in a home of its own in certbot's layout: answered with [`Answer::Published`]; absent where there
+    /// is no `live` directory in it. Of each lineage the links are looked at, the chain is read, and what was written after
+    /// it.
+    Published(PathBuf),
     /// Which certificate a TLS handshake with a loopback port presents for each of these names: answered with
     /// [`Answer::Served`], within some 20 seconds.
     Served {
@@ -352,6 +356,8 @@ pub enum Answer {
     },
     /// To [`Query::Lineages`], by name: those that are whole, and what is wrong with the others.
     Lineages(BTreeMap<String, Result<FoundLineage, String>>),
+    /// To [`Query::Published`], by name: those that are as they were laid out, and what is wrong with the others.
+    Published(BTreeMap<String, Result<PublishedLineage, Damage>>),
     /// To [`Query::Served`], by name: the certificate, or why there is none.
     Served(BTreeMap<String, Result<CertificateFacts, String>>),
     /// To [`Query::Marker`], [`Query::NginxVersion`], [`Query::CommandLine`]: the text.
@@ -422,6 +428,7 @@ impl fmt::Debug for Answer {
             Self::Ledger(ledger) => f.debug_tuple("Ledger").field(ledger).finish(),
             Self::PrivateKey { wrong } => f.debug_struct("PrivateKey").field("wrong", wrong).finish(),
             Self::Lineages(lineages) => f.debug_tuple("Lineages").field(lineages).finish(),
+            Self::Published(published) => f.debug_tuple("Published").field(published).finish(),
             Self::Served(served) => f.debug_tuple("Served").field(served).finish(),
             Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
             Self::Stopped(stopped) => f.debug_tuple("Stopped").field(stopped).finish(),

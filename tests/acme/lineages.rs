@@ -334,11 +334,21 @@ fn a_file_in_the_place_of_a_link_is_never_lost() {
     fs::remove_file(lineage.link(Piece::Privkey)).unwrap();
     fs::write(lineage.link(Piece::Privkey), "the only copy").unwrap();
     let (copy, second) = authority.issue(&ground, 2);
-    let report = apply(&mut ground, vec![copy, publish(&lineage, &second)]);
+    done(&apply(&mut ground, vec![copy, publish(&lineage, &second)]));
+    assert_eq!(published(&lineage), "00a002");
+    assert_eq!(fs::read_to_string(lineage.live().join("privkey.pem.former1")).unwrap(), "the only copy");
+
+    // Where the directory is another program's, that one has to be asked.
+    let home = tempfile::tempdir().unwrap();
+    let others = Lineage::new(home.path(), NAME).unwrap();
+    done(&apply(&mut ground, vec![publish(&others, &first)]));
+    fs::remove_file(others.link(Piece::Privkey)).unwrap();
+    fs::write(others.link(Piece::Privkey), "the only copy").unwrap();
+    let report = apply(&mut ground, vec![publish(&others, &second)]);
     assert!(
         report.errors[0].summary.ends_with("live/shop.example/privkey.pem` is not a link"),
         "{:?}",
         report.errors
     );
-    assert_eq!(fs::read_to_string(lineage.link(Piece::Privkey)).unwrap(), "the only copy");
+    assert_eq!(fs::read_to_string(others.link(Piece::Privkey)).unwrap(), "the only copy");
 }

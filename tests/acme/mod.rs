@@ -15,6 +15,7 @@ mod lineage_files;
 mod lineage_ground;
 mod lineages;
 mod many;
+mod on_disk;
 mod renewing;
 mod revoking;
 mod said;

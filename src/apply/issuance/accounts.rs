@@ -209,6 +209,7 @@ async fn keep(host: &dyn Host, spec: &NodeSpec, path: PathBuf, account: &Account
     let bytes = account.0.expose().as_bytes().to_vec().into();
     let operations = vec![
         FileOperation::MakeDirectory { path: spec.accounts(), access: secluded() },
+        FileOperation::Sync { path: spec.root.clone() },
         FileOperation::Replace { path: path.clone(), access: private(), bytes },
         FileOperation::Sync { path },
         FileOperation::Sync { path: spec.accounts() },

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use accounts::Accounts;
 pub(super) use accounts::{Kept, kept};
 use ledgers::Ledgers;
+use proofs::Swept;
 pub(super) use proofs::{Publishing, Shown, WELL_KNOWN};
 
 use crate::acme::{Client, Proof, explain};
@@ -32,6 +33,7 @@ pub(super) struct Issuance {
     host: Arc<dyn Host>,
     accounts: Accounts,
     ledgers: Ledgers,
+    swept: Swept,
 }
 
 /// A file that nobody else may read.
@@ -46,7 +48,7 @@ fn secluded() -> Access {
 
 impl Issuance {
     pub(super) fn new(host: Arc<dyn Host>) -> Self {
-        Self { host, accounts: Accounts::default(), ledgers: Ledgers::default() }
+        Self { host, accounts: Accounts::default(), ledgers: Ledgers::default(), swept: Swept::default() }
     }
 
     /// Whether the run has left something on a node that stays when it is taken back.

@@ -1,9 +1,13 @@
 //! What shows an authority that names are ours, for as long as it looks: records in the DNS, files that nginx answers with.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
+use super::Issuance;
 use crate::acme::Proof;
 use crate::acme::dns::{self, DnsChallenges, Record};
 use crate::acme::http::Http;
@@ -11,8 +15,9 @@ use crate::acme::resolver::Resolver;
 use crate::apply::generation::Readers;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
-use crate::plan::NodeSpec;
 use crate::plan::issuance::{CertificateOrder, PublishedRecord};
+use crate::plan::observation::FileType;
+use crate::plan::{Answer, NodeSpec, Query};
 use crate::value::Secret;
 
 /// How long it may take until all records of an order are published, beside what their servers may take to answer with
@@ -128,6 +133,39 @@ pub(in crate::apply) struct Shown<'a> {
     files: Vec<PathBuf>,
 }
 
+/// Whether a name is one of a file that an authority may ask for: base64 for URLs.
+fn is_token(name: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !name.is_empty() && name.len() <= 256 && name.bytes().all(is_digit)
+}
+
+/// The directories of files to be shown that hold nothing of former runs.
+#[derive(Debug, Default)]
+pub(super) struct Swept(Mutex<BTreeSet<PathBuf>>);
+
+impl Swept {
+    /// Removes the files that former runs left in a directory, once a run: whoever holds the node is alone there, and shows
+    /// nothing before.
+    async fn sweep(&self, host: &dyn Host, directory: &Path) -> Result<(), Diagnostic> {
+        let mut swept = self.0.lock().await;
+        if swept.contains(directory) {
+            return Ok(());
+        }
+        let found = host.observe(&[Query::Entries(directory.to_owned())]).await.pop();
+        if let Some(Answer::Entries(entries)) = found {
+            let is_left = |(name, found): &(String, FileType)| {
+                let unfinished = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new"));
+                *found == FileType::File && is_token(unfinished.unwrap_or(name))
+            };
+            let left = entries.into_iter().filter(is_left);
+            let remove = left.map(|(name, _)| FileOperation::Remove { path: directory.join(name) });
+            host.files(remove.collect()).await?;
+        }
+        swept.insert(directory.to_owned());
+        Ok(())
+    }
+}
+
 /// Below the directory that challenges are answered from (RFC 8555, section 8.3).
 pub(in crate::apply) const WELL_KNOWN: &str = ".well-known/acme-challenge";
 
@@ -136,17 +174,18 @@ impl<'a> Shown<'a> {
     pub(in crate::apply) async fn show(
         host: &'a dyn Host,
         spec: &NodeSpec,
+        issuance: &Issuance,
         files: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Diagnostic> {
         let readers = Readers::of(host, spec).await?;
         let top = spec.challenges();
         let directory = top.join(WELL_KNOWN);
         let make = |path: PathBuf| FileOperation::MakeDirectory { path, access: readers.directory() };
+        issuance.swept.sweep(host, &directory).await?;
         let mut operations = vec![make(top.clone()), make(top.join(".well-known")), make(directory.clone())];
         let mut shown = Vec::new();
         for (name, content) in files {
-            let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-            if name.is_empty() || name.len() > 256 || !name.bytes().all(is_token) {
+            if !is_token(&name) {
                 return Err(Diagnostic::error("the authority's token is no name of a file").help(
                     "it must be base64 for URLs (RFC 8555, section 8.3): this is no authority to trust",
                 ));

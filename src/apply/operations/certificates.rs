@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Context, Facts, fact, lineages, missing};
+use serde::{Deserialize, Serialize};
+
+use super::{Context, Facts, fact, lineages, make_missing};
 use crate::apply::certificate::{self, CHAIN, KEY, Pair};
 use crate::apply::generation::Readers;
 use crate::apply::journal::Before;
@@ -10,12 +12,26 @@ use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{FileOperation, first_certificate};
 use crate::plan::action::Access;
-use crate::plan::issuance::{Lineage, Piece};
+use crate::plan::issuance::{Lineage, Piece, asks_an_authority, asks_the_same};
 use crate::plan::observation::CertificateFacts;
 use crate::plan::{Answer, NodeSpec, Query};
 
 /// Beside the pair of an issue: what was asked for.
-const REQUEST: &str = "request";
+pub(super) const REQUEST: &str = "request";
+/// Beside the issues of a certificate: the key of the order that is under way.
+pub(super) const ORDER_KEY: &str = "order.pem";
+
+/// Beside it: which order of which account an authority's certificate came from.
+const ORIGIN: &str = "order.json";
+
+/// Where an authority's certificate came from: what the next one renews.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Origin {
+    /// The account's address.
+    pub(super) account: String,
+    /// The order's address.
+    pub(super) order: String,
+}
 
 /// An issue that is to be made.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +56,7 @@ pub(super) async fn issue(
         return Ok(facts);
     }
     let pair = certificate::self_signed(names, key_type, days, context.host.now().await)?;
-    install(context, issue, pair).await
+    install(context, issue, pair, None).await
 }
 
 /// Copies a key and a certificate that somebody else keeps.
@@ -68,32 +84,52 @@ pub(super) async fn copy(
     {
         return Ok(facts);
     }
-    install(context, issue, Pair { key: key.into(), chain }).await
+    // A copy of what the state knows is of the same order.
+    let name = NodeSpec::certificate_name(issue.directory);
+    let digest = sha256(chain.as_bytes());
+    let origin = context.state.resources.values().find_map(|stored| {
+        let fact = |name: &str| stored.facts.get(name).and_then(serde_json::Value::as_str);
+        let is_same = &*stored.name == name && fact("digest") == Some(&*digest);
+        let (account, order) = (fact("account")?.to_owned(), fact("order")?.to_owned());
+        is_same.then_some(Origin { account, order })
+    });
+    install(context, issue, Pair { key: key.into(), chain }, origin.as_ref()).await
 }
 
 /// The same issue, made by this action before a kill: a directory gets its name when it is whole. One that was made
 /// for another request is none.
 pub(super) async fn existing(context: Context<'_>, issue: Issue<'_>) -> Option<Facts> {
-    let [request, chain, key] = [REQUEST, CHAIN, KEY].map(|file| issue.directory.join(file));
+    let [request, chain, key, origin] = [REQUEST, CHAIN, KEY, ORIGIN].map(|file| issue.directory.join(file));
     let pair = Query::PrivateKey { key, certificate: chain.clone() };
-    let queries = [Query::Read(request), Query::Read(chain), pair];
+    let queries = [Query::Read(request), Query::Read(chain), pair, Query::Read(origin)];
     match context.host.observe(&queries).await.as_slice() {
-        [Answer::Bytes(request), Answer::Bytes(chain), Answer::PrivateKey { wrong: None }]
-            if request == issue.request.as_bytes() =>
+        [Answer::Bytes(request), Answer::Bytes(chain), Answer::PrivateKey { wrong: None }, origin]
+            if std::str::from_utf8(request).is_ok_and(|former| asks_the_same(former, issue.request)) =>
         {
-            Some(facts(context, issue, &first_certificate(chain).ok()?, chain).await)
+            // A former vsa did not write it down.
+            let origin = match origin {
+                Answer::Bytes(origin) => serde_json::from_slice(origin).ok(),
+                _ => None,
+            };
+            Some(facts(context, issue, &first_certificate(chain).ok()?, chain, origin.as_ref()).await)
         }
         _ => None,
     }
 }
 
-async fn facts(context: Context<'_>, issue: Issue<'_>, found: &CertificateFacts, chain: &[u8]) -> Facts {
+async fn facts(
+    context: Context<'_>,
+    issue: Issue<'_>,
+    found: &CertificateFacts,
+    chain: &[u8],
+    origin: Option<&Origin>,
+) -> Facts {
     let key = context.host.observe(&[Query::Stat(issue.directory.join(KEY))]).await.pop();
     let owner = match key {
         Some(Answer::Stat(stat)) => Some(stat.uid),
         _ => None,
     };
-    Facts::from_iter([
+    let mut facts = Facts::from_iter([
         ("issue".to_owned(), issue.number.into()),
         ("request".to_owned(), issue.request.into()),
         ("not_before".to_owned(), found.not_before.into()),
@@ -101,10 +137,21 @@ async fn facts(context: Context<'_>, issue: Issue<'_>, found: &CertificateFacts,
         ("digest".to_owned(), sha256(chain).into()),
         ("mode".to_owned(), certificate::chain_mode(chain).into()),
         ("owner".to_owned(), owner.into()),
-    ])
+    ]);
+    if asks_an_authority(issue.request) {
+        // What the one before it came from is not where this one did.
+        facts.insert("account".to_owned(), origin.map_or("", |origin| &origin.account).into());
+        facts.insert("order".to_owned(), origin.map(|origin| origin.order.as_str()).into());
+    }
+    facts
 }
 
-pub(super) async fn install(context: Context<'_>, issue: Issue<'_>, pair: Pair) -> Result<Facts, Diagnostic> {
+pub(super) async fn install(
+    context: Context<'_>,
+    issue: Issue<'_>,
+    pair: Pair,
+    origin: Option<&Origin>,
+) -> Result<Facts, Diagnostic> {
     let Issue { directory, request, .. } = issue;
     let Context { host, spec, .. } = context;
     let found = first_certificate(pair.chain.as_bytes()).map_err(|reason| {
@@ -113,36 +160,50 @@ pub(super) async fn install(context: Context<'_>, issue: Issue<'_>, pair: Pair) 
     let readers = Readers::of(host, spec).await?;
     let parent = directory.parent().unwrap_or(directory);
     let new = new_name(directory);
-    let make = |path| FileOperation::MakeDirectory { path, access: readers.directory() };
-    let mut operations: Vec<_> = missing(host, parent).await.into_iter().map(make).collect();
+    let mut operations = make_missing(host, parent, &readers.directory()).await;
     operations.push(FileOperation::RemoveTree { root: spec.root.clone(), path: new.clone() });
-    operations.push(make(new.clone()));
+    operations.push(FileOperation::MakeDirectory { path: new.clone(), access: readers.directory() });
     operations.extend(certificate::write(&new, &pair));
-    operations.push(FileOperation::Create {
-        path: new.join(REQUEST),
-        access: Access { owner: None, group: None, mode: 0o644 },
-        bytes: request.into(),
-    });
-    let files = Piece::ALL.map(Piece::file).into_iter().chain([REQUEST]);
-    operations.extend(files.map(|name| FileOperation::Sync { path: new.join(name) }));
+    let mut create = |name: &'static str, bytes: String| {
+        let access = Access { owner: None, group: None, mode: 0o644 };
+        operations.push(FileOperation::Create { path: new.join(name), access, bytes: bytes.as_str().into() });
+        name
+    };
+    let mut files: Vec<_> = Piece::ALL.map(Piece::file).into();
+    files.push(create(REQUEST, request.to_owned()));
+    let origin_text = origin.and_then(|origin| serde_json::to_string(origin).ok());
+    files.extend(origin_text.map(|text| create(ORIGIN, text)));
+    operations.extend(files.into_iter().map(|name| FileOperation::Sync { path: new.join(name) }));
     operations.push(FileOperation::Sync { path: new.clone() });
     operations.push(FileOperation::RemoveTree { root: spec.root.clone(), path: directory.to_owned() });
     operations.push(FileOperation::Rename { from: new, to: directory.to_owned() });
     host.files(operations).await?;
-    Ok(facts(context, issue, &found, pair.chain.as_bytes()).await)
+    Ok(facts(context, issue, &found, pair.chain.as_bytes(), origin).await)
 }
 
 fn new_name(directory: &Path) -> PathBuf {
     directory.with_extension("new")
 }
 
-/// Removes an issue, unless a generation that is kept still names it: it goes with that generation then.
+/// Removes a certificate: what the node remembers of it, the key of an order that is under way, and its issue, unless a
+/// generation that is kept still names that: it goes with that generation then.
 pub(super) async fn remove(context: Context<'_>, directory: &Path) -> Result<Facts, Diagnostic> {
+    let Context { host, spec, issuance, .. } = context;
+    let name = NodeSpec::certificate_name(directory);
+    if issuance.look(spec, |ledger| ledger.certificates.contains_key(name)).await? {
+        issuance.change(spec, |ledger| ledger.forget(name)).await?;
+    }
+    host.files(vec![FileOperation::Remove { path: order_key(directory) }]).await?;
     if context.issues.names(context, directory).await {
         return Ok(fact("kept", true));
     }
     remove_issue(context, directory).await?;
     Ok(Facts::new())
+}
+
+/// The file with the key of the order that is under way.
+pub(super) fn order_key(directory: &Path) -> PathBuf {
+    directory.with_file_name(ORDER_KEY)
 }
 
 /// Removes an issue's directory, and the one above it when it was the last.

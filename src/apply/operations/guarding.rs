@@ -69,7 +69,7 @@ async fn probe(
 ) -> Result<Vec<String>, Diagnostic> {
     let (name, content) = (format!("vsa-{}", Uuid::new_v4().simple()), Uuid::new_v4().simple().to_string());
     let path = format!("/{WELL_KNOWN}/{name}");
-    let shown = Shown::show(context.host, context.spec, [(name, content.clone())]).await?;
+    let shown = Shown::show(context.host, context.spec, context.issuance, [(name, content.clone())]).await?;
     let probe = Probe { port: order.validation_port, path: &path, content: &content };
     let found = guard::probe(addresses, probe).await;
     let hidden = shown.hide().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::certificates::{Issue, existing, install};
+use super::certificates::{Issue, Origin, existing, install, order_key};
 use super::{Context, Facts, guarding};
 use crate::acme::{Authority as _, Chain, Client, NewOrder, Order, OrderStatus, Refused, explain};
 use crate::apply::certificate::{self, Key, Pair};
@@ -60,7 +60,7 @@ pub(super) async fn issue(
 ) -> Result<Facts, Diagnostic> {
     let issuing = Issuing { context, issue, order, name: NodeSpec::certificate_name(issue.directory) };
     if let Some(facts) = existing(context, issue).await {
-        issuing.forget().await?;
+        forget(context, issue).await?;
         return Ok(facts);
     }
     let result = Box::pin(issuing.all()).await;
@@ -85,9 +85,37 @@ pub(super) async fn issue(
                 remembered.fail(now, &failed.error.summary, request, failed.again);
             });
             let _ = noted.await;
+            if failed.lost {
+                // The key of an order that leads nowhere is of no use to another one.
+                let key = order_key(issue.directory);
+                let _ = context.host.files(vec![FileOperation::Remove { path: key }]).await;
+            }
             Err(failed.error)
         }
     }
+}
+
+/// Takes an issue that is there already.
+pub(super) async fn adopt(context: Context<'_>, issue: Issue<'_>) -> Result<Facts, Diagnostic> {
+    let Some(facts) = existing(context, issue).await else {
+        let error = format!("the certificate in `{}` cannot be used any more", issue.directory.display());
+        return Err(Diagnostic::error(error).help("plan again: its files changed since they were looked at"));
+    };
+    forget(context, issue).await?;
+    Ok(facts)
+}
+
+/// Forgets the order of what is there: taken up again, it would give the same certificate with the same key.
+async fn forget(context: Context<'_>, issue: Issue<'_>) -> Result<(), Diagnostic> {
+    let Context { host, spec, issuance, .. } = context;
+    let name = NodeSpec::certificate_name(issue.directory);
+    let is_known = issuance.look(spec, |ledger| {
+        ledger.certificates.get(name).is_some_and(|known| known.failed.is_some() || known.order.is_some())
+    });
+    if is_known.await? {
+        issuance.remember(spec, name, Remembered::succeed).await?;
+    }
+    Ok(host.files(vec![FileOperation::Remove { path: order_key(issue.directory) }]).await?)
 }
 
 impl Issuing<'_> {
@@ -141,14 +169,13 @@ impl Issuing<'_> {
             return Err(Failed { lost: true, ..error.into() });
         }
         let account = client.account().to_owned();
-        let installed = install(self.context, self.issue, Pair { key: key.pem, chain }).await;
-        let mut facts = installed.map_err(|error| {
+        let origin = Origin { account, order: order.url().to_owned() };
+        let installed = install(self.context, self.issue, Pair { key: key.pem, chain }, Some(&origin)).await;
+        let facts = installed.map_err(|error| {
             error.help(
                 "mend that: the next apply takes up the order, and the certificate is not asked for twice",
             )
         })?;
-        facts.insert("account".to_owned(), account.into());
-        facts.insert("order".to_owned(), order.url().into());
         host.files(vec![FileOperation::Remove { path: self.key_file() }]).await.map_err(Diagnostic::from)?;
         Ok(facts)
     }
@@ -234,23 +261,8 @@ impl Issuing<'_> {
         Err(Failed { error, again: Some(spent.again), unproven: false, lost: false })
     }
 
-    /// Forgets the order of what is there: taken up again, it would give the same certificate with the same key.
-    async fn forget(&self) -> Result<(), Diagnostic> {
-        let Context { host, spec, issuance, .. } = self.context;
-        let is_known = issuance.look(spec, |ledger| {
-            ledger
-                .certificates
-                .get(self.name)
-                .is_some_and(|known| known.failed.is_some() || known.order.is_some())
-        });
-        if is_known.await? {
-            issuance.remember(spec, self.name, Remembered::succeed).await?;
-        }
-        Ok(host.files(vec![FileOperation::Remove { path: self.key_file() }]).await?)
-    }
-
     fn key_file(&self) -> std::path::PathBuf {
-        self.issue.directory.with_file_name("order.pem")
+        order_key(self.issue.directory)
     }
 
     /// The key of the order that is under way.
@@ -276,14 +288,10 @@ impl Issuing<'_> {
         let path = self.key_file();
         let Context { host, spec, .. } = self.context;
         let readers = crate::apply::generation::Readers::of(host, spec).await?;
-        let parents = super::missing(host, path.parent().unwrap_or(&path)).await;
-        let mut operations: Vec<_> = parents
-            .into_iter()
-            .map(|path| FileOperation::MakeDirectory { path, access: readers.directory() })
-            .collect();
+        let parent = path.parent().unwrap_or(&path);
+        let mut operations = super::make_missing(host, parent, &readers.directory()).await;
         let bytes = key.pem.as_bytes().to_vec().into();
-        operations.push(FileOperation::Replace { path: path.clone(), access: private(), bytes });
-        operations.push(FileOperation::Sync { path });
+        operations.push(FileOperation::Replace { path, access: private(), bytes });
         host.files(operations).await.map_err(Diagnostic::from)?;
         Ok(key)
     }

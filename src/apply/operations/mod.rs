@@ -35,7 +35,8 @@ use super::journal::{Before, Facts};
 use super::masks::Masks;
 use crate::address::Address;
 use crate::diag::Diagnostic;
-use crate::host::Host;
+use crate::host::{FileOperation, Host};
+use crate::plan::action::Access;
 use crate::plan::observation::FileType;
 use crate::plan::{Action, Answer, NodeSpec, Operation, PlacedFile, Query, Undo};
 use crate::state::State;
@@ -166,6 +167,15 @@ pub(super) async fn missing(host: &dyn Host, path: &Path) -> Vec<PathBuf> {
     missing
 }
 
+/// What makes a directory, and those above it that are not there, so that they outlast a power cut.
+pub(super) async fn make_missing(host: &dyn Host, path: &Path, access: &Access) -> Vec<FileOperation> {
+    let make = |path: PathBuf| {
+        let above = path.parent().unwrap_or(&path).to_owned();
+        [FileOperation::MakeDirectory { path, access: access.clone() }, FileOperation::Sync { path: above }]
+    };
+    missing(host, path).await.into_iter().flat_map(make).collect()
+}
+
 /// Does an operation of prepare or clean up; those of a switch are the run's own.
 pub(super) async fn perform(
     context: Context<'_>,
@@ -184,6 +194,9 @@ pub(super) async fn perform(
         Operation::CopyCertificate { issue, request, directory, certificate, key } => {
             let issue = Issue { number: *issue, request, directory };
             certificates::copy(context, issue, certificate, key).await
+        }
+        Operation::AdoptCertificate { issue, request, directory } => {
+            issuing::adopt(context, Issue { number: *issue, request, directory }).await
         }
         Operation::IssueCertificate { issue, request, directory, order } => {
             let issue = Issue { number: *issue, request, directory };

@@ -22,7 +22,8 @@ impl Issuing<'_> {
             ChallengeType::Http01 => {
                 let file = |proof: Proof| (proof.token, proof.authorization);
                 let files = proofs.into_iter().map(file);
-                let shown = Shown::show(self.context.host, self.context.spec, files).await?;
+                let shown =
+                    Shown::show(self.context.host, self.context.spec, self.context.issuance, files).await?;
                 let looked = order.prove(challenge, PROVES).await;
                 self.taken_away(shown.hide().await);
                 proven(looked)

@@ -29,6 +29,9 @@ pub fn describe(operation: &Operation) -> String {
         Operation::CopyCertificate { certificate, .. } => {
             format!("copy the certificate {}", certificate.display())
         }
+        Operation::AdoptCertificate { directory, .. } => {
+            format!("take the certificate that is there in {}", directory.display())
+        }
         Operation::IssueCertificate { order, .. } => {
             let host = host_of(&order.authority.directory);
             format!("have {host} issue a certificate for {} ({})", order.names.join(", "), order.key_type)

@@ -8,6 +8,7 @@ mod nginx_processes;
 mod observe;
 mod probe;
 mod process;
+mod published;
 mod served;
 mod tree;
 

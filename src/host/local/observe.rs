@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::access::{self, Identities};
-use super::{lineages, nginx_processes, probe, process, served, tree};
+use super::{lineages, nginx_processes, probe, process, published, served, tree};
 use crate::digest::hex;
 use crate::host::{first_certificate, is_key_of, open_file, private_key, read_file};
 use crate::plan::issuance::Ledger;
@@ -59,6 +59,7 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
             Err(error) => answer(Err(error)),
         },
         Query::Lineages(home) => answer(lineages::all(home).map(Answer::Lineages)),
+        Query::Published(home) => answer(published::all(home).map(Answer::Published)),
         Query::Served { port, names } => served::all(*port, names),
         Query::Marker { port, host } => probe::marker(*port, host),
         Query::Master(pid_file) => process::master(pid_file),

@@ -2,40 +2,31 @@
 
 use std::path::PathBuf;
 
-use super::attributes::{asks_the_same, margin, names};
+use super::attributes::{margin, names};
 use super::facts::Facts;
-use super::judgement::{Judgement, former, last_kept};
+use super::judgement::{From, Judgement, former, last_kept};
 use super::known::Known;
-use super::{CHAIN, DAY, imported};
+use super::{CHAIN, archived, found, imported, issue, published};
 use crate::diag::{Diagnostic, Severity, day, moment};
 use crate::names::{Duration, FilePath, Text as _};
 use crate::plan::Subject;
 use crate::plan::issuance::budget::Budget;
-use crate::plan::issuance::{CertificateOrder, Failed, Ledger, Remembered, RenewalInfo, Revoked};
-use crate::plan::observation::{Answer, CertificateFacts, Query};
+use crate::plan::issuance::{
+    CertificateOrder, Failed, Ledger, Remembered, RenewalInfo, Revoked, asks_the_same,
+};
+use crate::plan::observation::{Answer, Query};
 use crate::resource::{Path, Resource};
-
-/// The file of an issue with what was asked for.
-const REQUEST: &str = "request";
 
 /// What the node remembers of its certificates: one question for all.
 fn ledger(subject: Subject<'_>) -> Query {
     Query::Ledger(subject.node.spec.ledger())
 }
 
-fn remembered<'a>(subject: Subject<'a>, name: &str) -> Option<&'a Remembered> {
+pub(super) fn remembered<'a>(subject: Subject<'a>, name: &str) -> Option<&'a Remembered> {
     match subject.observed.get(&ledger(subject))? {
         Answer::Ledger(ledger) => ledger.certificates.get(name),
         _ => None,
     }
-}
-
-/// A certificate that is there and no state knows: of a run that was taken back, or of a state that was lost.
-fn found(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<(u64, [Query; 2])> {
-    let last = last_kept(subject);
-    let directory = subject.node.spec.certificate(&resource.name, last);
-    let queries = [Query::Read(directory.join(REQUEST)), Query::Certificate(directory.join(CHAIN))];
-    (last > known.facts.issue).then_some((last, queries))
 }
 
 pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) -> Vec<Query> {
@@ -45,30 +36,16 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
         return queries;
     }
     let mut judgement = Judgement::default();
-    if subject.renew || known.asked_anew(subject) || is_due(subject, resource, known, &mut judgement) {
+    let is_due = is_due(subject, resource, known, &mut judgement);
+    let damaged = issue::drift(subject, &resource.name, known);
+    if subject.renew || known.asked_anew(subject) || is_due || damaged.is_some() {
         queries.extend(former(subject));
-        queries.extend(found(subject, resource, known).into_iter().flat_map(|(_, queries)| queries));
+        queries.extend(found::queries(subject, resource, known));
+    }
+    if damaged.is_some_and(|drift| !drift.is_exposed) {
+        queries.extend(archived::queries(subject, resource, known));
     }
     queries
-}
-
-/// One that was found, where it is what is wanted, and not to be renewed either.
-fn adoptable(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<u64> {
-    let (number, [request, certificate]) = found(subject, resource, known)?;
-    let (Some(Answer::Bytes(request)), Some(Answer::Certificate(facts))) =
-        (subject.observed.get(&request), subject.observed.get(&certificate))
-    else {
-        return None;
-    };
-    let asked = std::str::from_utf8(request).is_ok_and(|former| asks_the_same(former, &known.request));
-    // Where another one is asked for, that of a run that was taken back a moment ago is one.
-    let is_new = !subject.renew || subject.now.saturating_sub(facts.not_before) < DAY;
-    (asked && is_new && !ends_soon(subject, known, facts)).then_some(number)
-}
-
-fn ends_soon(subject: Subject<'_>, known: &Known, facts: &CertificateFacts) -> bool {
-    let lifetime = facts.not_after.saturating_sub(facts.not_before);
-    facts.not_after.saturating_sub(subject.now) < known.attributes.margin(lifetime)
 }
 
 /// By whose word an issue is to be renewed.
@@ -182,39 +159,47 @@ fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
     }
     let is_renewed = judgement.due.is_some();
     if imported::adopts(subject, resource, known, judgement) {
-        judgement.issue = last_kept(subject).saturating_add(1);
-        judgement.is_new = true;
-        judgement.is_adopted = true;
+        judgement.make(last_kept(subject).saturating_add(1), From::Certbot);
         return false;
     }
     if !asked_anew && judgement.drift.is_none() && !is_renewed {
-        judgement.issue = known.facts.issue;
-        judgement.due = judgement.due.take().or_else(|| unpublished(known));
+        keep(subject, resource, known, judgement);
         return false;
     }
     if asked_anew && !subject.renew && subject.prior.is_some() {
         judgement.due = Some("it is not issued yet".to_owned());
     }
-    if let Some(number) = adoptable(subject, resource, known) {
-        judgement.issue = number;
-        judgement.is_new = true;
+    if let Some(number) = found::fitting(subject, resource, known) {
+        judgement.make(number, From::Disk);
+        return false;
+    }
+    let next = last_kept(subject).max(known.facts.issue).saturating_add(1);
+    if !asked_anew
+        && !is_renewed
+        && let Some(archived) = archived::whole(subject, resource, known)
+    {
+        judgement.due = Some("its copy in the archive takes its place".to_owned());
+        judgement.make(next, From::Archive(archived));
         return false;
     }
     let failed = remembered(subject, &resource.name).filter(|_| !subject.renew);
     let failed = failed
         .and_then(|remembered| remembered.waits(subject.now, |former| asks_the_same(former, &known.request)));
     let Some(failed) = failed else {
-        judgement.issue = last_kept(subject).max(known.facts.issue).saturating_add(1);
-        judgement.is_new = true;
+        judgement.make(next, From::Issuer);
+        if let Some(drift) = judgement.drift.as_ref().filter(|_| !is_renewed) {
+            let due =
+                if drift.is_exposed { "it is issued anew, for another key" } else { "it is issued anew" };
+            judgement.due = Some(due.to_owned());
+        }
         judgement.findings.extend(overspent(subject, resource, known));
         return true;
     };
     let waits = waits(&resource.name, failed, known.facts.issue > 0);
     judgement.findings.push(waits.at(resource.span(&Path::root())).on(subject.address));
-    let is_there = known.facts.issue > 0 && judgement.drift.is_none();
-    if is_there {
-        judgement.due = unpublished(known);
-        judgement.issue = known.facts.issue;
+    if known.facts.issue > 0 && judgement.drift.is_none() {
+        judgement.due = None;
+        keep(subject, resource, known, judgement);
         return false;
     }
     judgement.issue = 0;
@@ -226,6 +211,13 @@ fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
         .filter(|_| judgement.is_new)
         .map(|_| "it cannot be issued yet: another one stands for it".to_owned());
     false
+}
+
+/// Leaves the last issue in its place, and sees whether it is laid out for other programs.
+fn keep(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) {
+    judgement.issue = known.facts.issue;
+    judgement.due = judgement.due.take().or_else(|| unpublished(known));
+    judgement.laid_out = published::drift(subject, resource, known);
 }
 
 /// That the authority's limits do not leave an order for it.
@@ -271,6 +263,7 @@ pub(super) fn order(resource: &Resource, known: &Known) -> Option<CertificateOrd
 
 #[cfg(test)]
 mod tests {
+    use super::super::DAY;
     use super::*;
     use crate::plan::issuance::Window;
 

@@ -125,14 +125,6 @@ pub(super) fn margin(renew_before: Option<&Duration>, lifetime: i64) -> i64 {
     renew_before.map_or(usual, |before| i64::try_from(before.seconds()).unwrap_or(i64::MAX))
 }
 
-/// Whether two requests ask for the same, whatever address their node has: where that changes, the node stays.
-pub(super) fn asks_the_same(former: &str, request: &str) -> bool {
-    fn beside_node(request: &str) -> Option<&str> {
-        request.split_once(' ').map(|(_, rest)| rest)
-    }
-    beside_node(former) == beside_node(request)
-}
-
 /// The names that it is for: its own where it says none.
 pub(super) fn names(resource: &Resource, attributes: &Attributes) -> Vec<String> {
     match &attributes.names {

@@ -113,7 +113,7 @@ pub fn held(stored: &Stored, spec: &NodeSpec, remembered: Option<&Remembered>) -
         renews,
         authority: facts.directory().map(str::to_owned),
         digest: facts.digest,
-        account,
+        account: account.filter(|account| !account.is_empty()),
         order,
         lineages: own.into_iter().chain(facts.certbot).collect(),
     })

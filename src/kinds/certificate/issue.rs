@@ -3,17 +3,23 @@
 use std::borrow::Cow;
 
 use super::known::Known;
+use super::{CHAIN, KEY};
 use crate::plan::observation::{FileType, Ids, Leaf, Stat};
 use crate::plan::{Answer, Query, Subject};
 
-/// The certificate with its chain.
-const CHAIN: &str = "fullchain.pem";
-
-/// The private key.
-const KEY: &str = "privkey.pem";
-
 /// The permission bits of a private key.
-const KEY_MODE: u32 = 0o600;
+pub(super) const KEY_MODE: u32 = 0o600;
+
+/// What is wrong with an issue.
+#[derive(Debug)]
+pub(super) struct IssueDrift {
+    /// The file, by its path below the node's root.
+    pub(super) file: String,
+    /// What.
+    pub(super) what: String,
+    /// Whether others may have read the key.
+    pub(super) is_exposed: bool,
+}
 
 /// One question for all certificates of the node that nginx reads. No key is read for it.
 fn linked(subject: Subject<'_>) -> Query {
@@ -67,34 +73,45 @@ fn pair<'a>(subject: Subject<'a>, name: &str, known: &Known) -> Option<Pair<'a>>
     Some((chain.map(Cow::Owned), key.map(Cow::Owned)))
 }
 
-/// What is wrong with the files of the last issue, with the file's name before it.
-pub(super) fn drift(subject: Subject<'_>, name: &str, known: &Known) -> Option<(String, String)> {
+/// What is wrong with the files of the last issue.
+pub(super) fn drift(subject: Subject<'_>, name: &str, known: &Known) -> Option<IssueDrift> {
     let facts = &known.facts;
-    let shown = |file: &str, what: &str| {
-        Some((format!("certificates/{name}/{}/{file}", facts.issue), what.to_owned()))
+    let shown = |file: &str, what: String| IssueDrift {
+        file: format!("certificates/{name}/{}/{file}", facts.issue),
+        what,
+        is_exposed: false,
     };
     let (chain, key) = pair(subject, name, known)?;
+    let exposed = match key.as_deref() {
+        Some(Leaf::File { mode, ids, .. } | Leaf::Unread { mode, ids, .. }) if *mode == KEY_MODE => facts
+            .owner
+            .filter(|owner| *owner != ids.uid)
+            .map(|owner| format!("its owner is {}, not {owner}", ids.uid)),
+        Some(Leaf::File { mode, .. } | Leaf::Unread { mode, .. }) => {
+            Some(format!("its mode is {mode:04o}, not {KEY_MODE:04o}"))
+        }
+        Some(Leaf::Link(_)) | None => None,
+    };
+    // What others may have read is told before all else: that is what decides.
+    if let Some(why) = exposed {
+        let drift = shown(KEY, format!("may have been read by others: {why}"));
+        return Some(IssueDrift { is_exposed: true, ..drift });
+    }
     match chain.as_deref() {
-        None => return shown(CHAIN, "was deleted"),
+        None => return Some(shown(CHAIN, "was deleted".to_owned())),
         Some(Leaf::File { digest, mode, .. }) if *digest == facts.digest => {
             if let Some(wanted) = facts.mode.filter(|wanted| wanted != mode) {
-                return shown(CHAIN, &format!("mode is {mode:04o}, not {wanted:04o}"));
+                return Some(shown(CHAIN, format!("mode is {mode:04o}, not {wanted:04o}")));
             }
         }
-        Some(_) => return shown(CHAIN, "was edited"),
+        Some(_) => return Some(shown(CHAIN, "was edited".to_owned())),
     }
     match key.as_deref() {
-        None => shown(KEY, "was deleted"),
-        Some(Leaf::Unread { is_anothers: true, .. }) => shown(KEY, "is not the key of the certificate"),
-        Some(Leaf::File { mode, ids, .. } | Leaf::Unread { mode, ids, .. }) => {
-            let why = if *mode == KEY_MODE {
-                let owner = facts.owner.filter(|owner| *owner != ids.uid)?;
-                format!("its owner is {}, not {owner}", ids.uid)
-            } else {
-                format!("its mode is {mode:04o}, not {KEY_MODE:04o}")
-            };
-            shown(KEY, &format!("may have been read by others: {why}"))
+        None => Some(shown(KEY, "was deleted".to_owned())),
+        Some(Leaf::Unread { is_anothers: true, .. }) => {
+            Some(shown(KEY, "is not the key of the certificate".to_owned()))
         }
-        Some(Leaf::Link(_)) => shown(KEY, "was edited"),
+        Some(Leaf::Link(_)) => Some(shown(KEY, "was edited".to_owned())),
+        Some(Leaf::File { .. } | Leaf::Unread { .. }) => None,
     }
 }

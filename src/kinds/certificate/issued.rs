@@ -7,11 +7,11 @@ use serde::Deserialize as _;
 
 use super::CHAIN;
 use super::acme::due_from;
-use super::attributes::{Attributes, asks_the_same};
+use super::attributes::Attributes;
 use super::facts::Facts;
 use super::held::issuer;
 use crate::plan::NodeSpec;
-use crate::plan::issuance::{Authority, Failed, Remembered};
+use crate::plan::issuance::{Authority, Failed, Remembered, asks_the_same};
 use crate::resource::Resource;
 use crate::state::Stored;
 

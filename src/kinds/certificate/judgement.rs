@@ -12,7 +12,7 @@ use crate::resource::Resource;
 #[derive(Debug, Default)]
 pub(super) struct Judgement {
     /// What is wrong with the issue that there is.
-    pub(super) drift: Option<(String, String)>,
+    pub(super) drift: Option<issue::IssueDrift>,
     /// Why another issue is due.
     pub(super) due: Option<String>,
     /// Remarks.
@@ -23,8 +23,33 @@ pub(super) struct Judgement {
     pub(super) is_new: bool,
     /// Whether something stands for it, because it cannot be issued now.
     pub(super) is_pending: bool,
-    /// Whether it is taken over from certbot.
-    pub(super) is_adopted: bool,
+    /// Where that comes from.
+    pub(super) from: From,
+    /// What is wrong with how the issue that there is is laid out for other programs.
+    pub(super) laid_out: Option<(String, String)>,
+}
+
+/// Where an issue comes from that is to be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum From {
+    /// Who issues it.
+    #[default]
+    Issuer,
+    /// certbot, which has it.
+    Certbot,
+    /// The disk: it is there, and the state does not know it.
+    Disk,
+    /// The archive, where a copy of the last issue has this number.
+    Archive(u64),
+}
+
+impl Judgement {
+    /// Has an issue made.
+    pub(super) fn make(&mut self, issue: u64, from: From) {
+        self.issue = issue;
+        self.is_new = true;
+        self.from = from;
+    }
 }
 
 pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgement {
@@ -49,8 +74,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) ->
         }
     }
     if asked_anew || judgement.drift.is_some() || judgement.due.is_some() {
-        judgement.issue = judgement.issue.saturating_add(1);
-        judgement.is_new = true;
+        judgement.make(judgement.issue.saturating_add(1), From::Issuer);
     }
     judgement
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::attributes::{Attributes, asks_the_same};
+use super::attributes::Attributes;
 use super::facts::Facts;
 use crate::plan::Subject;
-use crate::plan::issuance::Settings;
+use crate::plan::issuance::{Settings, asks_the_same};
 
 /// What is wanted and what the state knows of it, worked out once.
 #[derive(Debug)]

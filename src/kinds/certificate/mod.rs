@@ -5,20 +5,24 @@
 //! back to a former generation goes back to its certificate.
 
 mod acme;
+mod archived;
 mod attributes;
 mod check;
 mod facts;
+mod found;
 mod held;
 mod imported;
 mod issue;
 mod issued;
 mod judgement;
 mod known;
+mod published;
 mod schema;
 mod source;
 mod steps;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use acme::waits;
@@ -31,7 +35,7 @@ use known::Known;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::plan::issuance::{DNS_SECRET, EAB_KEY};
+use crate::plan::issuance::{DNS_SECRET, EAB_KEY, Lineage, Piece};
 use crate::plan::{Aside, Claim, ClaimScope, Distrust, Drift, File, Kind, Query, Refreshed, Step, Subject};
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
@@ -40,7 +44,10 @@ use crate::value::{Object, Secret, Value};
 const DAY: i64 = 86_400;
 
 /// The file of an issue with the certificate and its chain.
-const CHAIN: &str = "fullchain.pem";
+const CHAIN: &str = Piece::Fullchain.file();
+
+/// The file of an issue with the private key.
+const KEY: &str = Piece::Privkey.file();
 
 /// The kind.
 #[derive(Debug)]
@@ -85,12 +92,19 @@ impl Kind for Certificate {
     }
 
     fn claims(&self, resource: &Resource, node: &Address) -> Vec<Claim> {
-        vec![Claim {
-            scope: ClaimScope::Node(node.clone()),
-            what: "certificate's directory",
-            name: resource.name.clone(),
-            path: Path::root(),
-        }]
+        let claim = |what, name, path| Claim { scope: ClaimScope::Node(node.clone()), what, name, path };
+        let attributes = resource.decode::<Attributes>().ok();
+        // Written either way, it is one directory.
+        let live = |lineage: Lineage| lineage.live().components().collect::<PathBuf>();
+        let lineage = attributes.and_then(|attributes| attributes.lineage(resource)).map(|lineage| {
+            claim(
+                "lineage of certbot's",
+                live(lineage).display().to_string().into(),
+                Path::root().name("certbot"),
+            )
+        });
+        let own = claim("certificate's directory", resource.name.clone(), Path::root());
+        std::iter::once(own).chain(lineage).collect()
     }
 
     fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
@@ -104,6 +118,7 @@ impl Kind for Certificate {
         }
         if known.settings.is_some() {
             queries.extend(acme::queries(subject, resource, known));
+            queries.extend(published::query(subject, known));
             queries.extend(imported::queries(resource, known));
         }
         queries.extend(source::queries(&known.attributes));
@@ -114,14 +129,15 @@ impl Kind for Certificate {
         let known = subject.desired.zip(Known::of(subject));
         let Some((resource, known)) = known else { return Refreshed::default() };
         let judgement = judge(subject, resource, known);
-        let drift = judgement.drift.map(|(file, what)| Drift {
+        let of_issue = judgement.drift.map(|drift| (drift.file, drift.what));
+        let drift = of_issue.into_iter().chain(judgement.laid_out).map(|(file, what)| Drift {
             address: subject.address.clone(),
             subject: file,
             what,
             repaired: true,
             diff: None,
         });
-        Refreshed { drift: drift.into_iter().collect(), due: judgement.due, findings: judgement.findings }
+        Refreshed { drift: drift.collect(), due: judgement.due, findings: judgement.findings }
     }
 
     fn distrust(&self, subject: Subject<'_>) -> Option<Distrust> {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::attributes::names;
 use super::facts::Facts;
-use super::judgement::{Judgement, judge};
+use super::judgement::{From, Judgement, judge};
 use super::known::Known;
-use super::{acme, imported, name};
+use super::{acme, archived, imported, name};
 use crate::plan::issuance::Lineage;
 use crate::plan::{Operation, Phase, Step, Subject, Undo};
 use crate::resource::Resource;
@@ -28,6 +28,8 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
     if !judgement.is_new && !judgement.is_pending && known.is_unpublished() {
         steps.extend(publish(subject, resource, known, known.last.clone()));
         steps.extend(imported::publish(resource, known, &known.last));
+    } else if judgement.laid_out.is_some() {
+        steps.extend(publish(subject, resource, known, known.last.clone()));
     } else if judgement.is_new {
         steps.extend(issuing(subject, resource, known, &judgement));
     } else if known.facts.issue > 0 && imported::is_added(resource, known) {
@@ -37,10 +39,12 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
     steps.extend(imported::resume(known.facts.certbot.as_ref(), kept.as_ref()));
     steps
 }
-/// What takes a certificate away.
+
+/// What takes a certificate away. One that was never issued may have something that stands for it, the key of an order,
+/// and failures that are remembered.
 fn removal(subject: Subject<'_>) -> Vec<Step> {
     let facts = Facts::of(subject);
-    let Some(name) = name(subject).filter(|_| facts.issue > 0) else { return Vec::new() };
+    let Some(name) = name(subject) else { return Vec::new() };
     let directory = subject.node.spec.certificate(&name, facts.issue);
     let undo = Undo::Irreversible { reason: "a private key is removed for good".to_owned() };
     let remove = |operation| Step { phase: Phase::CleanUp, operation, undo: undo.clone() };
@@ -77,16 +81,28 @@ fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: 
     }
     if let Some(order) = acme::order(resource, known) {
         let publish = publish(subject, resource, known, directory.clone());
-        if judgement.is_adopted {
-            let adopt = imported::adopt(resource, known, issue, &directory);
-            let adopt = adopt.map(|operation| prepare(operation, Undo::RemoveMade));
-            return adopt.into_iter().chain(publish).collect();
-        }
-        let also = imported::publish(resource, known, &directory);
-        let order = Box::new(order);
-        // It counts against the authority's limits: it is kept, whatever becomes of the run.
-        let operation = Operation::IssueCertificate { issue, request, directory, order };
-        return std::iter::once(prepare(operation, Undo::Nothing)).chain(publish).chain(also).collect();
+        let also = imported::publish(resource, known, &directory).filter(|_| judgement.from != From::Certbot);
+        let made = match judgement.from {
+            // It counts against the authority's limits: it is kept, whatever becomes of the run.
+            From::Issuer => {
+                let order = Box::new(order);
+                let operation = Operation::IssueCertificate { issue, request, directory, order };
+                Some(prepare(operation, Undo::Nothing))
+            }
+            From::Disk => {
+                let operation = Operation::AdoptCertificate { issue, request, directory };
+                Some(prepare(operation, Undo::Nothing))
+            }
+            From::Certbot => {
+                let adopt = imported::adopt(resource, known, issue, &directory);
+                adopt.map(|operation| prepare(operation, Undo::RemoveMade))
+            }
+            From::Archive(number) => archived::files(subject, resource, number).map(|(certificate, key)| {
+                let operation = Operation::CopyCertificate { issue, request, directory, certificate, key };
+                prepare(operation, Undo::RemoveMade)
+            }),
+        };
+        return made.into_iter().chain(publish).chain(also).collect();
     }
     let operation = match attributes.source() {
         Some((certificate, key)) => {

@@ -166,6 +166,14 @@ impl Ledger {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Forgets a certificate that goes, but for what was revoked: an old generation may keep it, and it is never taken again.
+    pub fn forget(&mut self, name: &str) {
+        let Some(known) = self.certificates.remove(name).filter(|known| !known.revoked.is_empty()) else {
+            return;
+        };
+        self.of(name).revoked = known.revoked;
+    }
+
     /// What is remembered of a certificate, to be changed.
     pub fn of(&mut self, name: &str) -> &mut Remembered {
         self.certificates.entry(name.to_owned()).or_default()

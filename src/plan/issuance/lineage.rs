@@ -171,6 +171,26 @@ pub struct FoundLineage {
     pub number: u64,
 }
 
+/// A lineage of vsa's own: its links lead to the files of one issue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedLineage {
+    /// The number of that issue.
+    pub number: u64,
+    /// SHA-256 of `fullchain.pem` in hexadecimal.
+    pub digest: String,
+    /// Permission bits of the key's file.
+    pub key_mode: u32,
+}
+
+/// What is wrong with a lineage of vsa's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The link or file, by its path below the home.
+    pub path: String,
+    /// What: `was deleted`.
+    pub what: String,
+}
+
 /// What a link leads to, without asking: `..` takes the name before it away.
 pub fn resolved(link: &Path, target: &Path) -> PathBuf {
     let mut path = PathBuf::new();

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::{Context, GROUP_READS};
+use super::{Context, GROUP_READS, KEY_MODE, access};
 use crate::apply::certificate::Pair;
 use crate::diag::Diagnostic;
-use crate::host::Contents;
+use crate::host::{Contents, FileOperation};
 use crate::plan::issuance::lineage::resolved;
 use crate::plan::issuance::{Lineage, Piece};
 use crate::plan::observation::FileType;
@@ -81,8 +81,11 @@ impl Archived {
             let target = resolved(&path(Piece::Privkey), target);
             key = host.observe(&[Query::Stat(target)]).await.pop();
         }
+        // In vsa's own archive, a key that all may read was not given to a group.
+        let is_given =
+            |mode: u32| mode & GROUP_READS != 0 && (lineage.home() != context.spec.root || !is_open(mode));
         let key_group = match key {
-            Some(Answer::Stat(stat)) if stat.mode & GROUP_READS != 0 => Some(stat.gid),
+            Some(Answer::Stat(stat)) if is_given(stat.mode) => Some(stat.gid),
             _ => None,
         };
         let mut present = Vec::new();
@@ -95,4 +98,27 @@ impl Archived {
         }
         Ok(Self { number: last, present, key_group })
     }
+}
+
+/// Whether a key's mode is another than its owner, or its group beside it, needs.
+fn is_open(mode: u32) -> bool {
+    ![KEY_MODE, KEY_MODE | GROUP_READS].contains(&mode)
+}
+
+/// What takes the keys of an archive away from others, whose copy may have been opened to them.
+pub(super) async fn private(context: Context<'_>, lineage: &Lineage) -> Vec<FileOperation> {
+    let (host, archive) = (context.host, lineage.archive());
+    let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(archive.clone())]).await.pop() else {
+        return Vec::new();
+    };
+    let is_key = |name: &&String| matches!(Piece::of_archived(name), Some((Piece::Privkey, _)));
+    let keys: Vec<_> = entries.keys().filter(is_key).map(|name| archive.join(name)).collect();
+    let found = host.observe(&keys.iter().cloned().map(Query::Stat).collect::<Vec<_>>()).await;
+    let open = keys.into_iter().zip(found).filter_map(|(path, answer)| match answer {
+        Answer::Stat(stat) if stat.file_type == FileType::File && is_open(stat.mode) => {
+            Some(FileOperation::SetAccess { path, access: access(KEY_MODE) })
+        }
+        _ => None,
+    });
+    open.collect()
 }

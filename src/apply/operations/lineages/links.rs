@@ -56,11 +56,19 @@ pub(super) async fn switch(
     let is_left = matches!(answers.next(), Some(Answer::Stat(_)));
     let there = self::links(context, lineage).await?;
     let mut is_same = true;
+    let mut kept = Vec::new();
     for (name, target) in links {
         let link = live.join(name);
         match there.get(name) {
             Some(FileType::Link(found)) => is_same &= resolved(&link, found) == resolved(&link, target),
             None => is_same = false,
+            // Whoever put it there has it still, under a name that nothing reads.
+            Some(FileType::File) if lineage.home() == context.spec.root => {
+                is_same = false;
+                let names = (1_u32..).map(|number| format!("{name}.former{number}"));
+                let free = names.into_iter().find(|name| !there.contains_key(name)).unwrap_or_default();
+                kept.push(FileOperation::HardLink { from: link, to: live.join(free) });
+            }
             Some(_) => {
                 let error = format!("`{}` is not a link", link.display());
                 return Err(Diagnostic::error(error).help(format!(
@@ -74,7 +82,8 @@ pub(super) async fn switch(
     if is_same {
         return Ok(is_left.then(discard).into_iter().collect());
     }
-    let mut operations = vec![discard(), FileOperation::MakeDirectory { path: new.clone(), access }];
+    let mut operations = kept;
+    operations.extend([discard(), FileOperation::MakeDirectory { path: new.clone(), access }]);
     let link = |(name, target): (&String, &PathBuf)| FileOperation::Link {
         path: new.join(name),
         target: target.clone(),

@@ -11,7 +11,7 @@ use archived::{Archived, Issue};
 pub(super) use certbot::{resume_certbot, stop_certbot};
 use links::{links, links_to, switch};
 
-use super::{Context, Facts, fact, former, missing};
+use super::{Context, Facts, fact, former, make_missing};
 use crate::apply::journal::Before;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, beside};
@@ -27,6 +27,7 @@ const HOME_MODE: u32 = 0o700;
 /// As certbot makes the directories of a lineage; the key has a mode of its own.
 const LINEAGE_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o644;
+const KEY_MODE: u32 = 0o600;
 /// The group's right to read a key.
 const GROUP_READS: u32 = 0o040;
 
@@ -46,10 +47,10 @@ pub(super) async fn publish(
         (lineage.home().join("live"), HOME_MODE),
         (Lineage::renewals(lineage.home()), HOME_MODE),
     ] {
-        for missing in missing(host, &path).await {
-            let mode = if missing == path { mode } else { HOME_MODE };
-            operations.push(FileOperation::MakeDirectory { path: missing, access: access(mode) });
+        if let Some(home) = path.parent() {
+            operations.extend(make_missing(host, home, &access(HOME_MODE)).await);
         }
+        operations.extend(make_missing(host, &path, &access(mode)).await);
     }
     for (piece, mode, bytes) in &issue.pieces {
         if archived.present.contains(piece) {
@@ -61,6 +62,9 @@ pub(super) async fn publish(
         }
         let path = lineage.archive().join(piece.archived(archived.number));
         operations.push(FileOperation::Replace { path, access, bytes: bytes.clone() });
+    }
+    if lineage.home() == context.spec.root {
+        operations.extend(archived::private(context, lineage).await);
     }
     let links = links_to(lineage, archived.number);
     operations.extend(switch(context, lineage, &links).await?);

@@ -14,6 +14,7 @@ use crate::host::HostError;
 pub(super) fn supplant(from: &Path, to: &Path) -> Result<(), HostError> {
     match fs::symlink_metadata(to) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
+            fs::File::open(from).and_then(|opened| opened.sync_all()).map_err(failed("sync", from))?;
             fs::rename(from, to).map_err(failed("rename", from))?;
         }
         Err(error) => return Err(HostError::new("look at", to, error)),

@@ -1,0 +1,343 @@
+//! What is on the node's disk of certificates: kept as long as somebody may need it, mended where it is damaged, and
+//! gone with the certificate.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::issuing::{live, site};
+use crate::support::authority::{Behaviour, Fault, Step, Validation};
+use crate::support::private_ca::trusted;
+use crate::support::{Authority, Workspace};
+
+const NAME: &str = "shop.example.com";
+
+/// Sites whose certificates come from an authority that believes everybody.
+struct Story {
+    ground: Workspace,
+    authority: Authority,
+}
+
+impl Story {
+    fn new() -> Option<Self> {
+        let ground = Workspace::managed()?;
+        let authority = Authority::start(Behaviour::new(Validation::Believes));
+        Some(Self { ground, authority })
+    }
+
+    /// One that has the certificate of one site.
+    fn issued() -> Option<Self> {
+        let story = Self::new()?;
+        story.configure("", &[NAME], "");
+        story.ground.apply();
+        Some(story)
+    }
+
+    fn configure(&self, acme: &str, names: &[&str], more: &str) {
+        let (ground, authority) = (&self.ground, &self.authority);
+        let node = format!(
+            "node \"local\" {{\n  proxy {{\n    http_port  = {}\n    https_port = {}\n  }}\n  acme {{\n    directory   = \"{}\"\n    \
+             ca          = \"{}\"\n    check_names = false\n    {acme}\n  }}\n}}\ntenant \"acme\" {{}}\n",
+            ground.http_port(),
+            ground.https_port(),
+            authority.directory(),
+            authority.ca().display(),
+        );
+        let sites: String = names.iter().map(|name| site(ground, name, "")).collect();
+        ground.write("main.hcl", node + &sites + more);
+    }
+
+    /// A path below the node's root.
+    fn root(&self, below: &str) -> PathBuf {
+        self.ground.node_root().join(below)
+    }
+
+    fn issue(&self, number: u64, file: &str) -> PathBuf {
+        self.root(&format!("certificates/{NAME}/{number}/{file}"))
+    }
+
+    fn archived(&self, file: &str) -> PathBuf {
+        self.root(&format!("archive/{NAME}/{file}"))
+    }
+
+    fn linked(&self, file: &str) -> PathBuf {
+        self.root(&format!("live/{NAME}/{file}"))
+    }
+
+    fn ledger(&self) -> serde_json::Value {
+        serde_json::from_slice(&fs::read(self.root("accounts/ledger.json")).unwrap()).unwrap()
+    }
+
+    /// What the plan says is to be repaired, and why.
+    fn planned(&self, says: &[&str]) {
+        let mut run = self.ground.vsa(["plan"]).code(0);
+        for text in says {
+            run = run.says(text);
+        }
+    }
+
+    /// Checks that all of it is as it should be, with so many orders.
+    fn whole(&self, orders: usize) {
+        self.ground.assert_nothing_to_do();
+        assert_eq!(self.authority.orders().len(), orders);
+        trusted(&self.authority.roots()[0], &live(&self.ground, NAME), NAME).unwrap();
+        assert_eq!(self.ground.https(NAME, "/").status, 200);
+        for piece in ["cert", "chain", "fullchain", "privkey"] {
+            let target = fs::read_link(self.linked(&format!("{piece}.pem"))).unwrap();
+            assert!(target.starts_with(format!("../../archive/{NAME}")), "{}", target.display());
+        }
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for entry in fs::read_dir(self.root(&format!("archive/{NAME}"))).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_string_lossy().contains("privkey") {
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+            }
+        }
+    }
+}
+
+/// What somebody does to the directory of an issue.
+type Damage = &'static dyn Fn(&Path);
+
+fn opened(path: &Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+#[test]
+fn what_was_issued_for_a_run_that_was_taken_back_waits_for_its_plan() {
+    let Some(story) = Story::new() else { return };
+    let (other, gone) = ("other.example.com", "gone.example.com");
+    let Story { ground, authority } = &story;
+    story.configure("", &[NAME, gone], "");
+    ground.apply();
+    let wider = format!("certificate \"{NAME}\" {{\n  names = [\"{NAME}\", \"www.{NAME}\"]\n}}\n");
+    story.configure("", &[NAME, other], &wider);
+    let interrupted = ground.stopped_at("phase:switch:1").unwrap();
+    let pid = Pid::from_raw(i32::try_from(interrupted.id()).unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    kill(pid, Signal::SIGCONT).unwrap();
+    assert_eq!(interrupted.wait_with_output().unwrap().status.code(), Some(5));
+    assert_eq!(authority.orders().len(), 4);
+
+    // Other things are changed, until nothing of that time is kept.
+    story.configure("", &[NAME], "");
+    let text = ground.read("main.hcl");
+    for version in 0..12 {
+        let headers = format!("headers = {{ \"X-Version\" = \"{version}\" }}\n  root   =");
+        ground.write("main.hcl", text.replace("root   =", &headers));
+        ground.apply();
+    }
+    assert!(!story.root(&format!("certificates/{gone}")).exists(), "it went with the last generation");
+    assert!(!story.root(&format!("archive/{gone}")).exists());
+    story.configure("", &[NAME, other], &wider);
+    story.planned(&[
+        &format!(
+            "take the certificate that is there in {}",
+            story.root(&format!("certificates/{NAME}/2")).display()
+        ),
+        &format!(
+            "take the certificate that is there in {}",
+            story.root(&format!("certificates/{other}/1")).display()
+        ),
+    ]);
+    ground.apply();
+    story.whole(4);
+    assert_eq!(ground.https(other, "/").status, 200);
+
+    // The next one renews what was taken, in the eyes of the authority too.
+    let _ = ground.vsa(["cert", "renew", "-force", NAME]).code(0);
+    let issued = authority.issued();
+    let taken = issued.iter().find(|issued| issued.names.len() == 2).unwrap();
+    assert_eq!(issued.last().unwrap().replaces.as_ref(), Some(&taken.id));
+}
+
+#[test]
+fn what_is_asked_for_once_more_is_there_still() {
+    let Some(story) = Story::issued() else { return };
+    let Story { ground, authority } = &story;
+    let of_type = |key_type: &str| {
+        let certificate = format!("certificate \"{NAME}\" {{\n  key_type = \"{key_type}\"\n}}\n");
+        story.configure("", &[NAME], &certificate);
+        ground.apply();
+    };
+    let first = live(ground, NAME);
+    of_type("ecdsa-p384");
+    assert_ne!(live(ground, NAME), first);
+    story.whole(2);
+    of_type("ecdsa-p256");
+    assert_eq!(live(ground, NAME), first);
+    story.whole(2);
+    of_type("ecdsa-p384");
+    story.whole(2);
+    // One whose key others may have read is none, and neither is one that was taken back.
+    opened(&story.issue(1, "privkey.pem"));
+    of_type("ecdsa-p256");
+    story.whole(3);
+    let _ = ground.vsa(["cert", "revoke", NAME, "-auto-approve"]).code(0);
+    of_type("ecdsa-p384");
+    let _ = authority;
+    of_type("ecdsa-p256");
+    story.whole(4);
+}
+
+#[test]
+fn a_damaged_certificate_is_mended_from_its_copy() {
+    let Some(story) = Story::issued() else { return };
+    let Story { ground, .. } = &story;
+    let chain = live(ground, NAME);
+    let damages: [(&str, Damage); 4] = [
+        ("fullchain.pem was deleted", &|path| fs::remove_file(path.join("fullchain.pem")).unwrap()),
+        ("fullchain.pem was edited", &|path| fs::write(path.join("fullchain.pem"), "nothing").unwrap()),
+        ("privkey.pem was deleted", &|path| fs::remove_file(path.join("privkey.pem")).unwrap()),
+        ("privkey.pem is not the key of the certificate", &|path| {
+            let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+            fs::write(path.join("privkey.pem"), other).unwrap();
+        }),
+    ];
+    for (number, (says, damage)) in (1..).zip(damages) {
+        damage(&story.root(&format!("certificates/{NAME}/{number}")));
+        story.planned(&[says, "its copy in the archive takes its place"]);
+        ground.apply();
+        assert_eq!(live(ground, NAME), chain);
+        story.whole(1);
+    }
+    // The copy is of the same order.
+    let _ = ground.vsa(["cert", "renew", "-force", NAME]).code(0);
+    let issued = story.authority.issued();
+    assert_eq!(issued[1].replaces.as_ref(), Some(&issued[0].id));
+    story.whole(2);
+
+    // A key that others may have read is none any more, wherever the copy is, and whatever else is wrong.
+    opened(&story.issue(6, "privkey.pem"));
+    fs::remove_file(story.issue(6, "fullchain.pem")).unwrap();
+    story.planned(&["may have been read by others: its mode is 0644", "it is issued anew, for another key"]);
+    ground.apply();
+    story.whole(3);
+    opened(&story.archived("privkey3.pem"));
+    fs::remove_file(story.issue(7, "privkey.pem")).unwrap();
+    story.planned(&["privkey.pem was deleted", "it is issued anew"]);
+    ground.apply();
+    story.whole(4);
+}
+
+#[test]
+fn what_other_programs_read_is_mended() {
+    let Some(story) = Story::issued() else { return };
+    let Story { ground, .. } = &story;
+    let chain = live(ground, NAME);
+    let generation = ground.live_generation();
+    let linked = |file: &str| format!("live/{NAME}/{file}");
+    let damages: [(String, &dyn Fn()); 10] = [
+        (format!("live/{NAME} was deleted"), &|| fs::remove_dir_all(story.linked("")).unwrap()),
+        (format!("{} was deleted", linked("cert.pem")), &|| {
+            fs::remove_file(story.linked("cert.pem")).unwrap();
+        }),
+        (format!("{} leads to `/etc/hosts`", linked("chain.pem")), &|| {
+            fs::remove_file(story.linked("chain.pem")).unwrap();
+            symlink("/etc/hosts", story.linked("chain.pem")).unwrap();
+        }),
+        (format!("{} is no link any more", linked("privkey.pem")), &|| {
+            fs::remove_file(story.linked("privkey.pem")).unwrap();
+            fs::write(story.linked("privkey.pem"), "the only copy").unwrap();
+        }),
+        (format!("archive/{NAME}/cert1.pem was deleted"), &|| {
+            fs::remove_file(story.archived("cert1.pem")).unwrap();
+        }),
+        (format!("archive/{NAME}/chain1.pem was edited"), &|| {
+            fs::write(story.archived("chain1.pem"), "nothing").unwrap();
+        }),
+        (format!("archive/{NAME}/fullchain2.pem was edited"), &|| {
+            fs::write(story.archived("fullchain2.pem"), "nothing").unwrap();
+        }),
+        (format!("archive/{NAME}/privkey3.pem is not the key of the certificate"), &|| {
+            let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+            fs::write(story.archived("privkey3.pem"), other).unwrap();
+        }),
+        (format!("archive/{NAME}/privkey4.pem its mode is 0644, not 0600"), &|| {
+            opened(&story.archived("privkey2.pem"));
+            opened(&story.archived("privkey4.pem"));
+        }),
+        (format!("live/{NAME} was deleted"), &|| {
+            fs::remove_dir_all(story.root("live")).unwrap();
+            fs::remove_dir_all(story.root("archive")).unwrap();
+        }),
+    ];
+    for (says, damage) in damages {
+        damage();
+        story.planned(&[&says, "publish the certificate"]);
+        ground.apply();
+        assert_eq!(live(ground, NAME), chain, "{says}");
+        story.whole(1);
+        if says.contains("is no link") {
+            assert_eq!(fs::read_to_string(story.linked("privkey.pem.former1")).unwrap(), "the only copy");
+        }
+    }
+    assert_eq!(ground.live_generation(), generation, "nginx has nothing to do with it");
+    let _ = ground.vsa(["destroy", "-auto-approve"]).code(0);
+    assert!(!ground.node_root().exists());
+}
+
+#[test]
+fn nothing_stays_of_a_certificate_that_goes() {
+    let Some(story) = Story::new() else { return };
+    let Story { ground, authority } = &story;
+    let other = "other.example.com";
+    story.configure("", &[NAME, other], "");
+    // Its order is begun, and comes to no end.
+    authority.fail(Step::Finalize, Fault::Unavailable, usize::MAX);
+    let _ = ground.vsa(["apply", "-auto-approve"]).code(5);
+    authority.mend();
+    assert!(story.root(&format!("certificates/{NAME}/order.pem")).exists());
+    // Another one stands for it.
+    ground.apply();
+    assert_eq!(ground.https(NAME, "/").status, 200);
+    assert!(story.ledger()["certificates"][NAME]["order"].is_object());
+    story.configure("", &[other], "");
+    ground.apply();
+    let left: Vec<_> = walk(&story.root(&format!("certificates/{NAME}")));
+    let generations = ["0/", "request"];
+    assert!(left.iter().all(|path| generations.iter().any(|part| path.contains(part))), "{left:?}");
+    assert_eq!(story.ledger()["certificates"].get(NAME), None);
+    ground.assert_nothing_to_do();
+}
+
+/// The paths of all files below a directory.
+fn walk(directory: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let found = entries.flat_map(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() { walk(&path) } else { vec![path.display().to_string()] }
+    });
+    found.collect()
+}
+
+#[test]
+fn what_a_killed_run_showed_the_authority_is_taken_away_by_the_next() {
+    let Some(story) = Story::issued() else { return };
+    let shown = story.root("acme/.well-known/acme-challenge");
+    fs::create_dir_all(&shown).unwrap();
+    let left = ["vsa-0123456789abcdef", "DGyRejmCefe7v4NfDGDKfA", ".DGyRejmCefe7v4NfDGDKfA.new"];
+    for name in left {
+        fs::write(shown.join(name), "proof").unwrap();
+    }
+    fs::write(shown.join("README.txt"), "somebody's").unwrap();
+    let http = story.ground.http_port();
+    story.authority.behave(|it| it.validation = Validation::Asks(http));
+    let _ = story.ground.vsa(["cert", "renew", "-force", NAME]).code(0);
+    let names: Vec<_> = walk(&shown);
+    assert_eq!(names, [shown.join("README.txt").display().to_string()]);
+}
+
+#[test]
+fn a_lineage_of_certbots_is_of_one_certificate() {
+    let Some(story) = Story::new() else { return };
+    let taking = |label: &str, home: &str| {
+        format!("certificate \"{label}\" {{\n  certbot = \"{home}\"\n  lineage = \"{NAME}\"\n}}\n")
+    };
+    let more = taking("one.example", "/etc/letsencrypt") + &taking("two.example", "/etc//letsencrypt/");
+    story.configure("", &[], &more);
+    let _ = story.ground.vsa(["validate"]).code(1).says("lineage of certbot's").says("two.example");
+}
