@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use vsa::plan::issuance::Lineage;
+
 use super::*;
 
 const REQUEST: &str = "node.local self_signed ecdsa-p256 365 shop.example.com";
@@ -149,6 +151,19 @@ fn one_that_goes_takes_its_keys_along() {
     assert_eq!(
         issued(200).gone().steps(),
         [Operation::RemoveCertificate { directory: "/node/certificates/shop.example.com/2".into() }]
+    );
+}
+
+#[test]
+fn one_that_was_never_issued_leaves_nothing_behind_either() {
+    let lineage = Lineage::new("/etc/letsencrypt", "shop").unwrap();
+    let case = shop(&json!({})).known(json!({ "certbot": { "home": "/etc/letsencrypt", "name": "shop" } }));
+    assert_eq!(
+        case.gone().steps(),
+        [
+            Operation::ResumeCertbot { lineage },
+            Operation::RemoveCertificate { directory: "/node/certificates/shop.example.com/0".into() },
+        ]
     );
 }
 
