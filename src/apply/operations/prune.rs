@@ -117,7 +117,13 @@ async fn to_be_taken(
         let name = NodeSpec::certificate_name(directory);
         match known.get(name) {
             Some(last) => number > *last,
-            None => number > 0 && ledger.is_none_or(|ledger| ledger.certificates.contains_key(name)),
+            // Of one that was removed, no more is remembered than what was revoked.
+            None => {
+                let is_known = |ledger: &Ledger| {
+                    ledger.certificates.get(name).is_some_and(|known| known.revoked.is_empty())
+                };
+                number > 0 && ledger.is_none_or(is_known)
+            }
         }
     };
     let later: Vec<&PathBuf> = issues.iter().filter(is_later).collect();
