@@ -184,12 +184,15 @@ fn samples_of_certificates_are_understood() {
     certificate["shop.example.com"]: certbot 1, by Some("https://acme.example.com/dir"), account false, order false, renewed from Some(1900512339), failures 0, in ["/opt/hosting/.vsa/nodes/local/live/shop.example.com", "/etc/letsencrypt/live/shop.example.com"]
     "#);
     assert_eq!(ledger.orders.len(), 1);
+    let under_way = ledger.certificates["slow.example.com"].order.as_ref().unwrap();
+    assert_eq!(under_way.url, "https://acme.example.com/my-order/Wc0hPo1l5cT2mYkzQvB7xA");
+    // With what came later, and may be absent.
+    let ledger = fs::read(file("samples/ledger-v1-with-revocation.json")).unwrap();
+    let ledger = Ledger::parse(&ledger).unwrap();
     let revoked = &ledger.certificates["blog.example.com"].revoked[0];
     assert_eq!(revoked.said(), "was revoked on 2026-11-22 (somebody else may have the key)");
     let left = &ledger.certificates["slow.example.com"].records[0];
     assert_eq!(left.name.to_string(), "_acme-challenge.slow.example.com");
-    let under_way = ledger.certificates["slow.example.com"].order.as_ref().unwrap();
-    assert_eq!(under_way.url, "https://acme.example.com/my-order/Wc0hPo1l5cT2mYkzQvB7xA");
 }
 
 fn assert_read(version: u32, path: &Path) {
