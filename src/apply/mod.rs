@@ -40,7 +40,7 @@ mod standalone;
 pub mod swarm;
 mod switch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -149,6 +149,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// What a deletion left, because it is not vsa's to delete.
     pub kept: Vec<PathBuf>,
+    /// What no authority issued, where nothing else has failed: all of it was tried.
+    pub not_issued: BTreeSet<Address>,
 }
 
 impl Report {

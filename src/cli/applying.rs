@@ -1,16 +1,18 @@
 //! Applying, for every command that applies.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use clap::{Args, ValueEnum};
 
+use crate::address::Address;
 use crate::apply::{self, Interrupt, OnFailure, Outcome, States};
 use crate::audit::{Entry, Event};
 use crate::config::Declared;
 use crate::diag::{Diagnostic, Diagnostics, visible};
 use crate::host::clock;
-use crate::plan::Mode;
+use crate::plan::{Action, Counts, Mode, Operation};
 use crate::state::{Key, State};
 use crate::store::StateFile;
 
@@ -118,6 +120,17 @@ impl States for Keeper<'_> {
     }
 }
 
+/// A run that has ended.
+pub(crate) struct Ran {
+    /// What came of it.
+    pub report: apply::Report,
+    /// The certificates that authorities were asked for.
+    pub orders: BTreeSet<Address>,
+    counts: Counts,
+    mode: Mode,
+    on_failure: FailureFlag,
+}
+
 /// Applies a plan.
 pub(crate) fn apply(
     invocation: &Invocation,
@@ -125,18 +138,34 @@ pub(crate) fn apply(
     prepared: Prepared,
     flags: ApplyFlags,
 ) -> Result<Exit, Failure> {
+    if prepared.planned.plan.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let ran = run(invocation, declared, prepared, flags)?;
+    conclude(invocation, ran, "Apply complete!")
+}
+
+/// Has a plan made real.
+///
+/// # Errors
+/// It cannot be begun.
+pub(crate) fn run(
+    invocation: &Invocation,
+    declared: &Declared,
+    prepared: Prepared,
+    flags: ApplyFlags,
+) -> Result<Ran, Failure> {
     let terminal = invocation.terminal;
     let Prepared { planned, state, outputs, key } = prepared;
     let plan = planned.plan;
-    if plan.is_empty() {
-        return Ok(Exit::Done);
-    }
     if let Some(interrupted) = &plan.interrupted {
         let entry = Entry::new(Event::RunInterrupted).detail(interrupted.clone());
         let mut auditing = invocation.auditing.lock().unwrap_or_else(PoisonError::into_inner);
         auditing.append(clock(), &[entry], terminal)?;
     }
-    let counts = plan.counts();
+    let (counts, mode) = (plan.counts(), plan.mode);
+    let is_order = |action: &&Action| matches!(action.operation, Operation::IssueCertificate { .. });
+    let orders = plan.actions.iter().filter(is_order).map(|action| action.resource.clone()).collect();
     let mut stored = planned.stored;
     let changed = plan.changes.iter().map(|change| (change.address.clone(), stored.remove(&change.address)));
     let run = apply::Run {
@@ -182,14 +211,20 @@ pub(crate) fn apply(
     for warning in &report.warnings {
         terminal.note(&format!("nginx: {}", visible(warning)));
     }
+    Ok(Ran { report, orders, counts, mode, on_failure: flags.on_failure })
+}
+
+/// Says how a run has ended; `done` is what is said first where all is done.
+pub(crate) fn conclude(invocation: &Invocation, ran: Ran, done: &str) -> Result<Exit, Failure> {
+    let terminal = invocation.terminal;
+    let Ran { report, counts, mode, on_failure, .. } = ran;
     match report.outcome {
         Outcome::Done => {
             let (add, change, destroy) = (counts.add, counts.change, counts.destroy);
-            let text =
-                format!("Apply complete! Resources: {add} added, {change} changed, {destroy} destroyed.");
+            let text = format!("{done} Resources: {add} added, {change} changed, {destroy} destroyed.");
             terminal.line(&terminal.output.bold(&terminal.output.green(&text)));
             outputs_text(&report.state, terminal);
-            if plan.mode == Mode::Destroy {
+            if mode == Mode::Destroy {
                 left_behind(invocation, &report);
             }
             Ok(Exit::Done)
@@ -204,7 +239,7 @@ pub(crate) fn apply(
             report.errors,
             "the apply failed and was rolled back: all is as it was before",
         )),
-        Outcome::Left if flags.on_failure == FailureFlag::Keep => Err(failure(
+        Outcome::Left if on_failure == FailureFlag::Keep => Err(failure(
             Exit::Left,
             report.errors,
             "the apply failed, and what had succeeded is kept: `vsa plan` shows what is left, `vsa apply` finishes it",

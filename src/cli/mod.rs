@@ -10,6 +10,7 @@ mod editing;
 mod environment;
 mod failure;
 mod invocation;
+mod partly;
 mod planning;
 mod preflight;
 mod progress;

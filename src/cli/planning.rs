@@ -10,7 +10,7 @@ use crate::apply::{self, Interrupted};
 use crate::config::Declared;
 use crate::diag::{Diagnostic, Severity};
 use crate::host::clock;
-use crate::plan::{self, Answer, Inputs, Mode, NodeSpec, Planned, Query};
+use crate::plan::{self, Answer, Attempts, Inputs, Mode, NodeSpec, Planned, Query};
 use crate::state::{AuditHead, Key, State, StoredOutput, VERSION};
 use crate::store::{self, Lock};
 
@@ -41,8 +41,8 @@ pub(crate) struct Options {
     pub lineage: Option<String>,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
-    /// The certificates that are asked for anew although they are not due.
-    pub renew: BTreeSet<Address>,
+    /// What authorities are asked for.
+    pub attempts: Attempts,
     /// What the plan is about; all where nothing is named.
     pub targets: Option<BTreeSet<Address>>,
     /// Whether this run holds the state's lock. One that does not looks for an apply that is under way.
@@ -59,7 +59,7 @@ impl Options {
             preflight: if approved { When::AtApply } else { When::Now },
             lineage: None,
             destroy_data: false,
-            renew: BTreeSet::new(),
+            attempts: Attempts::default(),
             targets: Some(targets),
             locked: true,
         }
@@ -159,7 +159,7 @@ pub(crate) fn plan_from(
         mode: options.mode,
         refresh: options.refresh,
         destroy_data: options.destroy_data,
-        renew: &options.renew,
+        attempts: &options.attempts,
         advise: false,
         targets: options.targets.as_ref(),
     };

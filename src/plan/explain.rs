@@ -59,7 +59,7 @@ impl Explanation<'_> {
             observed: &self.work.observed,
             endpoints: &self.work.endpoints,
             destroy_data: false,
-            renew: false,
+            attempt: super::Attempt::Usual,
             now: self.now,
             memo: &memo,
         };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use itertools::{EitherOrBoth, Itertools as _};
 use rayon::prelude::*;
 
+use super::attempts::Attempt;
 use super::build::{Ask, Inputs};
 use super::endpoint::{Endpoints, NO_ENDPOINTS};
 use super::kind::{Kind, Memo, Subject};
@@ -24,7 +25,7 @@ pub(super) struct Item<'a> {
     pub(super) node: Address,
     pub(super) kind: &'a dyn Kind,
     destroy_data: bool,
-    renew: bool,
+    attempt: Attempt,
     memo: Memo,
 }
 
@@ -36,8 +37,8 @@ impl<'a> Item<'a> {
         endpoints: &'a Endpoints,
         now: i64,
     ) -> Subject<'a> {
-        let &Self { address, desired, prior, destroy_data, renew, ref memo, .. } = self;
-        Subject { address, desired, prior, node, observed, endpoints, destroy_data, renew, now, memo }
+        let &Self { address, desired, prior, destroy_data, attempt, ref memo, .. } = self;
+        Subject { address, desired, prior, node, observed, endpoints, destroy_data, attempt, now, memo }
     }
 }
 
@@ -69,8 +70,8 @@ pub(super) fn items<'a>(
             |resource| nodes::placement(resource, specs),
         );
         let (destroy_data, memo) = (inputs.destroy_data, Memo::default());
-        let renew = inputs.renew.contains(address);
-        Ok(node.map(|node| Item { address, desired, prior, node, kind, destroy_data, renew, memo }))
+        let attempt = inputs.attempts.of(address);
+        Ok(node.map(|node| Item { address, desired, prior, node, kind, destroy_data, attempt, memo }))
     };
     let made: Vec<_> = both.into_par_iter().map(item).collect();
     let mut items = Vec::with_capacity(made.len());

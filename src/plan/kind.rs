@@ -16,10 +16,12 @@ use crate::state::Stored;
 use crate::value::{Object, Secret};
 
 use super::action::{Operation, Phase, Undo};
+use super::attempts::Attempt;
 use super::brought::BroughtProxy;
 use super::details::Details;
 use super::endpoint::{Endpoints, NetworkName, Serving, Target};
 use super::file::File;
+use super::issuance::CertificateOrder;
 use super::node::{Node, NodeSpec};
 use super::observation::{Observations, Query};
 use super::placed::PlacedFile;
@@ -43,8 +45,8 @@ pub struct Subject<'a> {
     pub endpoints: &'a Endpoints,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
-    /// Whether what an authority gives for some time is to be had anew, although it is not due.
-    pub renew: bool,
+    /// Whether an authority is asked for it.
+    pub attempt: Attempt,
     /// Seconds since 1970.
     pub now: i64,
     /// For what the kind has worked out about what is wanted.
@@ -250,6 +252,11 @@ pub trait Kind: Send + Sync {
 
     /// The container that is its node's proxy, where it brings that.
     fn proxy(&self, _subject: Subject<'_>) -> Option<BroughtProxy> {
+        None
+    }
+
+    /// What an authority would be asked for, as far as its limits leave that.
+    fn order(&self, _subject: Subject<'_>) -> Option<Box<CertificateOrder>> {
         None
     }
 

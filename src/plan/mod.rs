@@ -4,6 +4,7 @@
 
 pub mod action;
 mod actions;
+mod attempts;
 mod base;
 mod brought;
 mod build;
@@ -38,6 +39,7 @@ mod unseen;
 
 pub use action::{Action, Operation, Phase, Undo};
 pub use actions::KEPT_GENERATIONS;
+pub use attempts::{Attempt, Attempts};
 pub use brought::{BroughtContainer, BroughtProxy};
 pub use build::{Ask, Inputs, NodeWork, Planned, build};
 pub use change::{

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::names;
 
+use super::issuance::budget::Spent;
 use super::kind::Distrust;
 use super::observation::{Answer, ContainerRef, Query};
 
@@ -352,4 +353,6 @@ pub struct Node {
     pub networks: BTreeMap<String, Arc<str>>,
     /// The resources of the node whose provisions clients will not trust, where that is more than their attributes say.
     pub distrusted: Arc<BTreeMap<Address, Distrust>>,
+    /// The resources of the node whose authority would not issue now, with the limit that is spent.
+    pub overspent: Arc<BTreeMap<Address, Spent>>,
 }

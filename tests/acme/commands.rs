@@ -54,7 +54,7 @@ fn status_says_what_is_served_and_what_has_failed() {
         .code(1)
         .says("stand-in")
         .says("bad.example.com failed once")
-        .says("it is tried again from");
+        .says("tries it again from");
     let _ = ground
         .vsa(["cert", "status", "-nagios"])
         .code(1)
@@ -121,10 +121,60 @@ fn a_timer_is_written_once_and_cron_where_systemd_does_not_run() {
     let line = table.lines().last().unwrap();
     let minute: u32 = line.split(' ').next().unwrap().parse().unwrap();
     assert!(
-        minute < 60 && line.contains(" * * * * root '") && line.ends_with("cert renew >/dev/null"),
+        minute < 60
+            && line.contains(" * * * * root told=$('")
+            && line.ends_with("cert renew 2>&1) || printf '\\%s\\n' \"$told\""),
         "{line}"
     );
     fs::remove_dir_all(root.join("run")).unwrap();
     let _ =
         ground.vsa(["cert", "install-timer"]).code(0).says("systemd does not run here").says("is up to date");
+}
+
+#[test]
+fn a_timer_has_the_variables_that_files_give_and_says_what_it_has_not() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut ground = Workspace::new();
+    let root = ground.path().join("root");
+    fs::create_dir_all(root.join("run/systemd/system")).unwrap();
+    ground.env("VSA_ROOT", &root).env("VSA_VAR_token", "hunter2");
+    ground.write("main.hcl", "tenant \"acme\" {}\nvariable \"token\" {\n  sensitive = true\n}\n");
+    let refused = ground.vsa(["cert", "install-timer", "-var", "token=hunter2"]).code(1);
+    let _ = refused.says("the timer takes no `-var`").says("list of processes");
+    let _ = ground.vsa(["cert", "install-timer", "-var-file", "none"]).code(1).says("there is no file `");
+    let _ = ground.vsa(["cert", "install-timer"]).code(0).says("`VSA_VAR_token` is set here, and not where");
+    ground.write("secrets.env", "VSA_VAR_token=hunter2\n").write("more.vsavars.hcl", "");
+    let secrets = ground.configuration().join("secrets.env");
+    fs::set_permissions(&secrets, fs::Permissions::from_mode(0o644)).unwrap();
+    let given =
+        ["cert", "install-timer", "-environment-file", "secrets.env", "-var-file", "more.vsavars.hcl"];
+    let _ = ground.vsa(given).code(1).says("may be read by others").says("chmod 600");
+    fs::set_permissions(&secrets, fs::Permissions::from_mode(0o600)).unwrap();
+    let again = ground.vsa(given).code(0).says("changed /").says(".service").says("is up to date: /");
+    assert!(!again.stderr.contains("VSA_VAR_token"), "{again}");
+    let units = root.join("etc/systemd/system");
+    let unit = fs::read_dir(&units).unwrap().map(|entry| entry.unwrap().path());
+    let unit = unit.into_iter().find(|path| path.extension().is_some_and(|end| end == "service")).unwrap();
+    let text = fs::read_to_string(&unit).unwrap();
+    let directory = ground.configuration().canonicalize().unwrap().display().to_string();
+    for line in [
+        format!("WorkingDirectory={directory}"),
+        format!("EnvironmentFile={directory}/secrets.env"),
+        "TimeoutStartSec=4h".to_owned(),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    assert!(text.contains(&format!("cert renew -var-file \"{directory}/more.vsavars.hcl\"\n")), "{text}");
+    assert!(!text.contains("hunter2"));
+    // As systemd itself reads it, where it is at hand.
+    if let Ok(output) =
+        std::process::Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output()
+    {
+        let told = String::from_utf8_lossy(&output.stderr);
+        let ours = told.lines().filter(|line| line.contains("vsa-"));
+        assert_eq!(ours.count(), 0, "{told}");
+    }
+    let cron = ground.vsa(["cert", "install-cron", "-environment-file", "secrets.env"]).code(1);
+    let _ = cron.says("cron reads no file with an environment");
+    let _ = ground.vsa(["cert", "install-cron", "-var-file", "more.vsavars.hcl"]).code(0).says("wrote");
 }

@@ -107,7 +107,7 @@ fn an_authority_that_has_been_asked_too_often() {
     let asked = story.authority.requests().len();
     story.ground.apply();
     assert_eq!(story.authority.requests().len(), asked);
-    story.goes_on(1);
+    story.is_left_to_renewals(1);
 }
 
 #[test]
@@ -253,57 +253,4 @@ fn what_cannot_be_asked_is_told_by_the_plan() {
     let _ = issue.says("error[unreadable_ledger]").says("remove it to begin anew");
     assert_eq!(fs::read(&ledger).unwrap(), &kept[..kept.len() / 2], "it is not lost");
     assert_eq!(story.authority.orders().len(), 1);
-}
-
-#[test]
-fn what_was_issued_is_kept_where_another_one_fails() {
-    let Some(story) = Story::new() else { return };
-    let names = [NAME, "good.example.org"];
-    let (directory, port) = (story.authority.directory(), story.ground.http_port());
-    story.configure(&directory, port, "", &names);
-    story.dns.caa("example.com", &[("issue", "ca.example")]);
-    let run = story.ground.vsa(["apply", "-auto-approve", "-on-failure=keep"]).code(6);
-    let _ = run.says("forbid a certificate for `shop.example.com`");
-    assert_eq!(story.authority.issued().len(), 1);
-    // The other one is served, without being asked for again.
-    story.ground.apply();
-    assert_eq!(story.ground.https(names[1], "/").status, 200);
-    assert!(super::issuing::live(&story.ground, names[1]).contains("CERTIFICATE"), "it is laid out too");
-    assert_eq!(story.authority.orders().len(), 1);
-    story.dns.caa("example.com", &[]);
-    story.goes_on(2);
-    assert_eq!(story.ground.https(names[1], "/").status, 200);
-}
-
-#[test]
-fn one_run_tells_of_all_names_that_fail() {
-    let Some(story) = Story::new() else { return };
-    let names = ["a.example.com", "b.example.net", "c.example.org", "d.example.com"];
-    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
-    for domain in ["example.com", "example.net"] {
-        story.dns.caa(domain, &[("issue", "ca.example")]);
-    }
-    let run = story.ground.vsa(["apply", "-auto-approve", "-parallelism=1"]).code(5);
-    for name in ["a.example.com", "b.example.net", "d.example.com"] {
-        assert!(run.stderr.contains(&format!("forbid a certificate for `{name}`")), "{name}: {run}");
-    }
-    assert_eq!(story.authority.issued().len(), 1, "{run}");
-    // It is there still.
-    story.ground.apply();
-    assert_eq!((story.authority.issued().len(), story.authority.orders().len()), (1, 1));
-    trusted(&story.authority.roots()[0], &live(&story.ground, names[2]), names[2]).unwrap();
-}
-
-#[test]
-fn an_authority_that_is_down_is_asked_once_a_run() {
-    let Some(story) = Story::new() else { return };
-    let names: Vec<String> = (0..12).map(|number| format!("site-{number}.example.com")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
-    story.authority.fail(Step::Directory, Fault::Unavailable, 100);
-    let run = story.ground.vsa(["apply", "-auto-approve"]).code(5);
-    for name in names {
-        assert!(run.stderr.contains(&format!("cannot be asked for `{name}`")), "{name}: {run}");
-    }
-    assert_eq!(story.authority.count(Step::Directory), 1);
 }

@@ -16,6 +16,7 @@ mod lineage_ground;
 mod lineages;
 mod many;
 mod on_disk;
+mod partly;
 mod renewing;
 mod revoking;
 mod said;

@@ -101,8 +101,14 @@ fn one_failure_holds_no_other_renewal_up_and_somebody_is_told() {
     let authority = issued(&ground, &["one.example.com", "two.example.com"], &hook);
     authority.behave(|it| it.window = Some(past()));
     authority.fail(Step::NewOrder, Fault::Problem(rate_limited()), 1);
-    let failed = ground.vsa(["cert", "renew", "-parallelism=1"]).code(5);
-    let _ = failed.says("the others are renewed without what failed").says("0 added, 1 changed, 0 destroyed");
+    let failed = ground.vsa(["cert", "renew", "-parallelism=1"]).code(6);
+    assert!(!failed.stdout.contains("Apply complete!") && !failed.stderr.contains("rolled back"), "{failed}");
+    let _ = failed
+        .says("a certificate could not be issued: the rest goes on without")
+        .says("Applied in part. Resources: 0 added, 1 changed, 0 destroyed.")
+        .says("Issued: certificate[\"two.example.com\"]")
+        .says("error[rate_limited]")
+        .says("a certificate could not be issued; all else is applied");
     assert_eq!(authority.issued().len(), 3);
     let told = std::fs::read_to_string(told).unwrap();
     assert!(told.starts_with("certificates\none.example.com\nthe authority "), "{told}");

@@ -98,6 +98,24 @@ impl Story {
         self.private();
         self.later();
         self.ground.apply();
+        self.has(orders);
+    }
+
+    /// Checks that an apply leaves a certificate that things go on without, and that a renewal has it issued; with how many
+    /// orders in all.
+    pub(super) fn is_left_to_renewals(&self, orders: usize) {
+        self.private();
+        self.later();
+        let asked = self.authority.requests().len();
+        let _ =
+            self.ground.apply().says("could not be issued, and waits").says("`vsa cert renew`, or its timer");
+        assert_eq!(self.authority.requests().len(), asked);
+        let _ = self.ground.vsa(["cert", "renew"]).code(0);
+        self.has(orders);
+    }
+
+    /// Checks that the certificate is there and served, and with how many orders in all.
+    pub(super) fn has(&self, orders: usize) {
         trusted(&self.authority.roots()[0], &live(&self.ground, NAME), NAME).unwrap();
         assert_eq!(self.ground.https(NAME, "/").status, 200);
         assert_eq!(self.authority.orders().len(), orders);

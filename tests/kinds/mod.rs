@@ -55,6 +55,7 @@ fn node() -> Node {
         nginx,
         networks: std::collections::BTreeMap::new(),
         distrusted: Arc::default(),
+        overspent: std::sync::Arc::default(),
     }
 }
 
@@ -194,7 +195,7 @@ impl Case {
             observed: &self.observed,
             endpoints: &vsa::plan::NO_ENDPOINTS,
             destroy_data: false,
-            renew: false,
+            attempt: vsa::plan::Attempt::Usual,
             now: self.now,
             memo: &self.memo,
         }

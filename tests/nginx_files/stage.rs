@@ -135,6 +135,7 @@ impl Stage {
             nginx,
             networks: BTreeMap::new(),
             distrusted: std::sync::Arc::default(),
+            overspent: std::sync::Arc::default(),
         };
         Self { directory, node, node_resource, domains: Vec::new(), endpoints: vsa::plan::Endpoints::new() }
     }
@@ -170,7 +171,7 @@ impl Stage {
                 observed: &Observations::default(),
                 endpoints: &self.endpoints,
                 destroy_data: false,
-                renew: false,
+                attempt: vsa::plan::Attempt::Usual,
                 now: 0,
                 memo: &vsa::plan::Memo::default(),
             };

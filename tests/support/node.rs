@@ -242,6 +242,7 @@ impl Ground {
                 nginx: Nginx { version: semver(), openssl: None, modules: Vec::new() },
                 networks: BTreeMap::new(),
                 distrusted: Arc::default(),
+                overspent: std::sync::Arc::default(),
             },
             files,
             observed,

@@ -101,8 +101,7 @@ impl Ledgers {
             let mut known = file.known();
             let Known { ledger, budget, .. } = &mut *known;
             let budget = budget.get_or_insert_with(|| Budget::of(ledger));
-            let Ordered { at, directory, names, exempt, .. } = order;
-            let spent = if counts { budget.spent(directory, names, *exempt, *at) } else { None };
+            let spent = if counts { budget.spent(order) } else { None };
             if spent.is_none() {
                 budget.count(order);
                 ledger.ordered(order.clone());
@@ -170,5 +169,51 @@ async fn read(host: &dyn Host, path: &Path) -> Result<Ledger, Diagnostic> {
         Some(Answer::Ledger(ledger)) => Ok((*ledger).clone()),
         Some(Answer::Failed(why)) => Err(Ledger::unreadable(path, &why)),
         _ => Ok(Ledger::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+    use crate::host::LocalHost;
+    use crate::plan::issuance::UnderWay;
+    use crate::state::State;
+
+    /// A node in a directory of its own.
+    fn spec(root: &Path) -> NodeSpec {
+        let state: State =
+            serde_json::from_str(include_str!("../../../state/samples/state-v1-with-certificates.json"))
+                .unwrap();
+        let spec = state.nodes.into_values().next().unwrap().spec;
+        NodeSpec { root: root.to_owned(), ..spec }
+    }
+
+    /// What happens to a certificate that is issued; its order is on disk before it is begun.
+    async fn issued(ledgers: &Ledgers, host: &LocalHost, spec: &NodeSpec, number: usize) {
+        let name = format!("site-{number}.example.com");
+        let directory = "https://ca.example/directory".to_owned();
+        let order = Ordered { at: 1, directory, names: vec![name.clone()], exempt: false, unproven: false };
+        assert_eq!(ledgers.order(host, spec, &order, true).await.unwrap(), None);
+        //M        let kept = read(host, &spec.ledger()).await.unwrap();
+        //M        assert!(kept.orders.contains(&order), "{number}");
+        let url = format!("https://ca.example/order/{number}");
+        let under_way = UnderWay { url, account: "a".to_owned(), request: "r".to_owned() };
+        ledgers.remember(host, spec, &name, |known| known.order = Some(under_way)).await.unwrap();
+        ledgers.remember(host, spec, &name, Remembered::succeed).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_many_note_at_once_is_on_disk_before_each_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let (host, spec) = (LocalHost::new("/nonexistent/vsa"), spec(directory.path()));
+        let ledgers = Ledgers::default();
+        let all = stream::iter(0..60).map(|number| issued(&ledgers, &host, &spec, number));
+        all.buffer_unordered(10).collect::<Vec<()>>().await;
+        let kept = read(&host, &spec.ledger()).await.unwrap();
+        assert_eq!((kept.orders.len(), kept.certificates.len()), (60, 60));
+        assert!(kept.certificates.values().all(|known| known.order.is_none()));
+        assert!(ledgers.has_changed());
     }
 }

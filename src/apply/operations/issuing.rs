@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use super::certificates::{Issue, Origin, existing, install, order_key};
+use super::order_key::{OrderKey, can_be_new};
 use super::{Context, Facts, guarding};
 use crate::acme::{Authority as _, Chain, Client, NewOrder, Order, OrderStatus, Refused, explain};
-use crate::apply::certificate::{self, Key, Pair};
-use crate::apply::issuance::private;
+use crate::apply::certificate::{self, Pair};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
 use crate::plan::issuance::{CertificateOrder, EAB_KEY, Ordered, Remembered, UnderWay};
 use crate::plan::{Answer, NodeSpec, Query};
-use crate::value::Secret;
 
 /// How long it may take to issue.
 const ISSUES: Duration = Duration::from_mins(3);
@@ -65,7 +64,7 @@ pub(super) async fn issue(
     }
     let result = Box::pin(issuing.all()).await;
     let now = context.host.now().await;
-    let request = issue.request;
+    let with = order.circumstances(context.spec, context.secrets);
     let (directory, names) = (&order.authority.directory, &order.names);
     match result {
         Ok(facts) => {
@@ -82,13 +81,12 @@ pub(super) async fn issue(
                 if failed.lost {
                     remembered.order = None;
                 }
-                remembered.fail(now, &failed.error.summary, request, failed.again);
+                remembered.fail(now, &failed.error.summary, (issue.request, &with), failed.again);
             });
             let _ = noted.await;
             if failed.lost {
                 // The key of an order that leads nowhere is of no use to another one.
-                let key = order_key(issue.directory);
-                let _ = context.host.files(vec![FileOperation::Remove { path: key }]).await;
+                let _ = issuing.key().remove().await;
             }
             Err(failed.error)
         }
@@ -127,12 +125,16 @@ impl Issuing<'_> {
         Failed { error, again: refused.again, unproven, lost: refused.reason == Reason::Order }
     }
 
+    fn key(&self) -> OrderKey<'_> {
+        OrderKey { context: self.context, issue: self.issue.directory, key_type: &self.order.key_type }
+    }
+
     pub(super) fn tell(&self, what: &str) {
         (self.context.told)(self.name, &self.context.masks.text(what));
     }
 
     async fn all(&self) -> Result<Facts, Failed> {
-        let Context { host, spec, issuance, secrets, .. } = self.context;
+        let Context { spec, issuance, secrets, .. } = self.context;
         let key = secrets.get(EAB_KEY);
         let client = issuance.authority(spec, &self.order.authority, key, self.name).await?;
         for remark in issuance.remarks() {
@@ -144,7 +146,7 @@ impl Issuing<'_> {
             self.tell("being proven");
             self.prove(&mut *order).await.map_err(|failed| failed.with(&remarks))?;
         }
-        let key = self.key(order.status()).await?;
+        let key = self.key().of(order.status()).await?;
         if matches!(order.status(), OrderStatus::Pending | OrderStatus::Ready) {
             let request = certificate::request(&key, &self.order.names)?;
             pause::before();
@@ -176,7 +178,7 @@ impl Issuing<'_> {
                 "mend that: the next apply takes up the order, and the certificate is not asked for twice",
             )
         })?;
-        host.files(vec![FileOperation::Remove { path: self.key_file() }]).await.map_err(Diagnostic::from)?;
+        self.key().remove().await?;
         Ok(facts)
     }
 
@@ -188,9 +190,8 @@ impl Issuing<'_> {
         let former = issuance.look(spec, |ledger| ledger.certificates.get(name)?.order.clone()).await?;
         let former = former.filter(|former| former.request == request && former.account == account);
         if let Some(former) = former {
-            let has_key = self.kept_key().await.is_some();
-            let goes_on =
-                |status| status != OrderStatus::Invalid && (has_key || can_begin_with_a_new_key(status));
+            let has_key = self.key().kept().await.is_some();
+            let goes_on = |status| status != OrderStatus::Invalid && (has_key || can_be_new(status));
             match client.resume(&former.url).await {
                 Ok(order) if goes_on(order.status()) => {
                     self.tell("taken up where it was left");
@@ -209,13 +210,8 @@ impl Issuing<'_> {
             },
             None => None,
         };
-        let ordered = Ordered {
-            at: host.now().await,
-            directory: self.order.authority.directory.clone(),
-            names: self.order.names.clone(),
-            exempt: replaced.is_some() && client.directory().has_renewal_info(),
-            unproven: false,
-        };
+        let exempt = replaced.is_some() && client.directory().has_renewal_info();
+        let ordered = self.order.ordered(host.now().await, exempt);
         let remarks = self.guard(client, &ordered).await?;
         let new = NewOrder {
             names: &self.order.names,
@@ -223,7 +219,7 @@ impl Issuing<'_> {
             replaces: replaced.as_deref(),
         };
         // The key of an order that was given up is of no use to another one.
-        host.files(vec![FileOperation::Remove { path: self.key_file() }]).await.map_err(Diagnostic::from)?;
+        self.key().remove().await?;
         let order = match client.begin(&new).await {
             Ok(order) => order,
             Err(refused) => {
@@ -260,44 +256,4 @@ impl Issuing<'_> {
         let error = guarding::budget(&spent, &ordered.directory, self.name);
         Err(Failed { error, again: Some(spent.again), unproven: false, lost: false })
     }
-
-    fn key_file(&self) -> std::path::PathBuf {
-        order_key(self.issue.directory)
-    }
-
-    /// The key of the order that is under way.
-    async fn kept_key(&self) -> Option<Key> {
-        match self.context.host.observe(&[Query::Read(self.key_file())]).await.pop() {
-            Some(Answer::Bytes(bytes)) => Key::parse(&Secret::new(String::from_utf8(bytes).ok()?)).ok(),
-            _ => None,
-        }
-    }
-
-    /// The key that is asked to be certified: on disk before it is asked for, so that no certificate is without one.
-    async fn key(&self, status: OrderStatus) -> Result<Key, Failed> {
-        if let Some(key) = self.kept_key().await {
-            return Ok(key);
-        }
-        if !can_begin_with_a_new_key(status) {
-            let error = format!("the key of the order for `{}` has gone", self.name);
-            return Err(Diagnostic::error(error).help("the next apply begins a new order").into());
-        }
-        let key_type = self.order.key_type.clone();
-        let made = tokio::task::spawn_blocking(move || Key::make(&key_type)).await;
-        let key = made.map_err(|_| Diagnostic::error("making a key was given up"))??;
-        let path = self.key_file();
-        let Context { host, spec, .. } = self.context;
-        let readers = crate::apply::generation::Readers::of(host, spec).await?;
-        let parent = path.parent().unwrap_or(&path);
-        let mut operations = super::make_missing(host, parent, &readers.directory()).await;
-        let bytes = key.pem.as_bytes().to_vec().into();
-        operations.push(FileOperation::Replace { path, access: private(), bytes });
-        host.files(operations).await.map_err(Diagnostic::from)?;
-        Ok(key)
-    }
-}
-
-/// Whether no key was sent to the authority yet.
-fn can_begin_with_a_new_key(status: OrderStatus) -> bool {
-    matches!(status, OrderStatus::Pending | OrderStatus::Ready)
 }

@@ -10,6 +10,7 @@ mod issuing;
 mod lineages;
 mod networks;
 mod on_failure;
+mod order_key;
 mod proving;
 mod prune;
 mod remade;

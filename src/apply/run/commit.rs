@@ -44,6 +44,11 @@ impl Work {
         }
         self.refuse_interrupt(&mut failed);
         if !failed.is_empty() {
+            let not_issued =
+                std::mem::take(&mut *self.not_issued.lock().unwrap_or_else(PoisonError::into_inner));
+            if not_issued.len() == failed.len() {
+                report.not_issued = not_issued;
+            }
             let first = failed.remove(0);
             report.errors.extend(failed);
             return Err(first);

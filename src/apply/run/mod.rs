@@ -49,6 +49,7 @@ pub async fn run(
         errors: Vec::new(),
         warnings: Vec::new(),
         kept: Vec::new(),
+        not_issued: BTreeSet::new(),
     };
     let (work, interrupted) = match begin(&host, &run, &events, states, interrupt).await {
         Ok(begun) => begun,

@@ -54,6 +54,7 @@ impl Work {
         }
         if !whole {
             report.outcome = Outcome::Left;
+            report.not_issued.clear();
         }
     }
 

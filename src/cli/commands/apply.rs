@@ -1,6 +1,5 @@
 //! `vsa apply`
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,9 +7,9 @@ use clap::Args;
 use crate::cli::applying::{self, ApplyFlags};
 use crate::cli::arguments::VariableFlags;
 use crate::cli::commands::plan::PlanFlags;
-use crate::cli::{Exit, Failure, Invocation, planning, saved};
+use crate::cli::{Exit, Failure, Invocation, partly, planning, saved};
 use crate::diag::Diagnostic;
-use crate::plan::Mode;
+use crate::plan::{Attempts, Mode};
 
 /// Make things as the configuration says, as one transaction
 #[derive(Debug, Args)]
@@ -32,18 +31,10 @@ impl Apply {
             let declared = invocation.load(&self.variables)?;
             let _lock = invocation.lock(self.how.lock)?;
             invocation.ensure_key()?;
-            let prepared = planning::plan(
-                invocation,
-                &declared,
-                self.plan.options_for_apply(Mode::Normal, self.how.auto_approve),
-            )?;
-            return applying::confirm_and_apply(
-                invocation,
-                &declared,
-                prepared,
-                self.plan.manner(),
-                self.how,
-            );
+            let options = self.plan.options_for_apply(Mode::Normal, self.how.auto_approve);
+            let prepared = planning::plan(invocation, &declared, options.clone())?;
+            applying::confirm(invocation, &prepared, self.plan.manner(), self.how)?;
+            return partly::apply_as_asked(invocation, &declared, prepared, self.how, options);
         };
         let saved = saved::read(&invocation.base.configuration.join(file))?;
         let declared = invocation.load_saved(&saved, &self.variables)?;
@@ -56,7 +47,7 @@ impl Apply {
             lineage: Some(saved.plan.lineage.clone()),
             targets: None,
             destroy_data: saved.destroy_data,
-            renew: BTreeSet::new(),
+            attempts: Attempts::default(),
             locked: true,
         };
         let prepared = planning::plan(invocation, &declared, options)?;
@@ -68,6 +59,7 @@ impl Apply {
         if prepared.planned.plan.is_empty() {
             invocation.terminal.print(&invocation.plan_text(self.plan.full).render(&prepared.planned.plan));
         }
+        // Another plan than the one that was read is not made of it, whatever fails.
         applying::apply(invocation, &declared, prepared, self.how)
     }
 }

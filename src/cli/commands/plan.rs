@@ -1,6 +1,5 @@
 //! `vsa plan`
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +7,7 @@ use clap::Args;
 use crate::cli::arguments::VariableFlags;
 use crate::cli::planning::{self, Manner, Options, When};
 use crate::cli::{Exit, Failure, Invocation, render, saved};
-use crate::plan::Mode;
+use crate::plan::{Attempts, Mode};
 
 /// Show what an apply would change, down to the lines of each nginx file
 #[derive(Debug, Args)]
@@ -68,7 +67,7 @@ impl PlanFlags {
             lineage: None,
             targets: None,
             destroy_data: self.destroy_data,
-            renew: BTreeSet::new(),
+            attempts: Attempts::default(),
             locked: false,
         }
     }

@@ -1,6 +1,6 @@
 //! `vsa validate`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use crate::cli::arguments::VariableFlags;
 use crate::cli::planning::new_state;
 use crate::cli::{Exit, Failure, Invocation, render};
 use crate::diag::Diagnostics;
-use crate::plan::{self, Inputs, Mode};
+use crate::plan::{self, Attempts, Inputs, Mode};
 
 /// Check the configuration, asking no node and reading no state
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ fn check(invocation: &Invocation, variables: &VariableFlags) -> Result<Diagnosti
         mode: Mode::Normal,
         refresh: false,
         destroy_data: false,
-        renew: &BTreeSet::new(),
+        attempts: &Attempts::default(),
         advise: true,
         targets: None,
     };

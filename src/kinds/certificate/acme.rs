@@ -2,19 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::attributes::{margin, names};
+use super::attributes::{Attributes, margin, names};
 use super::facts::Facts;
-use super::judgement::{From, Judgement, former, last_kept};
+use super::judgement::{Judgement, Origin, former, last_kept};
 use super::known::Known;
 use super::{CHAIN, archived, found, imported, issue, published};
 use crate::diag::{Diagnostic, Severity, day, moment};
 use crate::names::{Duration, FilePath, Text as _};
-use crate::plan::Subject;
-use crate::plan::issuance::budget::Budget;
+use crate::plan::issuance::budget::Spent;
 use crate::plan::issuance::{
-    CertificateOrder, Failed, Ledger, Remembered, RenewalInfo, Revoked, asks_the_same,
+    CertificateOrder, Failed, Ledger, Remembered, RenewalInfo, Revoked, Settings, asks_the_same,
 };
 use crate::plan::observation::{Answer, Query};
+use crate::plan::{Attempt, Subject};
 use crate::resource::{Path, Resource};
 
 /// What the node remembers of its certificates: one question for all.
@@ -38,7 +38,7 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
     let mut judgement = Judgement::default();
     let is_due = is_due(subject, resource, known, &mut judgement);
     let damaged = issue::drift(subject, &resource.name, known);
-    if subject.renew || known.asked_anew(subject) || is_due || damaged.is_some() {
+    if subject.attempt == Attempt::Anew || known.asked_anew(subject) || is_due || damaged.is_some() {
         queries.extend(former(subject));
         queries.extend(found::queries(subject, resource, known));
     }
@@ -101,15 +101,55 @@ fn is_due(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
     judgement.due.is_some()
 }
 
-/// Says that a certificate is not tried now, because it failed before.
-pub fn waits(name: &str, failed: &Failed, is_there: bool) -> Diagnostic {
+/// Says that a certificate is not tried now, because it failed before: `vsa cert renew` does, once its pause has ended.
+pub fn waits(name: &str, failed: &Failed, is_there: bool, now: i64) -> Diagnostic {
     let times = if failed.times == 1 { "once".to_owned() } else { format!("{} times", failed.times) };
+    let again = if failed.waits(now) { format!(" from {} on", moment(failed.again)) } else { String::new() };
+    left(name, is_there).detail(format!("it failed {times}, the last time because {}", failed.why)).help(
+        format!(
+            "`vsa cert renew`, or its timer, tries it again{again}; `vsa cert issue {name}` tries at once"
+        ),
+    )
+}
+
+fn left(name: &str, is_there: bool) -> Diagnostic {
     let what = if is_there { "renewed" } else { "issued" };
-    let again = moment(failed.again);
-    Diagnostic::warning(format!("`{name}` could not be {what}, and waits"))
-        .code("issuance_waits")
-        .detail(format!("it failed {times}, the last time because {}", failed.why))
-        .help(format!("it is tried again from {again} on; `vsa cert issue {name}` tries at once"))
+    Diagnostic::warning(format!("`{name}` could not be {what}, and waits")).code("issuance_waits")
+}
+
+/// Whether all goes on without it since it failed: something else is served, and was applied as it is wanted.
+fn goes_on_without(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &Judgement) -> bool {
+    let is_applied = || subject.prior.is_some_and(|prior| known.attributes.is_applied(resource, prior));
+    known.stands_in()
+        || known.facts.issue > 0 && judgement.drift.is_none() && (!known.asked_anew(subject) || is_applied())
+}
+
+/// Why it is not asked for now, because it failed before.
+fn failed_before(
+    subject: Subject<'_>,
+    resource: &Resource,
+    known: &Known,
+    judgement: &Judgement,
+) -> Option<Diagnostic> {
+    let (name, now) = (&resource.name, subject.now);
+    let with = || {
+        let secrets = known.settings.as_ref().map(Settings::secrets).unwrap_or_default();
+        Some(order(resource, known)?.circumstances(&subject.node.spec, &secrets))
+    };
+    let remembered = remembered(subject, name).filter(|remembered| remembered.failed.is_some());
+    let failed = remembered
+        .and_then(|remembered| remembered.failed(|former| asks_the_same(former, &known.request), &with()?));
+    let is_there = known.facts.issue > 0;
+    let failed = match subject.attempt {
+        Attempt::Anew => None,
+        Attempt::Without if failed.is_none() => return Some(left(name, is_there)),
+        Attempt::Without => failed,
+        Attempt::Again => failed.filter(|failed| failed.waits(now)),
+        Attempt::Usual => {
+            failed.filter(|failed| failed.waits(now) || goes_on_without(subject, resource, known, judgement))
+        }
+    };
+    failed.map(|failed| waits(name, failed, is_there, now))
 }
 
 /// That the last issue is served, and that is all.
@@ -119,8 +159,8 @@ fn unpublished(known: &Known) -> Option<String> {
 
 /// Judges a certificate that an authority issues.
 pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) {
-    let is_asked = decide(subject, resource, known, judgement);
-    let severity = if is_asked { Severity::Error } else { Severity::Warning };
+    decide(subject, resource, known, judgement);
+    let severity = if judgement.from == Origin::Order { Severity::Error } else { Severity::Warning };
     if let Some(Answer::Failed(why)) = subject.observed.get(&ledger(subject)) {
         // Of all certificates of the node: it is said once.
         judgement
@@ -149,29 +189,29 @@ fn unusable_root(subject: Subject<'_>, known: &Known) -> Option<Diagnostic> {
     Some(Diagnostic::error(what).code("unusable_root").help(help))
 }
 
-/// Decides what is to be done; whether the authority is asked for it.
-fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) -> bool {
+/// Decides what is to be done.
+fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) {
     let asked_anew = known.asked_anew(subject);
-    if subject.renew {
+    if subject.attempt == Attempt::Anew {
         judgement.due = Some("asked for".to_owned());
     } else if !asked_anew {
         is_due(subject, resource, known, judgement);
     }
     let is_renewed = judgement.due.is_some();
     if imported::adopts(subject, resource, known, judgement) {
-        judgement.make(last_kept(subject).saturating_add(1), From::Certbot);
-        return false;
+        judgement.make(last_kept(subject).saturating_add(1), Origin::Certbot);
+        return;
     }
     if !asked_anew && judgement.drift.is_none() && !is_renewed {
         keep(subject, resource, known, judgement);
-        return false;
+        return;
     }
-    if asked_anew && !subject.renew && subject.prior.is_some() {
+    if asked_anew && subject.attempt != Attempt::Anew && subject.prior.is_some() {
         judgement.due = Some("it is not issued yet".to_owned());
     }
     if let Some(number) = found::fitting(subject, resource, known) {
-        judgement.make(number, From::Disk);
-        return false;
+        judgement.make(number, Origin::Disk);
+        return;
     }
     let next = last_kept(subject).max(known.facts.issue).saturating_add(1);
     if !asked_anew
@@ -179,38 +219,44 @@ fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
         && let Some(archived) = archived::whole(subject, resource, known)
     {
         judgement.due = Some("its copy in the archive takes its place".to_owned());
-        judgement.make(next, From::Archive(archived));
-        return false;
+        judgement.make(next, Origin::Archive(archived));
+        return;
     }
-    let failed = remembered(subject, &resource.name).filter(|_| !subject.renew);
-    let failed = failed
-        .and_then(|remembered| remembered.waits(subject.now, |former| asks_the_same(former, &known.request)));
-    let Some(failed) = failed else {
-        judgement.make(next, From::Issuer);
-        if let Some(drift) = judgement.drift.as_ref().filter(|_| !is_renewed) {
-            let due =
-                if drift.is_exposed { "it is issued anew, for another key" } else { "it is issued anew" };
-            judgement.due = Some(due.to_owned());
-        }
-        judgement.findings.extend(overspent(subject, resource, known));
-        return true;
-    };
-    let waits = waits(&resource.name, failed, known.facts.issue > 0);
-    judgement.findings.push(waits.at(resource.span(&Path::root())).on(subject.address));
+    if let Some(remark) = failed_before(subject, resource, known, judgement) {
+        leave(subject, resource, known, remark, judgement);
+        return;
+    }
+    judgement.make(next, Origin::Order);
+    if let Some(drift) = judgement.drift.as_ref().filter(|_| !is_renewed) {
+        let due = if drift.is_exposed { "it is issued anew, for another key" } else { "it is issued anew" };
+        judgement.due = Some(due.to_owned());
+    }
+}
+
+/// Leaves a certificate for later: what there is goes on, or something stands for it.
+fn leave(
+    subject: Subject<'_>,
+    resource: &Resource,
+    known: &Known,
+    remark: Diagnostic,
+    judgement: &mut Judgement,
+) {
+    judgement.findings.push(remark.at(resource.span(&Path::root())).on(subject.address));
+    judgement.from = Origin::Before;
     if known.facts.issue > 0 && judgement.drift.is_none() {
         judgement.due = None;
         keep(subject, resource, known, judgement);
-        return false;
+        return;
     }
     judgement.issue = 0;
     judgement.is_pending = true;
-    judgement.is_new = !known.stands_in() || judgement.drift.is_some();
+    let is_new = !known.stands_in() || judgement.drift.is_some();
+    judgement.from = if is_new { Origin::New } else { Origin::Before };
     judgement.due = judgement
         .due
         .take()
-        .filter(|_| judgement.is_new)
+        .filter(|_| is_new)
         .map(|_| "it cannot be issued yet: another one stands for it".to_owned());
-    false
 }
 
 /// Leaves the last issue in its place, and sees whether it is laid out for other programs.
@@ -220,34 +266,42 @@ fn keep(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mu
     judgement.laid_out = published::drift(subject, resource, known);
 }
 
-/// That the authority's limits do not leave an order for it.
-fn overspent(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<Diagnostic> {
-    let Answer::Ledger(ledger) = subject.observed.get(&ledger(subject))? else { return None };
-    let settings = known.settings.as_ref().filter(|settings| settings.check_names)?;
-    let names = names(resource, &known.attributes);
-    let renews = known.renews();
-    let spent = Budget::of(ledger).spent(settings.directory.url(), &names, renews, subject.now)?;
-    Some(
-        Diagnostic::warning(format!("`{}` cannot be issued yet", resource.name))
-            .code("budget_spent")
-            .at(resource.span(&Path::root()))
-            .on(subject.address)
-            .detail(format!("the authority's limit of {} is spent: it would not be asked", spent.limit))
-            .help(format!(
-                "it is free again from {} on; several names can share one certificate (`names`)",
-                moment(spent.again)
-            )),
-    )
+/// The judgement of a certificate that would be ordered, where the authority's limits do not leave that.
+pub(super) fn postponed(
+    subject: Subject<'_>,
+    resource: &Resource,
+    known: &Known,
+    spent: &Spent,
+    mut judgement: Judgement,
+) -> Judgement {
+    let remark = Diagnostic::warning(format!("`{}` is not ordered now", resource.name))
+        .code("budget_spent")
+        .detail(format!("the authority's limit of {} is spent: it would not issue", spent.limit))
+        .help(format!(
+            "it is free again from {} on, and `vsa cert renew` orders it then; several names can share one certificate (`names`)",
+            moment(spent.again)
+        ));
+    leave(subject, resource, known, remark, &mut judgement);
+    judgement
 }
 
 /// What the authority is asked for.
 pub(super) fn order(resource: &Resource, known: &Known) -> Option<CertificateOrder> {
-    let settings = known.settings.as_ref()?;
-    let replaces: Option<PathBuf> = known.renews().then(|| known.last.join(CHAIN));
-    Some(CertificateOrder {
+    let replaces = known.renews().then(|| known.last.join(CHAIN));
+    Some(order_of(resource, &known.attributes, known.settings.as_ref()?, replaces))
+}
+
+/// As [`order`], by these settings.
+pub(super) fn order_of(
+    resource: &Resource,
+    attributes: &Attributes,
+    settings: &Settings,
+    replaces: Option<PathBuf>,
+) -> CertificateOrder {
+    CertificateOrder {
         authority: settings.authority(),
-        names: names(resource, &known.attributes),
-        key_type: known.attributes.key_type.to_string(),
+        names: names(resource, attributes),
+        key_type: attributes.key_type.to_string(),
         profile: settings.profile.as_ref().map(ToString::to_string),
         preferred_chain: settings.preferred_chain.as_ref().map(ToString::to_string),
         challenge: settings.challenge(),
@@ -258,7 +312,7 @@ pub(super) fn order(resource: &Resource, known: &Known) -> Option<CertificateOrd
         resolvers: settings.resolvers.iter().map(ToString::to_string).collect(),
         on_failure: settings.on_failure.iter().map(ToString::to_string).collect(),
         replaces,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::names::{AuthorityDirectory, CertificateName, Duration, FileName, FilePath, Text as _};
 use crate::plan::issuance::{Lineage, Settings};
 use crate::resource::Resource;
+use crate::state::Stored;
 
 /// Who makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -91,6 +92,17 @@ impl Attributes {
     pub(super) fn lineage(&self, resource: &Resource) -> Option<Lineage> {
         let name = self.lineage.as_ref().map_or(&*resource.name, |name| name.as_str());
         Lineage::new(self.certbot.as_ref()?.as_str(), name).ok()
+    }
+
+    /// Whether the state has it for the names that it is wanted for now.
+    pub(super) fn is_applied(&self, resource: &Resource, stored: &Stored) -> bool {
+        #[derive(Deserialize)]
+        struct Applied {
+            names: Option<Vec<String>>,
+        }
+        let applied: Option<Applied> = serde_json::from_str(stored.attributes.get()).ok();
+        let usual = || vec![stored.name.to_string()];
+        applied.is_some_and(|applied| applied.names.unwrap_or_else(usual) == names(resource, self))
     }
 
     /// What makes a new issue necessary when it changes, as one line.

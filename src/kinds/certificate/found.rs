@@ -7,9 +7,9 @@ use super::judgement::former;
 use super::known::Known;
 use super::{CHAIN, DAY, KEY};
 use crate::names;
-use crate::plan::Subject;
 use crate::plan::issuance::asks_the_same;
 use crate::plan::observation::{Answer, CertificateFacts, FileType, Query};
+use crate::plan::{Attempt, Subject};
 use crate::resource::Resource;
 
 /// The file of an issue with what was asked for.
@@ -71,7 +71,7 @@ pub(super) fn fitting(subject: Subject<'_>, resource: &Resource, known: &Known) 
         _ => false,
     };
     // Where another one is asked for, that of a run that was taken back a moment ago is one.
-    let is_new = !subject.renew || subject.now.saturating_sub(facts.not_before) < DAY;
+    let is_new = subject.attempt != Attempt::Anew || subject.now.saturating_sub(facts.not_before) < DAY;
     let fits = is_its_own && is_private && is_new && !ends_soon(subject, known, facts);
     let is_revoked = match digest {
         Some(Answer::Digest(digest)) => {

@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, day};
 use crate::names::covers;
 use crate::plan::issuance::{FoundLineage, Lineage, Piece};
 use crate::plan::observation::{Answer, Query};
-use crate::plan::{Operation, Phase, Step, Subject, Undo};
+use crate::plan::{Attempt, Operation, Phase, Step, Subject, Undo};
 use crate::resource::{Path, Resource};
 
 /// What there is of certbot's: one question for all of a directory.
@@ -80,7 +80,7 @@ pub(super) fn adopts(
     let Some(lineage) = known.attributes.lineage(resource) else { return false };
     let Some(found) = found(subject, &lineage) else { return false };
     // Who asks for another one does not mean this one.
-    let is_needed = known.facts.issue == 0 && !subject.renew;
+    let is_needed = known.facts.issue == 0 && subject.attempt != Attempt::Anew;
     let wrong = match found {
         Ok(found) if is_needed => unfit(subject, resource, known, found),
         Ok(found) => {

@@ -11,7 +11,7 @@ use crate::plan::{Answer, Query, Subject};
 pub(super) const KEY_MODE: u32 = 0o600;
 
 /// What is wrong with an issue.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct IssueDrift {
     /// The file, by its path below the node's root.
     pub(super) file: String,

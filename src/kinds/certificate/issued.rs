@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize as _;
 
 use super::CHAIN;
-use super::acme::due_from;
+use super::acme::{due_from, order_of};
 use super::attributes::Attributes;
 use super::facts::Facts;
 use super::held::issuer;
@@ -29,6 +29,10 @@ pub struct Issued {
     facts: Facts,
     attributes: Attributes,
     request: String,
+    /// What it is asked for with, as a digest.
+    with: String,
+    /// Whether the state has it for the names that it is wanted for.
+    is_applied: bool,
 }
 
 /// What is known of a certificate; `None` of one that no authority issues.
@@ -51,20 +55,27 @@ pub fn issued(
         chain: (facts.issue > 0).then(|| directory.join(CHAIN)),
         digest: facts.digest.clone(),
         request: attributes.request(resource, &spec.address),
+        with: order_of(resource, &attributes, &settings, None).circumstances(spec, &settings.secrets()),
+        is_applied: attributes.is_applied(resource, stored),
         facts,
         attributes,
     })
 }
 
 impl Issued {
-    /// From when on it is to be renewed, in seconds since 1970; one that is not there yet is due at any time.
+    /// From when on it is to be had, in seconds since 1970; one that is not there yet is due at any time, and so is one that
+    /// was applied without what it is wanted for, because that failed.
     pub fn due_from(&self, remembered: Option<&Remembered>) -> Option<i64> {
         self.chain.as_ref()?;
+        let is_owed = !asks_the_same(&self.facts.request, &self.request) && self.is_applied;
+        if is_owed && self.failed(remembered).is_some() {
+            return None;
+        }
         Some(due_from(&self.facts, self.attributes.renew_before.as_ref(), remembered).0)
     }
 
-    /// The failure because of which it is not tried now.
-    pub fn waits<'a>(&self, remembered: Option<&'a Remembered>, now: i64) -> Option<&'a Failed> {
-        remembered?.waits(now, |former| asks_the_same(former, &self.request))
+    /// The failures of what is asked for.
+    pub fn failed<'a>(&self, remembered: Option<&'a Remembered>) -> Option<&'a Failed> {
+        remembered?.failed(|former| asks_the_same(former, &self.request), &self.with)
     }
 }

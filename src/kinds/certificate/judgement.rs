@@ -1,5 +1,7 @@
 //! What is to be done about a certificate.
 
+use std::borrow::Cow;
+
 use super::attributes::Issuer;
 use super::known::Known;
 use super::{DAY, acme, issue, name, source};
@@ -8,8 +10,26 @@ use crate::names;
 use crate::plan::{Answer, Query, Subject};
 use crate::resource::Resource;
 
+/// Where the issue that is wanted comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It is there.
+    #[default]
+    Before,
+    /// It is made on the node.
+    New,
+    /// An authority is asked for it.
+    Order,
+    /// It is taken over from certbot.
+    Certbot,
+    /// It is on the disk, and the state does not know it.
+    Disk,
+    /// A copy of the last issue is in the archive, under this number.
+    Archive(u64),
+}
+
 /// What is to be done about a certificate.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Judgement {
     /// What is wrong with the issue that there is.
     pub(super) drift: Option<issue::IssueDrift>,
@@ -19,40 +39,36 @@ pub(super) struct Judgement {
     pub(super) findings: Diagnostics,
     /// The number of the issue that is wanted.
     pub(super) issue: u64,
-    /// Whether it is to be made.
-    pub(super) is_new: bool,
+    /// Where it comes from.
+    pub(super) from: Origin,
     /// Whether something stands for it, because it cannot be issued now.
     pub(super) is_pending: bool,
-    /// Where that comes from.
-    pub(super) from: From,
     /// What is wrong with how the issue that there is is laid out for other programs.
     pub(super) laid_out: Option<(String, String)>,
 }
 
-/// Where an issue comes from that is to be made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum From {
-    /// Who issues it.
-    #[default]
-    Issuer,
-    /// certbot, which has it.
-    Certbot,
-    /// The disk: it is there, and the state does not know it.
-    Disk,
-    /// The archive, where a copy of the last issue has this number.
-    Archive(u64),
-}
-
 impl Judgement {
     /// Has an issue made.
-    pub(super) fn make(&mut self, issue: u64, from: From) {
+    pub(super) fn make(&mut self, issue: u64, from: Origin) {
         self.issue = issue;
-        self.is_new = true;
         self.from = from;
     }
 }
 
-pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgement {
+/// Judges a certificate: once a plan, but for what the limits of its authority do not leave.
+pub(super) fn judge<'a>(subject: Subject<'a>, resource: &Resource, known: &'a Known) -> Cow<'a, Judgement> {
+    let judgement = if subject.prior.is_some() == known.has_prior {
+        Cow::Borrowed(known.judgement.get_or_init(|| work_out(subject, resource, known)))
+    } else {
+        Cow::Owned(work_out(subject, resource, known))
+    };
+    match subject.node.overspent.get(subject.address).filter(|_| judgement.from == Origin::Order) {
+        Some(spent) => Cow::Owned(acme::postponed(subject, resource, known, spent, judgement.into_owned())),
+        None => judgement,
+    }
+}
+
+fn work_out(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgement {
     let Known { attributes, facts, .. } = known;
     let last = if facts.issue == 0 { last_kept(subject) } else { facts.issue };
     let mut judgement = Judgement { issue: last, ..Judgement::default() };
@@ -74,7 +90,7 @@ pub(super) fn judge(subject: Subject<'_>, resource: &Resource, known: &Known) ->
         }
     }
     if asked_anew || judgement.drift.is_some() || judgement.due.is_some() {
-        judgement.make(judgement.issue.saturating_add(1), From::Issuer);
+        judgement.make(judgement.issue.saturating_add(1), Origin::New);
     }
     judgement
 }

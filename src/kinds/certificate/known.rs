@@ -1,9 +1,11 @@
 //! What is wanted of a certificate, and what is known of it.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use super::attributes::Attributes;
 use super::facts::Facts;
+use super::judgement::Judgement;
 use crate::plan::Subject;
 use crate::plan::issuance::{Settings, asks_the_same};
 
@@ -20,6 +22,10 @@ pub(super) struct Known {
     pub(super) stand_in: String,
     /// The directory of the last issue.
     pub(super) last: PathBuf,
+    /// Whether the state knows it.
+    pub(super) has_prior: bool,
+    /// What is to be done, once all has been asked.
+    pub(super) judgement: OnceLock<Judgement>,
 }
 
 impl Known {
@@ -32,7 +38,8 @@ impl Known {
             let stand_in = attributes.stand_in(resource, &subject.node.spec.address);
             let last = subject.node.spec.certificate(&resource.name, facts.issue);
             let settings = attributes.settings();
-            Some(Self { attributes, facts, settings, request, stand_in, last })
+            let (has_prior, judgement) = (subject.prior.is_some(), OnceLock::new());
+            Some(Self { attributes, facts, settings, request, stand_in, last, has_prior, judgement })
         };
         subject.memo.get_or(make)?.as_ref()
     }

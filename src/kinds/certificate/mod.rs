@@ -35,7 +35,7 @@ use known::Known;
 
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::plan::issuance::{DNS_SECRET, EAB_KEY, Lineage, Piece};
+use crate::plan::issuance::{CertificateOrder, Lineage, Piece, Settings};
 use crate::plan::{Aside, Claim, ClaimScope, Distrust, Drift, File, Kind, Query, Refreshed, Step, Subject};
 use crate::resource::{Path, Resource};
 use crate::schema::Schema;
@@ -128,7 +128,7 @@ impl Kind for Certificate {
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
         let known = subject.desired.zip(Known::of(subject));
         let Some((resource, known)) = known else { return Refreshed::default() };
-        let judgement = judge(subject, resource, known);
+        let judgement = judge(subject, resource, known).into_owned();
         let of_issue = judgement.drift.map(|drift| (drift.file, drift.what));
         let drift = of_issue.into_iter().chain(judgement.laid_out).map(|(file, what)| Drift {
             address: subject.address.clone(),
@@ -138,6 +138,12 @@ impl Kind for Certificate {
             diff: None,
         });
         Refreshed { drift: drift.collect(), due: judgement.due, findings: judgement.findings }
+    }
+
+    fn order(&self, subject: Subject<'_>) -> Option<Box<CertificateOrder>> {
+        let (resource, known) = subject.desired.zip(Known::of(subject))?;
+        let judgement = judge(subject, resource, known);
+        acme::order(resource, known).filter(|_| judgement.from == judgement::Origin::Order).map(Box::new)
     }
 
     fn distrust(&self, subject: Subject<'_>) -> Option<Distrust> {
@@ -151,10 +157,7 @@ impl Kind for Certificate {
 
     fn secrets(&self, subject: Subject<'_>) -> BTreeMap<&'static str, Secret> {
         let settings = subject.desired.and(Known::of(subject)).and_then(|known| known.settings.as_ref());
-        let eab = settings.and_then(|settings| settings.eab.as_ref());
-        let key = eab.map(|eab| (EAB_KEY, eab.hmac_key.clone()));
-        let dns = settings.and_then(|settings| settings.dns()?.1).map(|secret| (DNS_SECRET, secret.clone()));
-        key.into_iter().chain(dns).collect()
+        settings.map(Settings::secrets).unwrap_or_default()
     }
 
     fn files(&self, subject: Subject<'_>, trace: bool) -> Result<Vec<File>, Diagnostics> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::attributes::names;
 use super::facts::Facts;
-use super::judgement::{From, Judgement, judge};
+use super::judgement::{Judgement, Origin, judge};
 use super::known::Known;
 use super::{acme, archived, imported, name};
 use crate::plan::issuance::Lineage;
@@ -25,12 +25,12 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
     if known.settings.is_some() && !judgement.is_pending {
         steps.extend(imported::stop(subject, resource, known));
     }
-    if !judgement.is_new && !judgement.is_pending && known.is_unpublished() {
+    if judgement.from == Origin::Before && !judgement.is_pending && known.is_unpublished() {
         steps.extend(publish(subject, resource, known, known.last.clone()));
         steps.extend(imported::publish(resource, known, &known.last));
     } else if judgement.laid_out.is_some() {
         steps.extend(publish(subject, resource, known, known.last.clone()));
-    } else if judgement.is_new {
+    } else if judgement.from != Origin::Before {
         steps.extend(issuing(subject, resource, known, &judgement));
     } else if known.facts.issue > 0 && imported::is_added(resource, known) {
         steps.extend(imported::publish(resource, known, &known.last));
@@ -81,26 +81,30 @@ fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: 
     }
     if let Some(order) = acme::order(resource, known) {
         let publish = publish(subject, resource, known, directory.clone());
-        let also = imported::publish(resource, known, &directory).filter(|_| judgement.from != From::Certbot);
+        let also =
+            imported::publish(resource, known, &directory).filter(|_| judgement.from != Origin::Certbot);
         let made = match judgement.from {
             // It counts against the authority's limits: it is kept, whatever becomes of the run.
-            From::Issuer => {
+            Origin::Before | Origin::New | Origin::Order => {
                 let order = Box::new(order);
                 let operation = Operation::IssueCertificate { issue, request, directory, order };
                 Some(prepare(operation, Undo::Nothing))
             }
-            From::Disk => {
+            Origin::Disk => {
                 let operation = Operation::AdoptCertificate { issue, request, directory };
                 Some(prepare(operation, Undo::Nothing))
             }
-            From::Certbot => {
+            Origin::Certbot => {
                 let adopt = imported::adopt(resource, known, issue, &directory);
                 adopt.map(|operation| prepare(operation, Undo::RemoveMade))
             }
-            From::Archive(number) => archived::files(subject, resource, number).map(|(certificate, key)| {
-                let operation = Operation::CopyCertificate { issue, request, directory, certificate, key };
-                prepare(operation, Undo::RemoveMade)
-            }),
+            Origin::Archive(number) => {
+                archived::files(subject, resource, number).map(|(certificate, key)| {
+                    let operation =
+                        Operation::CopyCertificate { issue, request, directory, certificate, key };
+                    prepare(operation, Undo::RemoveMade)
+                })
+            }
         };
         return made.into_iter().chain(publish).chain(also).collect();
     }

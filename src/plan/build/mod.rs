@@ -22,9 +22,11 @@ use crate::state::{Key, Moves, State, Stored, StoredNode};
 use crate::value::Secret;
 
 use super::action::{Action, Phase};
+use super::attempts::Attempts;
 use super::change::{Mode, NodePlan, Plan, Preflight};
 use super::endpoint::{Endpoints, NO_ENDPOINTS};
 use super::files::NodeFiles;
+use super::issuance::budget::Budget;
 use super::items::{Item, answers, items, observe};
 use super::kind::{Base, Distrust, Kinds};
 use super::node::{Node, NodeSpec};
@@ -64,8 +66,8 @@ pub struct Inputs<'a> {
     pub refresh: bool,
     /// Whether what goes takes its data with it.
     pub destroy_data: bool,
-    /// What is to be had anew although it is not due, and although it was tried in vain a moment ago.
-    pub renew: &'a BTreeSet<Address>,
+    /// What authorities are asked for.
+    pub attempts: &'a Attempts,
     /// Whether kinds say what could be better about the configuration.
     pub advise: bool,
     /// What the plan is about, with what they depend on and the sites that they serve; all where nothing is named.
@@ -184,6 +186,7 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
 
     let mut known = look(&scope, &specs, ask);
     let needed = networks(&items, &mut known, inputs.now);
+    budgets(&scope, &mut known);
     distrust(&items, &mut known, inputs.now);
     judge::resources(&scope, &known, &claims, &mut findings);
     let (refreshed, mut drift) = judge::refresh(&scope, &known);
@@ -264,6 +267,7 @@ fn look(scope: &Scope<'_>, specs: &BTreeMap<Address, NodeSpec>, ask: &mut Ask<'_
             nginx,
             networks: BTreeMap::new(),
             distrusted: Arc::default(),
+            overspent: Arc::default(),
         };
         known.insert(address.clone(), (node, observed));
     }
@@ -271,6 +275,37 @@ fn look(scope: &Scope<'_>, specs: &BTreeMap<Address, NodeSpec>, ask: &mut Ask<'_
         observe(scope.items, &mut known, inputs.now, ask);
     }
     known
+}
+
+/// Has each node know which orders the limits of authorities do not leave: what the plan itself orders counts, too.
+fn budgets(scope: &Scope<'_>, known: &mut Known) {
+    let &Scope { inputs, items, targets, .. } = scope;
+    for (address, (node, observed)) in known {
+        let here = items.par_iter().filter(|item| item.node == *address && item.desired.is_some());
+        let order = |item: &Item<'_>| {
+            let subject = item.subject(node, observed, &NO_ENDPOINTS, inputs.now);
+            Some((item.address.clone(), item.kind.order(subject)?))
+        };
+        let orders: Vec<_> = here.filter(|item| targets.contains(item.address)).filter_map(order).collect();
+        if orders.is_empty() {
+            continue;
+        }
+        let mut budget = match observed.get(&Query::Ledger(node.spec.ledger())) {
+            Some(Answer::Ledger(ledger)) => Budget::of(ledger),
+            _ => Budget::default(),
+        };
+        let mut overspent = BTreeMap::new();
+        for (address, order) in orders {
+            let ordered = order.ordered(inputs.now, order.replaces.is_some());
+            match budget.spent(&ordered).filter(|_| order.check_names) {
+                Some(spent) => {
+                    overspent.insert(address, spent);
+                }
+                None => budget.count(&ordered),
+            }
+        }
+        node.overspent = Arc::new(overspent);
+    }
 }
 
 /// Has each node know which of its resources clients will not trust.

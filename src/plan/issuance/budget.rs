@@ -116,17 +116,17 @@ impl Budget {
         }
     }
 
-    /// The limit that an order for these names would exceed, of several the one that is free last. An order that renews
-    /// a certificate as the authority asked for is exempt from all but that of failures.
-    pub fn spent(&self, directory: &str, names: &[String], exempt: bool, now: i64) -> Option<Spent> {
-        let taken = self.taken.get(directory)?;
-        let mut counted: Vec<_> = names.iter().cloned().map(Counted::Failed).collect();
-        if !exempt {
+    /// The limit that an order would exceed, of several the one that is free last. An order that renews a certificate
+    /// as the authority asked for is exempt from all but that of failures.
+    pub fn spent(&self, order: &Ordered) -> Option<Spent> {
+        let taken = self.taken.get(&order.directory)?;
+        let mut counted: Vec<_> = order.names.iter().cloned().map(Counted::Failed).collect();
+        if !order.exempt {
             counted.push(Counted::Orders);
-            counted.extend(certificates(names));
+            counted.extend(certificates(&order.names));
         }
         let spent = counted.iter().filter_map(|counted| {
-            let again = counted.limit().free(*taken.get(counted)?, now)?;
+            let again = counted.limit().free(*taken.get(counted)?, order.at)?;
             Some(Spent { limit: counted.text(), again })
         });
         spent.max_by_key(|spent| spent.again)
@@ -160,7 +160,7 @@ mod tests {
 
     fn said(orders: Vec<Ordered>, name: &str) -> String {
         let ledger = Ledger { orders, ..Ledger::default() };
-        match Budget::of(&ledger).spent(&directory(), &[name.to_owned()], false, NOW) {
+        match Budget::of(&ledger).spent(&ordered(NOW, name)) {
             Some(spent) => format!("{}, free in {} s", spent.limit, spent.again - NOW),
             None => "free".to_owned(),
         }
@@ -209,9 +209,10 @@ mod tests {
     fn renewals_that_the_authority_asked_for_are_exempt_and_other_authorities_unknown() {
         let orders: Vec<_> = (0..5).map(|_| ordered(NOW, "shop.example.com")).collect();
         let ledger = Ledger { orders, ..Ledger::default() };
-        let (budget, names) = (Budget::of(&ledger), ["shop.example.com".to_owned()]);
-        assert_eq!(budget.spent(&directory(), &names, true, NOW), None);
-        assert_eq!(budget.spent("https://ca.example/directory", &names, false, NOW), None);
-        assert!(budget.spent(&directory(), &names, false, NOW).is_some());
+        let (budget, order) = (Budget::of(&ledger), ordered(NOW, "shop.example.com"));
+        let another = Ordered { directory: "https://ca.example/directory".to_owned(), ..order.clone() };
+        assert_eq!(budget.spent(&Ordered { exempt: true, ..order.clone() }), None);
+        assert_eq!(budget.spent(&another), None);
+        assert!(budget.spent(&order).is_some());
     }
 }

@@ -91,6 +91,22 @@ pub struct Failed {
     pub why: String,
     /// What was asked for; another request is tried at once.
     pub request: String,
+    /// A digest of what it was asked with ([`super::CertificateOrder::circumstances`]): where that has changed it is
+    /// tried at once, too. A former vsa did not write it down.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub with: String,
+}
+
+impl Failed {
+    /// Whether it is not tried yet.
+    pub fn waits(&self, now: i64) -> bool {
+        self.again > now
+    }
+
+    /// Whether it is about a request that is made in these circumstances.
+    fn is_of(&self, is_the_same: impl Fn(&str) -> bool, with: &str) -> bool {
+        is_the_same(&self.request) && (self.with.is_empty() || self.with == with)
+    }
 }
 
 /// When an authority wants a certificate renewed (RFC 9773).
@@ -212,8 +228,8 @@ impl Remembered {
     }
 
     /// Takes note of a failure; `again` is what the authority said itself, which counts for [`LONGEST_WAIT`] at most.
-    pub fn fail(&mut self, now: i64, why: &str, request: &str, again: Option<i64>) {
-        let before = self.failed.as_ref().filter(|failed| failed.request == request);
+    pub fn fail(&mut self, now: i64, why: &str, (request, with): (&str, &str), again: Option<i64>) {
+        let before = self.failed.as_ref().filter(|failed| failed.is_of(|former| former == request, with));
         let times = before.map_or(0, |failed| failed.times).saturating_add(1);
         let pause = if times > STUBBORN {
             DAY
@@ -222,8 +238,8 @@ impl Remembered {
         };
         let asked = again.unwrap_or(0).min(now.saturating_add(LONGEST_WAIT));
         let again = asked.max(now.saturating_add(pause));
-        let (why, request) = (why.to_owned(), request.to_owned());
-        self.failed = Some(Failed { times, at: now, again, why, request });
+        let (why, request, with) = (why.to_owned(), request.to_owned(), with.to_owned());
+        self.failed = Some(Failed { times, at: now, again, why, request, with });
     }
 
     /// Whether the certificate with this digest was revoked.
@@ -238,9 +254,9 @@ impl Remembered {
         }
     }
 
-    /// The failure because of which it is not tried now.
-    pub fn waits(&self, now: i64, is_the_same: impl Fn(&str) -> bool) -> Option<&Failed> {
-        self.failed.as_ref().filter(|failed| failed.again > now && is_the_same(&failed.request))
+    /// The failures of a request that is made in these circumstances.
+    pub fn failed(&self, is_the_same: impl Fn(&str) -> bool, with: &str) -> Option<&Failed> {
+        self.failed.as_ref().filter(|failed| failed.is_of(is_the_same, with))
     }
 }
 
@@ -265,19 +281,21 @@ mod tests {
         let mut remembered = Remembered::default();
         let mut pauses = Vec::new();
         for _ in 0..9 {
-            remembered.fail(1_000, "no", "r", None);
+            remembered.fail(1_000, "no", ("r", "w"), None);
             pauses.push(remembered.failed.as_ref().unwrap().again - 1_000);
         }
         assert_eq!(pauses, [60, 240, 960, 3_840, 15_360, 21_600, 86_400, 86_400, 86_400]);
-        assert!(remembered.waits(2_000, |request| request == "r").is_some());
-        assert!(remembered.waits(2_000, |request| request == "another").is_none());
-        remembered.fail(1_000, "no", "another", Some(5_000));
+        let failed = |request: &str, with| remembered.failed(|former| former == request, with).cloned();
+        assert!(failed("r", "w").is_some_and(|failed| failed.waits(2_000) && !failed.waits(87_400)));
+        assert!(failed("another", "w").is_none(), "another request");
+        assert!(failed("r", "another account").is_none(), "what it was asked with has changed");
+        remembered.fail(1_000, "no", ("another", "w"), Some(5_000));
         assert_eq!(
             remembered.failed.as_ref().unwrap().again,
             5_000,
             "the authority's word, and a first failure"
         );
-        remembered.fail(1_000, "no", "another", Some(i64::MAX));
+        remembered.fail(1_000, "no", ("another", "w"), Some(i64::MAX));
         assert_eq!(remembered.failed.as_ref().unwrap().again, 1_000 + LONGEST_WAIT);
     }
 
@@ -299,7 +317,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut ledger = Ledger::default();
-        ledger.of("shop.example.com").fail(1_000, "no", "r", None);
+        ledger.of("shop.example.com").fail(1_000, "no", ("r", "w"), None);
         ledger.ordered(Ordered {
             at: 1,
             directory: "d".into(),

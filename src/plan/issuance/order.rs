@@ -1,12 +1,16 @@
 //! A certificate that is asked for.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use super::authority::ChallengeType;
-use super::{Authority, DnsProvider};
+use super::{Authority, DnsProvider, Ordered};
+use crate::digest::sha256;
 use crate::names::{ResolverAddress, Text as _};
+use crate::plan::NodeSpec;
+use crate::value::Secret;
 
 /// What an authority is asked for, and how it is shown that the names are ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +57,23 @@ pub const EAB_KEY: &str = "eab_key";
 pub const DNS_SECRET: &str = "dns_secret";
 
 impl CertificateOrder {
+    /// As it counts against limits; `exempt` where it renews a certificate as the authority asked for.
+    pub fn ordered(&self, at: i64, exempt: bool) -> Ordered {
+        let (directory, names) = (self.authority.directory.clone(), self.names.clone());
+        Ordered { at, directory, names, exempt, unproven: false }
+    }
+
+    /// A digest of all that may mend a failure when it changes: who is asked and how, by which account, and where the
+    /// node answers.
+    pub fn circumstances(&self, spec: &NodeSpec, secrets: &BTreeMap<&'static str, Secret>) -> String {
+        let lasting = Self { replaces: None, on_failure: Vec::new(), ..self.clone() };
+        let mut text = serde_json::to_string(&(&lasting, spec.http_port, spec.mode)).unwrap_or_default();
+        for (name, secret) in secrets {
+            text.extend(["\0", name, "\0", secret.expose()]);
+        }
+        sha256(text.as_bytes())
+    }
+
     /// Who is asked about names, as addresses; the system's servers where nobody is named.
     pub fn servers(&self) -> Vec<ResolverAddress> {
         self.resolvers.iter().filter_map(|server| ResolverAddress::parse(server).ok()).collect()

@@ -1,9 +1,12 @@
 //! What an `acme` block says: which authority issues, and how control over names is proven to it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::authority::{Authority, ChallengeType};
 use super::dns::{DnsProvider, TsigAlgorithm};
+use super::order::{DNS_SECRET, EAB_KEY};
 use crate::names::{
     AuthorityDirectory, CommandWord, DisplayName, DomainName, Duration, EmailAddress, FilePath, KeyId,
     NameServer, ProfileName, RedirectTarget, ResolverAddress, Text as _,
@@ -146,6 +149,13 @@ impl Settings {
     pub fn challenge(&self) -> ChallengeType {
         let usual = if self.dns_blocks().is_empty() { ChallengeType::Http01 } else { ChallengeType::Dns01 };
         self.challenge.unwrap_or(usual)
+    }
+
+    /// What it takes beside all that: the key of an account, what changes DNS records.
+    pub fn secrets(&self) -> BTreeMap<&'static str, Secret> {
+        let key = self.eab.as_ref().map(|eab| (EAB_KEY, eab.hmac_key.clone()));
+        let dns = self.dns().and_then(|(_, secret)| Some((DNS_SECRET, secret?.clone())));
+        key.into_iter().chain(dns).collect()
     }
 
     /// The authority as operations name it.

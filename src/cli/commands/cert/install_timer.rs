@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::word::{self, Form, Word};
+use crate::cli::arguments::{VariableFlag, VariableFlags};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
@@ -31,6 +32,19 @@ pub(super) struct InstallTimer {
     /// Show the files, and write nothing
     #[arg(long)]
     print: bool,
+    #[command(flatten)]
+    variables: VariableFlags,
+    /// A file with lines `VSA_VAR_name=value`, which systemd reads before each renewal (mode 0600)
+    #[arg(long, value_name = "FILE")]
+    environment_file: Option<PathBuf>,
+}
+
+/// What the renewal is started with.
+struct Inputs {
+    /// Files with values of variables.
+    files: Vec<PathBuf>,
+    /// The file with its environment.
+    environment: Option<PathBuf>,
 }
 
 /// A file that starts the renewal.
@@ -51,7 +65,8 @@ impl InstallTimer {
         let runs = matches!(observe(invocation, booted), Some(Answer::Stat(_)));
         let starter = if runs { wanted } else { Starter::Cron };
         let name = name(&invocation.base.configuration);
-        let made = files(invocation, starter, &name)?;
+        let inputs = self.inputs(invocation, starter)?;
+        let made = files(invocation, starter, &name, &inputs)?;
         let terminal = invocation.terminal;
         if self.print {
             for made in &made {
@@ -64,13 +79,76 @@ impl InstallTimer {
             terminal.note("systemd does not run here: cron renews the certificates");
         }
         for made in &made {
-            let what = if write(invocation, made)? { "wrote" } else { "is up to date:" };
+            let what = write(invocation, made)?;
             terminal.line(&format!("{what} {}", made.path.display()));
         }
         if starter == Starter::Systemd {
             enable(invocation, &format!("{name}.timer"))?;
         }
         Ok(Exit::Done)
+    }
+}
+
+impl InstallTimer {
+    /// Looks at what the renewal shall be started with: it has nothing else, whatever stands in the environment now.
+    fn inputs(&self, invocation: &Invocation, starter: Starter) -> Result<Inputs, Failure> {
+        let directory = &invocation.base.configuration;
+        let mut files = Vec::new();
+        for flag in &self.variables.0 {
+            let VariableFlag::File(path) = flag else {
+                return Err(Diagnostic::error("the timer takes no `-var`")
+                    .detail("its value would stand in a file that everybody reads, and in the list of processes")
+                    .help("put it into a file (mode 0600): `-var-file FILE`, or `-environment-file FILE` with `VSA_VAR_name=value`")
+                    .into());
+            };
+            let path = directory.join(path);
+            if !matches!(observe(invocation, Query::Stat(path.clone())), Some(Answer::Stat(_))) {
+                return Err(Diagnostic::error(format!("there is no file `{}`", path.display())).into());
+            }
+            files.push(path);
+        }
+        let environment = self.environment_file.as_ref().map(|path| directory.join(path));
+        let mut given = String::new();
+        if let Some(path) = &environment {
+            if starter == Starter::Cron {
+                return Err(Diagnostic::error("cron reads no file with an environment")
+                    .help("give the values by `-var-file FILE`")
+                    .into());
+            }
+            given = private_text(invocation, path)?;
+        }
+        let is_given = |name: &str| {
+            given
+                .lines()
+                .any(|line| line.trim_start().split_once('=').is_some_and(|(key, _)| key.trim() == name))
+        };
+        let variables = invocation.environment.variables.iter().map(|(name, _)| format!("VSA_VAR_{name}"));
+        let key = invocation.environment.key.as_ref().map(|_| "VSA_KEY".to_owned());
+        for name in variables.chain(key).filter(|name| !is_given(name)) {
+            invocation.terminal.note(&format!(
+                "`{name}` is set here, and not where the renewal runs: put it into a file (mode 0600) and name that with \
+                 `-environment-file`, or a variable's value with `-var-file`"
+            ));
+        }
+        Ok(Inputs { files, environment })
+    }
+}
+
+/// What stands in a file that nobody else may read.
+fn private_text(invocation: &Invocation, path: &Path) -> Result<String, Failure> {
+    match observe(invocation, Query::Stat(path.to_owned())) {
+        Some(Answer::Stat(stat)) if stat.mode & 0o077 != 0 => {
+            return Err(Diagnostic::error(format!("`{}` may be read by others", path.display()))
+                .detail(format!("its mode is {:04o}", stat.mode))
+                .help(format!("it is for secrets: `chmod 600 {}`", path.display()))
+                .into());
+        }
+        Some(Answer::Stat(_)) => {}
+        _ => return Err(Diagnostic::error(format!("there is no file `{}`", path.display())).into()),
+    }
+    match observe(invocation, Query::Read(path.to_owned())) {
+        Some(Answer::Bytes(bytes)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        _ => Err(Diagnostic::error(format!("`{}` cannot be read", path.display())).into()),
     }
 }
 
@@ -87,18 +165,24 @@ fn name(configuration: &Path) -> String {
     format!("vsa-{}-{}", last.trim_matches('-'), digest.get(..8).unwrap_or_default())
 }
 
-fn files(invocation: &Invocation, starter: Starter, name: &str) -> Result<Vec<Made>, Failure> {
+fn files(
+    invocation: &Invocation,
+    starter: Starter,
+    name: &str,
+    inputs: &Inputs,
+) -> Result<Vec<Made>, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Diagnostic::error(format!("the program does not know where it is: {error}")))?;
     let form = match starter {
         Starter::Systemd => Form::Unit,
         Starter::Cron => Form::Cron,
     };
-    let word = |path: &Path| match path.to_str() {
+    let written = |form: Form, path: &Path| match path.to_str() {
         Some(text) => Ok(Word { form, text: text.into() }),
         None => Err(Diagnostic::error(format!("`{}` is not UTF-8", path.display()))
             .help("move it: the files that start the renewal are text")),
     };
+    let word = |path: &Path| written(form, path);
     let configuration = &invocation.base.configuration;
     // Not all configurations at once: each has a minute of its own.
     let seed = sha256(format!("{name} {}", configuration.display()).as_bytes());
@@ -106,6 +190,12 @@ fn files(invocation: &Invocation, starter: Starter, name: &str) -> Result<Vec<Ma
     let view = View::new()
         .with("program", word(&program)?)
         .with("directory", word(configuration)?)
+        .with("working_directory", written(Form::Path, configuration)?)
+        .optional(
+            "environment",
+            inputs.environment.as_deref().map(|path| written(Form::Path, path)).transpose()?,
+        )
+        .list("files", inputs.files.iter().map(|path| word(path)).collect::<Result<Vec<_>, _>>()?)
         .with("minute", minute);
     let made = |path: String, template| {
         let text = word::render(template, view.clone()).map_err(|error| {
@@ -123,13 +213,13 @@ fn files(invocation: &Invocation, starter: Starter, name: &str) -> Result<Vec<Ma
     })
 }
 
-/// Writes a file; whether it was not there as it is already.
-fn write(invocation: &Invocation, made: &Made) -> Result<bool, Failure> {
-    if observe(invocation, Query::Read(made.path.clone()))
-        == Some(Answer::Bytes(made.text.clone().into_bytes()))
-    {
-        return Ok(false);
-    }
+/// Writes a file; says what was done.
+fn write(invocation: &Invocation, made: &Made) -> Result<&'static str, Failure> {
+    let done = match observe(invocation, Query::Read(made.path.clone())) {
+        Some(Answer::Bytes(bytes)) if bytes == made.text.as_bytes() => return Ok("is up to date:"),
+        Some(Answer::Bytes(_)) => "changed",
+        _ => "wrote",
+    };
     let access = |mode| Access { owner: None, group: None, mode };
     let system = &invocation.base.system;
     let mut parents: Vec<_> = made
@@ -145,7 +235,7 @@ fn write(invocation: &Invocation, made: &Made) -> Result<bool, Failure> {
     parents.push(FileOperation::Replace { path: made.path.clone(), access: access(0o644), bytes });
     let written = invocation.block_on(invocation.host.files(parents));
     written.map_err(|error| Diagnostic::from(error).help("run it as root, or look at it with `-print`"))?;
-    Ok(true)
+    Ok(done)
 }
 
 /// Has systemd start the timer, now and after each boot.

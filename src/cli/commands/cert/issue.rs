@@ -10,8 +10,9 @@ use crate::address::Address;
 use crate::cli::applying::{self, ApplyFlags};
 use crate::cli::arguments::VariableFlags;
 use crate::cli::planning::{self, Manner, Options};
-use crate::cli::{Exit, Failure, Invocation};
+use crate::cli::{Exit, Failure, Invocation, partly};
 use crate::diag::Diagnostic;
+use crate::plan::Attempts;
 
 /// Have certificates issued now, although they are not due, and although it failed a moment ago
 #[derive(Debug, Args)]
@@ -51,8 +52,10 @@ impl Issue {
         let sites = Sites::of(&declared);
         let mut targets = wanted.clone();
         targets.extend(wanted.iter().flat_map(|address| sites.needing(address)));
-        let options = Options { renew: wanted, ..Options::about(targets, self.apply.auto_approve) };
-        let prepared = planning::plan(invocation, &declared, options)?;
-        applying::confirm_and_apply(invocation, &declared, prepared, Manner::default(), self.apply)
+        let attempts = Attempts { anew: wanted, ..Attempts::default() };
+        let options = Options { attempts, ..Options::about(targets, self.apply.auto_approve) };
+        let prepared = planning::plan(invocation, &declared, options.clone())?;
+        applying::confirm(invocation, &prepared, Manner::default(), self.apply)?;
+        partly::apply_as_asked(invocation, &declared, prepared, self.apply, options)
     }
 }

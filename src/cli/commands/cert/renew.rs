@@ -11,11 +11,12 @@ use crate::apply::{self, Inquiry};
 use crate::cli::applying::{self, ApplyFlags, FailureFlag};
 use crate::cli::arguments::{LockFlags, VariableFlags};
 use crate::cli::planning::{self, Manner, Options};
-use crate::cli::{Exit, Failure, Invocation};
+use crate::cli::{Exit, Failure, Invocation, partly};
 use crate::config::Declared;
 use crate::diag::{Diagnostic, Diagnostics, moment};
 use crate::host::clock;
 use crate::kinds::certificate::{Issued, issued, waits};
+use crate::plan::Attempts;
 use crate::plan::issuance::{Failed, Ledger, Remembered};
 use crate::state::State;
 
@@ -73,28 +74,7 @@ impl Renew {
         };
         let candidates = self.chosen(candidates(&declared, &state))?;
         let due = Self::due(&declared, &candidates, &ledgers(invocation, &state, &candidates)?, self.force);
-        let ended = self.renew(invocation, &declared, due);
-        let Err(mut failed) = ended else { return ended };
-        if failed.exit != Exit::RolledBack || self.plan {
-            return Err(failed);
-        }
-        // What has failed waits now, and the others need not wait with it: what was issued for them is there.
-        let ledgers = ledgers(invocation, &state, &candidates)?;
-        let rest = if self.force {
-            let others = candidates.into_iter().filter(|candidate| candidate.waits(&ledgers).is_none());
-            let others: Vec<Candidate> = others.collect();
-            Self::due(&declared, &others, &ledgers, true)
-        } else {
-            Due { waiting: Vec::new(), ..Self::due(&declared, &candidates, &ledgers, false) }
-        };
-        if !rest.certificates.is_empty() {
-            invocation.terminal.note("the others are renewed without what failed");
-            if let Err(again) = self.renew(invocation, &declared, rest) {
-                failed.exit = again.exit;
-                failed.diagnostics.extend(again.diagnostics);
-            }
-        }
-        Err(failed)
+        self.renew(invocation, &declared, due)
     }
 
     /// Those that are meant: all where nothing is named.
@@ -131,7 +111,7 @@ impl Renew {
                     continue;
                 }
                 if let Some(failed) = candidate.waits(ledgers) {
-                    due.waiting.push(waits(&issued.name, failed, issued.chain.is_some()).on(address));
+                    due.waiting.push(waits(&issued.name, failed, issued.chain.is_some(), now).on(address));
                     continue;
                 }
             }
@@ -144,6 +124,7 @@ impl Renew {
         due
     }
 
+    /// Renews them, each that can be; what cannot is said at the end.
     fn renew(&self, invocation: &Invocation, declared: &Declared, due: Due) -> Result<Exit, Failure> {
         let Due { certificates, targets, waiting, next } = due;
         if certificates.is_empty() && waiting.is_empty() {
@@ -153,32 +134,48 @@ impl Renew {
             invocation.terminal.line(&format!("No certificate is due{next}."));
             return Ok(Exit::Done);
         }
-        if !certificates.is_empty() {
-            let renew = if self.force { certificates } else { BTreeSet::new() };
-            let options = Options { renew, ..Options::about(targets, !self.plan) };
-            invocation.ensure_key()?;
-            let prepared = planning::plan(invocation, declared, options)?;
-            let flags = ApplyFlags {
-                auto_approve: true,
-                on_failure: FailureFlag::Rollback,
-                parallelism: self.parallelism,
-                lock: self.lock,
-            };
-            applying::confirm(invocation, &prepared, Manner::default(), flags)?;
-            if !self.plan {
-                applying::apply(invocation, declared, prepared, flags)?;
-            }
-        }
+        let ended = if certificates.is_empty() {
+            Ok(Exit::Done)
+        } else {
+            self.apply(invocation, declared, certificates, targets)
+        };
         if waiting.is_empty() {
-            return Ok(Exit::Done);
+            return ended;
         }
         let text = match waiting.len() {
             1 => "a certificate is due, and is not renewed now".to_owned(),
             some => format!("{some} certificates are due, and are not renewed now"),
         };
-        let mut diagnostics: Diagnostics = waiting.into_iter().collect();
-        diagnostics.push(Diagnostic::error(text).help("`vsa cert renew -force NAME` tries at once"));
-        Err(diagnostics.into())
+        let mut failure =
+            ended.err().unwrap_or(Failure { exit: Exit::Error, diagnostics: Diagnostics::new() });
+        failure.diagnostics.extend(waiting);
+        failure.diagnostics.push(Diagnostic::error(text).help("`vsa cert renew -force NAME` tries at once"));
+        Err(failure)
+    }
+
+    fn apply(
+        &self,
+        invocation: &Invocation,
+        declared: &Declared,
+        certificates: BTreeSet<Address>,
+        targets: BTreeSet<Address>,
+    ) -> Result<Exit, Failure> {
+        let anew = if self.force { certificates } else { BTreeSet::new() };
+        let attempts = Attempts { anew, again: true, ..Attempts::default() };
+        let options = Options { attempts, ..Options::about(targets, !self.plan) };
+        invocation.ensure_key()?;
+        let prepared = planning::plan(invocation, declared, options.clone())?;
+        let flags = ApplyFlags {
+            auto_approve: true,
+            on_failure: FailureFlag::Rollback,
+            parallelism: self.parallelism,
+            lock: self.lock,
+        };
+        applying::confirm(invocation, &prepared, Manner::default(), flags)?;
+        if self.plan {
+            return Ok(Exit::Done);
+        }
+        partly::apply(invocation, declared, prepared, flags, options)
     }
 }
 
@@ -188,7 +185,8 @@ impl Candidate {
     }
 
     fn waits<'a>(&self, ledgers: &'a Ledgers) -> Option<&'a Failed> {
-        self.issued.waits(self.remembered(ledgers), clock().as_second())
+        let now = clock().as_second();
+        self.issued.failed(self.remembered(ledgers)).filter(|failed| failed.waits(now))
     }
 }
 

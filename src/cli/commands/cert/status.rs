@@ -191,7 +191,7 @@ impl Status {
                     if failed.times == 1 { "once".to_owned() } else { format!("{} times", failed.times) };
                 terminal.line(&format!("\n{name} failed {times}: {}", visible(&failed.why)));
                 terminal.line(&format!(
-                    "  it is tried again from {} on; `vsa cert issue {name}` tries at once",
+                    "  `vsa cert renew`, or its timer, tries it again from {} on; `vsa cert issue {name}` tries at once",
                     moment(failed.again)
                 ));
             }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use minijinja::value::Object;
+use minijinja::value::{Object, ObjectRepr};
 
 use crate::template::{RenderError, Templates, View, Written};
 
@@ -11,6 +11,8 @@ use crate::template::{RenderError, Templates, View, Written};
 pub(super) enum Form {
     /// In `ExecStart=` (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers").
     Unit,
+    /// A path that is all of a setting's value (systemd.exec(5), `WorkingDirectory=`, `EnvironmentFile=`).
+    Path,
     /// In a line of cron's, which a shell reads (crontab(5)).
     Cron,
 }
@@ -22,7 +24,11 @@ pub(super) struct Word {
     pub(super) text: Arc<str>,
 }
 
-impl Object for Word {}
+impl Object for Word {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
 
 impl Written for Word {
     const LANGUAGE: &'static str = "a command line";
@@ -31,28 +37,33 @@ impl Written for Word {
         if self.text.chars().any(char::is_control) {
             return Err(format!("`{}` holds a control character", self.text.escape_default()));
         }
-        let (quote, escape): (char, fn(char) -> Option<&'static str>) = match self.form {
-            Form::Unit => ('"', |char| match char {
+        let is_bare = self.form == Form::Path;
+        if is_bare && (self.text.trim() != &*self.text || self.text.ends_with('\\')) {
+            return Err(format!("`{}` begins or ends with what a unit cannot hold there", self.text));
+        }
+        let (quote, escape): (&str, fn(char) -> Option<&'static str>) = match self.form {
+            Form::Path => ("", |char| (char == '%').then_some("%%")),
+            Form::Unit => ("\"", |char| match char {
                 '"' => Some("\\\""),
                 '\\' => Some("\\\\"),
                 '%' => Some("%%"),
                 '$' => Some("$$"),
                 _ => None,
             }),
-            Form::Cron => ('\'', |char| match char {
+            Form::Cron => ("'", |char| match char {
                 '\'' => Some("'\\''"),
                 '%' => Some("\\%"),
                 _ => None,
             }),
         };
-        out.push(quote);
+        out.push_str(quote);
         for char in self.text.chars() {
             match escape(char) {
                 Some(escaped) => out.push_str(escaped),
                 None => out.push(char),
             }
         }
-        out.push(quote);
+        out.push_str(quote);
         Ok(())
     }
 }
@@ -95,7 +106,11 @@ mod tests {
         assert_eq!(written(Form::Unit, text).as_deref(), Ok(unit));
         let cron = r#"'/srv/a b/$HOME/100\%/"x"/it'\''s\'"#;
         assert_eq!(written(Form::Cron, text).as_deref(), Ok(cron));
-        for form in [Form::Unit, Form::Cron] {
+        assert_eq!(written(Form::Path, "/srv/a b/100%").as_deref(), Ok("/srv/a b/100%%"));
+        for text in ["/srv/a ", "/srv/a\\"] {
+            assert!(written(Form::Path, text).is_err(), "{text}");
+        }
+        for form in [Form::Unit, Form::Cron, Form::Path] {
             assert!(written(form, "/srv/a\nb").is_err());
         }
     }

@@ -1,0 +1,133 @@
+//! What goes on where some certificates cannot be had, and what tries them again.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+
+use super::issuing::{live, site};
+use super::story::{NAME, Story};
+use crate::support::Workspace;
+use crate::support::authority::{Fault, Step};
+use crate::support::private_ca::trusted;
+
+#[test]
+fn what_was_issued_is_kept_where_another_one_fails() {
+    let Some(story) = Story::new() else { return };
+    let names = [NAME, "good.example.org"];
+    let (directory, port) = (story.authority.directory(), story.ground.http_port());
+    story.configure(&directory, port, "", &names);
+    story.dns.caa("example.com", &[("issue", "ca.example")]);
+    let run = story.ground.vsa(["apply", "-auto-approve", "-on-failure=keep"]).code(6);
+    let _ = run
+        .says("forbid a certificate for `shop.example.com`")
+        .says("a certificate could not be issued: the rest goes on without")
+        .says("Applied in part.")
+        .says("Issued: certificate[\"good.example.org\"]")
+        .says("a certificate could not be issued; all else is applied");
+    assert_eq!(story.authority.issued().len(), 1);
+    // The other one is served, without being asked for again, and something stands for the first.
+    for name in names {
+        assert_eq!(story.ground.https(name, "/").status, 200);
+    }
+    story.ground.assert_nothing_to_do();
+    assert!(super::issuing::live(&story.ground, names[1]).contains("CERTIFICATE"), "it is laid out too");
+    assert_eq!(story.authority.orders().len(), 1);
+    story.dns.caa("example.com", &[]);
+    story.is_left_to_renewals(2);
+    assert_eq!(story.ground.https(names[1], "/").status, 200);
+}
+
+#[test]
+fn what_may_mend_a_failure_is_tried_at_once() {
+    let Some(story) = Story::new() else { return };
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    story.configure(&story.authority.directory(), port, "", &[NAME]);
+    let _ = story.fails();
+    // With nothing changed it waits, and a site that was applied goes on without it.
+    let _ = story.ground.apply().says("could not be issued, and waits");
+    story.write("", NAME);
+    let _ = story.ground.vsa(["plan"]).code(0).says("issue a certificate for shop.example.com");
+    story.ground.apply();
+    story.has(1);
+}
+
+#[test]
+fn a_name_more_that_cannot_be_had_fails_no_second_apply() {
+    let Some(story) = Story::new() else { return };
+    story.ground.apply();
+    let more = |name: &str| {
+        let text = fs::read_to_string(story.ground.configuration().join("main.hcl")).unwrap();
+        let aliases = format!("aliases = [\"{name}\"]\n  tenant = tenant.acme\n  root");
+        story.ground.write("main.hcl", text.replace("tenant = tenant.acme\n  root", &aliases));
+    };
+    more("www.example.net");
+    story.dns.caa("example.net", &[("issue", "ca.example")]);
+    let _ = story.fails();
+    // It was not applied without that name yet: it is tried, once its pause has ended.
+    story.later();
+    let _ = story.fails();
+    let _ = story.ground.apply().says("could not be renewed, and waits");
+    story.later();
+    let _ = story.ground.apply().says("could not be renewed, and waits");
+    assert_eq!((story.authority.orders().len(), story.ground.https(NAME, "/").status), (1, 200));
+    let _ = story.ground.vsa(["cert", "renew"]).code(5).says("forbid a certificate");
+    story.dns.caa("example.net", &[]);
+    story.later();
+    let _ = story.ground.vsa(["cert", "renew"]).code(0);
+    trusted(&story.authority.roots()[0], &live(&story.ground, NAME), "www.example.net").unwrap();
+    story.ground.assert_nothing_to_do();
+}
+
+#[test]
+fn what_the_limits_of_an_authority_do_not_leave_is_planned_without() {
+    let Some(ground) = Workspace::managed() else { return };
+    let ports = format!("http_port  = {}\n    https_port = {}", ground.http_port(), ground.https_port());
+    let node = format!(
+        "node \"local\" {{\n  proxy {{\n    {ports}\n  }}\n  acme {{\n    email = \"ops@example.com\"\n  }}\n}}\n"
+    );
+    let sites: String =
+        (0..52).map(|number| site(&ground, &format!("site-{number:02}.example.com"), "")).collect();
+    ground.write("main.hcl", node + "tenant \"acme\" {}\n" + &sites + &site(&ground, "shop.example.org", ""));
+    let _ = ground
+        .vsa(["plan"])
+        .code(0)
+        .says("`site-50.example.com` is not ordered now")
+        .says("`site-51.example.com` is not ordered now")
+        .says("50 certificates in 7 days for names of `example.com`");
+    let plan = ground.plan();
+    let actions = plan["vsa"]["actions"].as_array().unwrap();
+    let orders = actions.iter().filter(|action| action["operation"].to_string().contains("\"order\":"));
+    assert_eq!(orders.count(), 51);
+}
+
+#[test]
+fn one_run_tells_of_all_names_that_fail() {
+    let Some(story) = Story::new() else { return };
+    let names = ["a.example.com", "b.example.net", "c.example.org", "d.example.com"];
+    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
+    for domain in ["example.com", "example.net"] {
+        story.dns.caa(domain, &[("issue", "ca.example")]);
+    }
+    let run = story.ground.vsa(["apply", "-auto-approve", "-parallelism=1"]).code(5);
+    for name in ["a.example.com", "b.example.net", "d.example.com"] {
+        assert!(run.stderr.contains(&format!("forbid a certificate for `{name}`")), "{name}: {run}");
+    }
+    assert_eq!(story.authority.issued().len(), 1, "{run}");
+    // It is there still.
+    story.ground.apply();
+    assert_eq!((story.authority.issued().len(), story.authority.orders().len()), (1, 1));
+    trusted(&story.authority.roots()[0], &live(&story.ground, names[2]), names[2]).unwrap();
+}
+
+#[test]
+fn an_authority_that_is_down_is_asked_once_a_run() {
+    let Some(story) = Story::new() else { return };
+    let names: Vec<String> = (0..12).map(|number| format!("site-{number}.example.com")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
+    story.authority.fail(Step::Directory, Fault::Unavailable, 100);
+    let run = story.ground.vsa(["apply", "-auto-approve"]).code(5);
+    for name in names {
+        assert!(run.stderr.contains(&format!("cannot be asked for `{name}`")), "{name}: {run}");
+    }
+    assert_eq!(story.authority.count(Step::Directory), 1);
+}
