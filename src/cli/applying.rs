@@ -217,7 +217,7 @@ pub(crate) fn run(
 /// Says how a run has ended; `done` is what is said first where all is done.
 pub(crate) fn conclude(invocation: &Invocation, ran: Ran, done: &str) -> Result<Exit, Failure> {
     let terminal = invocation.terminal;
-    let Ran { report, counts, mode, on_failure, .. } = ran;
+    let Ran { report, orders, counts, mode, on_failure } = ran;
     match report.outcome {
         Outcome::Done => {
             let (add, change, destroy) = (counts.add, counts.change, counts.destroy);
@@ -237,7 +237,11 @@ pub(crate) fn conclude(invocation: &Invocation, ran: Ran, done: &str) -> Result<
         Outcome::RolledBack => Err(failure(
             Exit::RolledBack,
             report.errors,
-            "the apply failed and was rolled back: all is as it was before",
+            if orders.is_empty() {
+                "the apply failed and was rolled back: all is as it was before"
+            } else {
+                "the apply failed and was rolled back: all is as it was before, and what was issued is kept for the next one"
+            },
         )),
         Outcome::Left if on_failure == FailureFlag::Keep => Err(failure(
             Exit::Left,

@@ -18,6 +18,7 @@ mod explain;
 pub mod file;
 mod files;
 mod foreign;
+mod found;
 pub mod issuance;
 mod items;
 pub mod kind;

@@ -196,8 +196,8 @@ mod tests {
         let directory = "https://ca.example/directory".to_owned();
         let order = Ordered { at: 1, directory, names: vec![name.clone()], exempt: false, unproven: false };
         assert_eq!(ledgers.order(host, spec, &order, true).await.unwrap(), None);
-        //M        let kept = read(host, &spec.ledger()).await.unwrap();
-        //M        assert!(kept.orders.contains(&order), "{number}");
+        let kept = read(host, &spec.ledger()).await.unwrap();
+        assert!(kept.orders.contains(&order), "{number}");
         let url = format!("https://ca.example/order/{number}");
         let under_way = UnderWay { url, account: "a".to_owned(), request: "r".to_owned() };
         ledgers.remember(host, spec, &name, |known| known.order = Some(under_way)).await.unwrap();

@@ -6,33 +6,57 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::address::{Address, Key};
 use crate::diag::{Diagnostic, Diagnostics, Label, Quote, Severity, Sources, Span};
 
 /// How many addresses a summed-up remark names.
 const NAMED: usize = 4;
 
-/// What makes two diagnostics one: remarks of one code and summary; errors that one place makes in the same words, but
-/// for the instance.
+/// What makes two diagnostics one: remarks of one code and summary; what one place, or none, says in the same words but for
+/// the resource that it is about.
 #[derive(PartialEq, Eq, Hash)]
 enum Sameness {
     Remark(&'static str, String),
-    Error { code: Option<&'static str>, told: [String; 2], at: Span, quoted: Vec<(PathBuf, Range<usize>)> },
+    Words {
+        code: Option<&'static str>,
+        told: [String; 2],
+        at: Option<Span>,
+        quoted: Vec<(PathBuf, Range<usize>)>,
+    },
 }
 
 impl Sameness {
     fn of(diagnostic: &Diagnostic) -> Option<Self> {
-        if !diagnostic.is_error() {
+        let names = diagnostic.address.as_ref().map(names).unwrap_or_default();
+        let is_about_one = names.iter().any(|name| diagnostic.summary.contains(name));
+        if !diagnostic.is_error() && !is_about_one {
             return Some(Self::Remark(diagnostic.code?, diagnostic.summary.clone()));
         }
-        let address = diagnostic.address.as_ref().filter(|address| address.key().is_some())?.to_string();
+        let at = diagnostic.primary.as_ref().map(|label| label.span);
+        let is_of_an_instance = diagnostic.address.as_ref().is_some_and(|address| address.key().is_some());
+        if !if at.is_some() { is_of_an_instance } else { is_about_one } {
+            return None;
+        }
         let quotes = diagnostic.quotes.iter();
-        Some(Self::Error {
+        Some(Self::Words {
             code: diagnostic.code,
-            told: [&diagnostic.summary, &diagnostic.detail].map(|text| text.replace(&address, "…")),
-            at: diagnostic.primary.as_ref()?.span,
+            told: [&diagnostic.summary, &diagnostic.detail]
+                .map(|text| names.iter().fold(text.clone(), |text, name| text.replace(name, "…"))),
+            at,
             quoted: quotes.map(|quote| (quote.file.path.clone(), quote.range.clone())).collect(),
         })
     }
+}
+
+/// How words name a resource: by its address, its label, or the key of the instance; a host name without marks, too.
+fn names(address: &Address) -> Vec<String> {
+    let key = match address.key() {
+        Some(Key::Name(name)) => Some(&**name),
+        Some(Key::Index(_)) | None => None,
+    };
+    let words = [Some(address.name()), key].into_iter().flatten();
+    let hosts = words.clone().filter(|word| word.contains('.')).map(str::to_owned);
+    std::iter::once(address.to_string()).chain(words.map(|word| format!("`{word}`"))).chain(hosts).collect()
 }
 
 /// The diagnostics with those that are the same told once, and whom else they concern in a line: a thousand sites must not

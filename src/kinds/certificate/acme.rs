@@ -1,18 +1,15 @@
-//! Certificates that an authority issues: when another one is due, and what is asked for.
+//! Certificates that an authority issues: what becomes of each, and what is asked for.
 
 use std::path::PathBuf;
 
-use super::attributes::{Attributes, margin, names};
-use super::facts::Facts;
+use super::attributes::{Attributes, names};
 use super::judgement::{Judgement, Origin, former, last_kept};
 use super::known::Known;
-use super::{CHAIN, archived, found, imported, issue, published};
-use crate::diag::{Diagnostic, Severity, day, moment};
-use crate::names::{Duration, FilePath, Text as _};
+use super::{CHAIN, archived, due, found, imported, issue, published};
+use crate::diag::{Diagnostic, Severity, moment};
+use crate::names::{FilePath, Text as _};
 use crate::plan::issuance::budget::Spent;
-use crate::plan::issuance::{
-    CertificateOrder, Failed, Ledger, Remembered, RenewalInfo, Revoked, Settings, asks_the_same,
-};
+use crate::plan::issuance::{CertificateOrder, Failed, Ledger, Remembered, Settings, asks_the_same};
 use crate::plan::observation::{Answer, Query};
 use crate::plan::{Attempt, Subject};
 use crate::resource::{Path, Resource};
@@ -35,8 +32,7 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
     if subject.observed.get(&ledger(subject)).is_none() {
         return queries;
     }
-    let mut judgement = Judgement::default();
-    let is_due = is_due(subject, resource, known, &mut judgement);
+    let is_due = due::renewal(subject, resource, known).is_some();
     let damaged = issue::drift(subject, &resource.name, known);
     if subject.attempt == Attempt::Anew || known.asked_anew(subject) || is_due || damaged.is_some() {
         queries.extend(former(subject));
@@ -46,59 +42,6 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
         queries.extend(archived::queries(subject, resource, known));
     }
     queries
-}
-
-/// By whose word an issue is to be renewed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By<'a> {
-    /// It was revoked.
-    Revoked(&'a Revoked),
-    /// The authority's.
-    Authority,
-    /// By what is left of its lifetime.
-    Time,
-}
-
-/// From when on an issue is to be renewed, in seconds since 1970: at once where it was revoked, else by the authority's
-/// word, else a third of its lifetime before its end. Whatever is said, a new one has a third of its lifetime, and none
-/// is let end.
-pub(super) fn due_from<'a>(
-    facts: &Facts,
-    renew_before: Option<&Duration>,
-    remembered: Option<&'a Remembered>,
-) -> (i64, By<'a>) {
-    if let Some(revoked) = remembered.and_then(|remembered| remembered.revoked(&facts.digest)) {
-        return (revoked.at, By::Revoked(revoked));
-    }
-    let renewal = remembered.and_then(|remembered| remembered.renewal.as_ref());
-    let renewal = renewal.filter(|renewal| renewal.digest == facts.digest);
-    let lifetime = facts.not_after.saturating_sub(facts.not_before);
-    let margin = margin(renew_before, lifetime).min(lifetime / 3 * 2);
-    let by_time = facts.not_after.saturating_sub(margin).saturating_add(1);
-    let latest = facts.not_after.saturating_sub(lifetime / 6);
-    match renewal.and_then(RenewalInfo::moment) {
-        // The authority's word goes before the rule of thumb, but not before what somebody wrote down.
-        Some(moment) if moment <= by_time || renew_before.is_none() => {
-            (moment.min(latest), if moment <= latest { By::Authority } else { By::Time })
-        }
-        _ => (by_time, By::Time),
-    }
-}
-
-/// Whether the last issue is to be renewed.
-fn is_due(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) -> bool {
-    let remembered = remembered(subject, &resource.name);
-    let (from, by) = due_from(&known.facts, known.attributes.renew_before.as_ref(), remembered);
-    let end = day(known.facts.not_after);
-    judgement.due = (from <= subject.now).then(|| {
-        let whose = match by {
-            By::Revoked(revoked) => format!("it {}; ", revoked.said()),
-            By::Authority => format!("the authority wants it from {} on; ", day(from)),
-            By::Time => String::new(),
-        };
-        format!("renewal is due: {whose}it ends on {end}")
-    });
-    judgement.due.is_some()
 }
 
 /// Says that a certificate is not tried now, because it failed before: `vsa cert renew` does, once its pause has ended.
@@ -195,7 +138,7 @@ fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
     if subject.attempt == Attempt::Anew {
         judgement.due = Some("asked for".to_owned());
     } else if !asked_anew {
-        is_due(subject, resource, known, judgement);
+        judgement.due = due::renewal(subject, resource, known);
     }
     let is_renewed = judgement.due.is_some();
     if imported::adopts(subject, resource, known, judgement) {
@@ -312,37 +255,5 @@ pub(super) fn order_of(
         resolvers: settings.resolvers.iter().map(ToString::to_string).collect(),
         on_failure: settings.on_failure.iter().map(ToString::to_string).collect(),
         replaces,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::DAY;
-    use super::*;
-    use crate::plan::issuance::Window;
-
-    /// On which day of its ninety a certificate is renewed, and whether the authority says so.
-    fn renewed(before: Option<&str>, window: Option<i64>) -> (i64, bool) {
-        let facts = Facts { issue: 1, not_after: 90 * DAY, digest: "d".to_owned(), ..Facts::default() };
-        let window = window.map(|day| Window { start: day * DAY, end: day * DAY });
-        let renewal = RenewalInfo { digest: "d".to_owned(), window, ask_again: 0 };
-        let remembered = Remembered { renewal: Some(renewal), ..Remembered::default() };
-        let before = before.map(|before| Duration::parse(before).unwrap());
-        let (from, by) = due_from(&facts, before.as_ref(), Some(&remembered));
-        (from / DAY, by == By::Authority)
-    }
-
-    #[test]
-    fn whatever_is_said_a_new_one_is_left_alone_and_none_is_let_end() {
-        assert_eq!(renewed(None, None), (60, false));
-        assert_eq!(renewed(None, Some(40)), (40, true));
-        assert_eq!(renewed(None, Some(70)), (70, true));
-        for late in [89, 91, 40_000] {
-            assert_eq!(renewed(None, Some(late)), (75, false), "{late}");
-        }
-        assert_eq!(renewed(Some("20d"), Some(80)), (70, false));
-        for early in ["90d", "400d"] {
-            assert_eq!(renewed(Some(early), None), (30, false), "{early}");
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::acme::due_from;
+use super::due::due_from;
 use super::facts::Facts;
 use crate::names::{AuthorityDirectory, Duration, Text as _};
 use crate::plan::NodeSpec;

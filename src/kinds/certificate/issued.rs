@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde::Deserialize as _;
 
 use super::CHAIN;
-use super::acme::{due_from, order_of};
+use super::acme::order_of;
 use super::attributes::Attributes;
+use super::due::due_from;
 use super::facts::Facts;
 use super::held::issuer;
 use crate::plan::NodeSpec;

@@ -8,6 +8,7 @@ mod acme;
 mod archived;
 mod attributes;
 mod check;
+mod due;
 mod facts;
 mod found;
 mod held;
