@@ -91,7 +91,7 @@ fn what_the_limits_of_an_authority_do_not_leave_is_planned_without() {
         .vsa(["plan"])
         .code(0)
         .says("`site-50.example.com` is not ordered now")
-        .says("`site-51.example.com` is not ordered now")
+        .says("the same holds for `certificate[\"site-51.example.com\"]`")
         .says("50 certificates in 7 days for names of `example.com`");
     let plan = ground.plan();
     let actions = plan["vsa"]["actions"].as_array().unwrap();

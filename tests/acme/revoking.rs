@@ -83,6 +83,15 @@ fn what_is_revoked_is_shown_everywhere_and_another_one_takes_its_place() {
     assert!(serial(&ground) != second && key() != second_key);
     assert_eq!((pebble.orders(), pebble.issued()), (3, 3));
     ground.assert_nothing_to_do();
+
+    // A former one, whose key somebody else has: the one that took its place stays.
+    let third = serial(&ground);
+    let former = ["cert", "revoke", NAME, "-issue", "2", "-reason", "key-compromise", "-auto-approve"];
+    let _ = ground.vsa(former).code(0).says("Issue 2 of certificate[\"shop.example.com\"] is revoked.");
+    assert!(pebble.revoked(&second) && !pebble.revoked(&third));
+    ground.assert_nothing_to_do();
+    let _ =
+        ground.vsa(["cert", "revoke", NAME, "-issue", "9", "-auto-approve"]).code(1).says("cannot be read");
     let _ = ground.vsa(["cert", "revoke", "shop.example.co", "-auto-approve"]).code(1).says("did you mean");
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::due::due_from;
-use super::facts::Facts;
+use super::facts::{Facts, directory};
 use crate::names::{AuthorityDirectory, Duration, Text as _};
 use crate::plan::NodeSpec;
 use crate::plan::issuance::{Authority, Lineage, Remembered, Revoked, Window};
@@ -122,8 +122,12 @@ pub fn held(stored: &Stored, spec: &NodeSpec, remembered: Option<&Remembered>) -
 /// The authority that made the last issue, as it was configured then: by the block of the certificate or of its node, as
 /// the state knows them. `None` where no authority has.
 pub fn issuer(stored: &Stored, node: Option<&Stored>) -> Option<Authority> {
-    let facts = Facts::deserialize(&stored.facts).ok()?;
-    let directory = facts.directory()?.to_owned();
+    issuer_of(&Facts::deserialize(&stored.facts).ok()?.request, stored, node)
+}
+
+/// The authority that an issue was requested from.
+pub fn issuer_of(request: &str, stored: &Stored, node: Option<&Stored>) -> Option<Authority> {
+    let directory = directory(request)?.to_owned();
     let blocks = [Some(stored), node].into_iter().flatten().filter_map(|stored| {
         match attributes::decode(&stored.attributes).ok()?.get("acme")? {
             Tree::Object(block) => Some(block.clone()),

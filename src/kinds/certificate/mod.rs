@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use acme::waits;
-pub use held::{Held, Source, held, issuer};
+pub use held::{Held, Source, held, issuer, issuer_of};
 pub use issued::{Issued, issued};
 
 use attributes::{Attributes, names};

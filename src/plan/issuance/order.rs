@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::authority::ChallengeType;
 use super::{Authority, DnsProvider, Ordered};
@@ -67,11 +68,12 @@ impl CertificateOrder {
     /// node answers.
     pub fn circumstances(&self, spec: &NodeSpec, secrets: &BTreeMap<&'static str, Secret>) -> String {
         let lasting = Self { replaces: None, on_failure: Vec::new(), ..self.clone() };
-        let mut text = serde_json::to_string(&(&lasting, spec.http_port, spec.mode)).unwrap_or_default();
-        for (name, secret) in secrets {
-            text.extend(["\0", name, "\0", secret.expose()]);
-        }
-        sha256(text.as_bytes())
+        let text = serde_json::to_string(&(&lasting, spec.http_port, spec.mode)).unwrap_or_default();
+        let secrets: String =
+            secrets.iter().flat_map(|(name, secret)| ["\0", name, "\0", secret.expose()]).collect();
+        // Sixteen bits tell that a secret is another one, and confirm nobody's guess of it.
+        let secrets = sha256(Zeroizing::new(secrets).as_bytes());
+        format!("{}-{}", sha256(text.as_bytes()), &secrets[..4])
     }
 
     /// Who is asked about names, as addresses; the system's servers where nobody is named.

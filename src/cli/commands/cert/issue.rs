@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::KIND;
+use super::named::named;
 use super::sites::Sites;
-use crate::address::Address;
 use crate::cli::applying::{self, ApplyFlags};
 use crate::cli::arguments::VariableFlags;
 use crate::cli::planning::{self, Manner, Options};
 use crate::cli::{Exit, Failure, Invocation, partly};
-use crate::diag::Diagnostic;
 use crate::plan::Attempts;
 
 /// Have certificates issued now, although they are not due, and although it failed a moment ago
@@ -32,21 +31,13 @@ impl Issue {
         let declared = invocation.load(&self.variables)?;
         let _lock = invocation.lock(self.apply.lock)?;
         invocation.ensure_key()?;
-        let certificates = || declared.resources.values().filter(|resource| resource.address.kind() == KIND);
         let mut wanted = BTreeSet::new();
         for name in &self.names {
-            let is_it = |name: &str, address: &Address| address.to_string() == name;
-            let found =
-                certificates().find(|resource| *resource.name == **name || is_it(name, &resource.address));
-            let Some(found) = found else {
-                let names = certificates().map(|resource| &*resource.name);
-                return Err(Diagnostic::error(format!(
-                    "there is no certificate `{name}` in the configuration"
-                ))
-                .did_you_mean(name, names, |error| error.help("declare it, or a domain with TLS"))
-                .into());
-            };
-            wanted.insert(found.address.clone());
+            let all = declared.resources.values().filter(|resource| resource.address.kind() == KIND);
+            let place = ("configuration", "declare it, or a domain with TLS");
+            wanted.insert(
+                named(all, name, |resource| (&resource.address, &*resource.name), place)?.address.clone(),
+            );
         }
         // The sites of those that were never issued change with them.
         let sites = Sites::of(&declared);

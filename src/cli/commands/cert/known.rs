@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::KIND;
 use crate::address::Address;
-use crate::cli::{Failure, Invocation};
+use crate::cli::Invocation;
 use crate::diag::{Diagnostic, Severity, Sources, rfc3339};
 use crate::kinds::certificate::{Held, held};
 use crate::plan::docker::Protocol;
@@ -86,24 +86,6 @@ fn ledgers<'a>(
         _ => None,
     };
     nodes.into_iter().zip(answers).filter_map(known).collect()
-}
-
-/// The certificate of this name: a label, or an address.
-pub(super) fn one<'a>(known: Vec<Known<'a>>, name: &str) -> Result<Known<'a>, Failure> {
-    let is_it = |known: &Known<'_>| *known.stored.name == *name || known.address.to_string() == name;
-    let (mut found, others): (Vec<_>, Vec<_>) = known.into_iter().partition(is_it);
-    if found.len() > 1 {
-        let addresses: Vec<_> = found.iter().map(|known| format!("`{}`", known.address)).collect();
-        return Err(Diagnostic::error(format!("there are {} certificates `{name}`", found.len()))
-            .help(format!("say which one: {}", addresses.join(", ")))
-            .into());
-    }
-    found.pop().ok_or_else(|| {
-        let names = others.iter().map(|known| &*known.stored.name);
-        Diagnostic::error(format!("there is no certificate `{name}` in the state"))
-            .did_you_mean(name, names, |error| error.help("`vsa cert status` shows those that there are"))
-            .into()
-    })
 }
 
 /// What a TLS handshake presents, in the place of what a certificate's file holds.

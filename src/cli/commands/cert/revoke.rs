@@ -3,12 +3,13 @@
 use clap::{Args, ValueEnum};
 
 use super::KIND;
-use crate::apply::{self, RevokedBy, Revoking};
+use super::named::{OF_THE_STATE, named};
+use super::revocable::{last, not_issued, numbered};
+use crate::apply::{self, RevokedBy};
 use crate::audit::{Entry, Event};
 use crate::cli::arguments::{LockFlags, VariableFlags};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
-use crate::kinds::certificate::{Source, held, issuer};
 use crate::plan::issuance::Revocation;
 
 /// Have a certificate revoked by the authority that issued it
@@ -16,6 +17,9 @@ use crate::plan::issuance::Revocation;
 pub(super) struct Revoke {
     /// The certificate's label
     name: String,
+    /// A former issue of it, by its number: the name of its directory below `certificates/`
+    #[arg(long, value_name = "NUMBER")]
+    issue: Option<u64>,
     /// Why
     #[arg(long, value_enum, default_value_t = ReasonFlag::Unspecified)]
     reason: ReasonFlag,
@@ -59,45 +63,15 @@ impl Revoke {
         let _ = invocation.load(&self.variables)?;
         let _lock = invocation.lock(self.lock)?;
         let state = invocation.existing_state()?;
-        let certificates = || state.resources.iter().filter(|(address, _)| address.kind() == KIND);
-        let found = certificates()
-            .find(|(address, stored)| *stored.name == *self.name || address.to_string() == self.name);
-        let Some((address, stored)) = found else {
-            let names = certificates().map(|(_, stored)| &*stored.name);
-            return Err(Diagnostic::error(format!("there is no certificate `{}` in the state", self.name))
-                .did_you_mean(&self.name, names, |error| {
-                    error.help("`vsa cert status` shows those that there are")
-                })
-                .into());
-        };
-        let not_issued = |help: &str| {
-            Diagnostic::error(format!("no authority has issued `{}` to this node", stored.name))
-                .help(help.to_owned())
-        };
+        let all = state.resources.iter().filter(|(address, _)| address.kind() == KIND);
+        let (address, stored) =
+            named(all, &self.name, |(address, stored)| (*address, &*stored.name), OF_THE_STATE)?;
         let spec = state.nodes.get(&stored.node).map(|node| &node.spec);
-        let Some(spec) = spec else { return Err(not_issued("its node is not in the state").into()) };
-        match held(stored, spec, None).map(|held| held.source) {
-            Some(Source::Acme) => {}
-            Some(Source::Certbot) => {
-                return Err(
-                    not_issued("it is of certbot's account: `certbot revoke --cert-name NAME`").into()
-                );
-            }
-            _ => {
-                return Err(not_issued("there is nothing to revoke: `vsa cert show` says who made it").into());
-            }
-        }
-        let held = held(stored, spec, None);
-        let authority = issuer(stored, state.resources.get(&stored.node));
-        let Some((held, authority)) = held.zip(authority) else {
-            return Err(not_issued("the state does not say by whom it was issued").into());
-        };
-        let revoking = Revoking {
-            name: stored.name.to_string(),
-            authority,
-            account: held.account,
-            directory: held.directory,
-            digest: held.digest,
+        let spec = spec.ok_or_else(|| not_issued(stored, "its node is not in the state"))?;
+        let node = state.resources.get(&stored.node);
+        let revoking = match self.issue {
+            Some(number) => numbered(invocation, stored, spec, node, number)?,
+            None => last(stored, spec, node)?,
         };
         let terminal = invocation.terminal;
         if !self.auto_approve {
@@ -106,8 +80,9 @@ impl Revoke {
                     .help("run it with `-auto-approve`")
                     .into());
             }
+            let which = self.issue.map_or_else(String::new, |number| format!("issue {number} of "));
             let question =
-                format!("Do you really want to have `{}` revoked? It cannot be taken back.", stored.name);
+                format!("Do you really want to have {which}`{address}` revoked? It cannot be taken back.");
             if !terminal.confirm(&question) {
                 return Err(Diagnostic::error("not approved: nothing was changed").into());
             }
@@ -132,7 +107,11 @@ impl Revoke {
             ),
             RevokedBy::Before => terminal.note("its authority says that it was revoked before"),
         }
-        terminal.line(&format!("{address} is revoked."));
+        let which = self.issue.map_or_else(String::new, |number| format!("Issue {number} of "));
+        terminal.line(&format!("{which}{address} is revoked."));
+        if self.issue.is_some() {
+            return Ok(Exit::Done);
+        }
         terminal.line(
             "It is served on until another one takes its place: `vsa cert renew` or `vsa apply` has that issued, with a new key.",
         );

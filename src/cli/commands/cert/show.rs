@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use clap::Args;
 
-use super::known::{Served, every, one, revoked_json, served};
+use super::known::{Served, every, revoked_json, served};
+use super::named::{OF_THE_STATE, named};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::{moment, rfc3339, visible};
 use crate::plan::issuance::{Piece, Revoked};
@@ -23,7 +24,12 @@ impl Show {
     /// Runs the command.
     pub(super) fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
         let state = invocation.existing_state()?;
-        let known = one(every(invocation, &state), &self.name)?;
+        let known = named(
+            every(invocation, &state),
+            &self.name,
+            |known| (known.address, &*known.stored.name),
+            OF_THE_STATE,
+        )?;
         let served = served(invocation, std::slice::from_ref(&known)).pop();
         let served = served.unwrap_or_else(|| Served::None("it was not asked".to_owned()));
         let held = &known.held;
