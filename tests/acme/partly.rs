@@ -112,6 +112,8 @@ fn one_run_tells_of_all_names_that_fail() {
         assert!(run.stderr.contains(&format!("forbid a certificate for `{name}`")), "{name}: {run}");
     }
     let run = run.says("the same holds for `certificate[\"d.example.com\"]`");
+    assert!(!run.stderr.contains("taken back certificate"), "what was issued is kept: {run}");
+    let run = run.says("what was issued is kept for the next one");
     assert_eq!(story.authority.issued().len(), 1, "{run}");
     // It is there still.
     story.ground.apply();

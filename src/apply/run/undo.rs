@@ -14,7 +14,7 @@ use crate::apply::switch::{self, Switched};
 use crate::apply::{OnFailure, Outcome, Report};
 use crate::diag::Diagnostic;
 use crate::host::FileOperation;
-use crate::plan::{Action, Operation, Phase};
+use crate::plan::{Action, Operation, Phase, Undo};
 use crate::state::StoredNode;
 
 impl Work {
@@ -43,6 +43,8 @@ impl Work {
                 Err(error) => Err(error),
             };
             match result {
+                // What was issued is kept: nobody is told that it has gone.
+                Ok(()) if action.undo == Undo::Nothing => {}
                 Ok(()) => self.events.event(Event::Undone { action }),
                 Err(error) => {
                     self.events.event(Event::NotUndone { action, error: &error });
