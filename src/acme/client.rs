@@ -99,6 +99,11 @@ pub(super) fn of_revocation(refused: Refused) -> Refused {
     if is_about_owner { Refused { reason: Reason::NotOwner, ..refused } } else { refused }
 }
 
+/// Whether an order can be asked for there.
+fn is_address(url: &str) -> bool {
+    url.parse::<hyper::Uri>().is_ok_and(|url| url.scheme_str() == Some("https") && url.host().is_some())
+}
+
 fn identifier(certificate: &[u8]) -> Option<CertificateIdentifier<'static>> {
     let certificate = CertificateDer::from(certificate);
     CertificateIdentifier::try_from(&certificate).ok().map(CertificateIdentifier::into_owned)
@@ -139,10 +144,16 @@ impl Authority for Client {
             None => steadily!(session.new_order(&plain())),
         };
         let begun = begun.map_err(|error| refused(error, &wire.noted()))?;
+        if !is_address(begun.url()) {
+            return Err(Refused::new(Reason::Malformed, "it gives the order no `https` address"));
+        }
         Ok(Box::new(Ordered::new(begun, wire, self.account.clone())))
     }
 
     async fn resume(&self, url: &str) -> Result<Box<dyn Order>, Refused> {
+        if !is_address(url) {
+            return Err(Refused::new(Reason::Order, "the order has no `https` address"));
+        }
         let wire = self.directory.wire.fresh();
         let session = session(&self.account, &wire).await?;
         let order = steadily!(session.order(url.to_owned()));

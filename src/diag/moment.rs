@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 
 fn shown(seconds: i64, format: &str) -> String {
+    // What others say may lie beyond all years that there are.
+    let seconds = seconds.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
     let time = Timestamp::from_second(seconds);
     time.map_or_else(|_| seconds.to_string(), |time| time.strftime(format).to_string())
 }

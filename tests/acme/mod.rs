@@ -4,6 +4,7 @@ mod authorities;
 mod bootstrap;
 mod client;
 mod commands;
+mod dead_orders;
 mod dns;
 mod dns_apis;
 mod failing_names;

@@ -163,9 +163,13 @@ impl Issuing<'_> {
                 "no chain by `{preferred}` is offered, but by `{offered}`: the usual one is taken"
             ));
         }
-        if is_key_of(key.pem.as_bytes(), chain.as_bytes()) == Some(false) {
-            let error =
-                format!("the authority's certificate for `{}` is not for the key that was sent", self.name);
+        let wrong = match is_key_of(key.pem.as_bytes(), chain.as_bytes()) {
+            Some(true) => None,
+            Some(false) => Some("is not for the key that was sent"),
+            None => Some("is none: it cannot be read"),
+        };
+        if let Some(wrong) = wrong {
+            let error = format!("the authority's certificate for `{}` {wrong}", self.name);
             // Taken up again it would be the same.
             let error = Diagnostic::error(error).help("the next apply begins a new order");
             return Err(Failed { lost: true, ..error.into() });
