@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::certificate::{CHAIN, KEY};
 use super::issuance::{Issuance, kept};
-use super::lock::{held, lock_file};
+use super::lock::hold;
 use crate::acme::{Authority as _, Reason, Refused, explain_revocation};
 use crate::diag::Diagnostic;
 use crate::host::{Host, first_der};
@@ -49,7 +49,7 @@ pub async fn revoke(
     certificate: &Revoking,
     reason: Revocation,
 ) -> Result<RevokedBy, Diagnostic> {
-    let _held = host.lock(&lock_file(spec)).await?.ok_or_else(|| held(spec))?;
+    let _held = hold(&**host, spec).await?;
     let issuance = Issuance::new(Arc::clone(host));
     let Revoking { name, authority, directory, digest, .. } = certificate;
     let chain = read(&**host, directory.join(CHAIN)).await?;
