@@ -47,7 +47,8 @@ pub trait Order: Send {
     /// Has the authority look at the proofs, and waits until it has.
     async fn prove(&mut self, challenge: ChallengeType, patience: Duration) -> Result<(), Refused>;
 
-    /// Asks for the certificate, with a certificate request (DER).
+    /// Asks for the certificate, with a certificate request (DER). Where that was done before, and only the answer did not
+    /// come, the order goes on from there.
     async fn finalize(&mut self, request: &[u8]) -> Result<(), Refused>;
 
     /// Waits for the certificate. Of several chains, the one whose topmost certificate was issued by `preferred`, where
@@ -153,8 +154,10 @@ pub enum Reason {
     AlreadyRevoked,
     /// The certificate is not this account's, or the key not the certificate's.
     NotOwner,
-    /// The order has failed.
+    /// The order has failed, or is not there any more.
     Order,
+    /// It does not take a request for a certificate now.
+    NotReady,
     /// Anything else.
     Other,
 }
@@ -169,8 +172,8 @@ impl Refused {
 impl Refused {
     /// Whether it says nothing about what was asked, but that nobody could be asked now.
     pub fn is_passing(&self) -> bool {
-        use Reason::{BadNonce, Malformed, RateLimited, Slow, Unreachable, Untrusted};
-        matches!(self.reason, Unreachable | Slow | Untrusted | Malformed | RateLimited | BadNonce)
+        use Reason::{BadNonce, Malformed, NotReady, RateLimited, Slow, Unreachable, Untrusted};
+        matches!(self.reason, Unreachable | Slow | Untrusted | Malformed | RateLimited | BadNonce | NotReady)
     }
 }
 

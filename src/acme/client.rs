@@ -15,7 +15,7 @@ use super::authority::{Authority, NewOrder, Order, Reason, Refused};
 use super::directory::Directory;
 use super::http::HttpError;
 use super::order::Ordered;
-use super::refusal::refused;
+use super::refusal::{of_order, refused};
 use super::wire::Wire;
 use crate::plan::issuance::{Revocation, Window};
 
@@ -157,7 +157,7 @@ impl Authority for Client {
         let wire = self.directory.wire.fresh();
         let session = session(&self.account, &wire).await?;
         let order = steadily!(session.order(url.to_owned()));
-        let order = order.map_err(|error| refused(error, &wire.noted()))?;
+        let order = order.map_err(|error| of_order(error, url, &wire.noted()))?;
         Ok(Box::new(Ordered::new(order, wire, self.account.clone())))
     }
 

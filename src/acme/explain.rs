@@ -72,6 +72,7 @@ fn code(reason: Reason) -> &'static str {
         | Reason::AlreadyRevoked
         | Reason::NotOwner
         | Reason::Order
+        | Reason::NotReady
         | Reason::Other => "not_issued",
     }
 }
@@ -83,7 +84,7 @@ fn help(refused: &Refused) -> String {
              up by the next apply"
                 .to_owned()
         }
-        Reason::Slow => "what was begun is taken up by the next apply: try again later".to_owned(),
+        Reason::Slow | Reason::NotReady => "what was begun is taken up by the next apply: try again later".to_owned(),
         Reason::Untrusted if refused.detail.contains("not valid yet") || refused.detail.contains("xpired") => {
             "see whether the clock of this machine is right (`timedatectl`): if it is, the authority's own certificate is not \
              valid now"

@@ -62,8 +62,8 @@ pub enum HttpError {
     Slow(Duration),
     /// The answer is too long.
     TooLong,
-    /// What was asked for is not there, or no longer, by this status.
-    Gone(u16),
+    /// What was asked for is not there, or no longer, by this status; with its address.
+    Gone(u16, String),
 }
 
 impl fmt::Display for HttpError {
@@ -73,7 +73,7 @@ impl fmt::Display for HttpError {
             Self::Unreachable(why) => write!(f, "it cannot be reached: {why}"),
             Self::Untrusted(why) => write!(f, "its certificate is not trusted: {why}"),
             Self::Slow(patience) => write!(f, "it did not answer within {} s", patience.as_secs()),
-            Self::Gone(status) => write!(f, "what was asked for is not there (status {status})"),
+            Self::Gone(status, _) => write!(f, "what was asked for is not there (status {status})"),
             Self::TooLong => write!(f, "its answer is longer than {LONGEST} bytes"),
         }
     }

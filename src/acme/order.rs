@@ -9,7 +9,7 @@ use instant_acme::{AuthorizationStatus, Error, RetryPolicy};
 use super::account::Account;
 use super::authority::{Chain, Order, OrderStatus, Proof, Reason, Refused};
 use super::client::steadily;
-use super::refusal::{refused, words};
+use super::refusal::{of_order, refused, words};
 use super::wire::Wire;
 use crate::host::issuers;
 use crate::plan::issuance::ChallengeType;
@@ -146,7 +146,20 @@ impl Order for Ordered {
     async fn finalize(&mut self, request: &[u8]) -> Result<(), Refused> {
         let done = steadily!(self.order.finalize_csr(request));
         self.status = status(self.order.state().status);
-        done.map_err(|error| self.refused(error))
+        let Err(error) = done else { return Ok(()) };
+        let refused = self.refused(error);
+        if refused.reason != Reason::NotReady {
+            return Err(refused);
+        }
+        // It may be at work on a request that was sent before: the order itself says how far it is.
+        let url = self.url().to_owned();
+        let read = steadily!(self.order.refresh()).map(|state| state.status);
+        self.status = status(read.map_err(|error| of_order(error, &url, &self.wire.noted()))?);
+        match self.status {
+            OrderStatus::Processing | OrderStatus::Valid => Ok(()),
+            OrderStatus::Invalid => Err(self.complaints().await),
+            OrderStatus::Pending | OrderStatus::Ready => Err(refused),
+        }
     }
 
     async fn certificate(&mut self, preferred: Option<&str>, patience: Duration) -> Result<Chain, Refused> {

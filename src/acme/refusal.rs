@@ -47,7 +47,7 @@ pub(super) fn reason(problem: &Problem) -> Reason {
         "invalidProfile" => Reason::Profile,
         "alreadyReplaced" => Reason::AlreadyReplaced,
         "alreadyRevoked" => Reason::AlreadyRevoked,
-        "orderNotReady" => Reason::Order,
+        "orderNotReady" => Reason::NotReady,
         _ => Reason::Other,
     }
 }
@@ -64,10 +64,30 @@ pub(super) fn unanswered(error: &HttpError) -> Refused {
         HttpError::Untrusted(_) => Reason::Untrusted,
         HttpError::Slow(_) => Reason::Slow,
         HttpError::Address(_) | HttpError::TooLong => Reason::Malformed,
-        HttpError::Unreachable(_) => Reason::Unreachable,
-        HttpError::Gone(_) => Reason::Order,
+        // That nothing is there without a problem document is no authority's way to say so: something stands before it.
+        HttpError::Unreachable(_) | HttpError::Gone(..) => Reason::Unreachable,
     };
     Refused::new(reason, error.to_string())
+}
+
+/// As [`refused`], where an order was to be taken up: that there is none means that it is gone, and that the authority
+/// has a failure of its own means nothing.
+pub(super) fn of_order(error: Error, url: &str, noted: &Noted) -> Refused {
+    let reason = match &error {
+        Error::Other(why) => match why.downcast_ref::<HttpError>() {
+            Some(HttpError::Gone(_, address)) if address == url => Some(Reason::Order),
+            _ => None,
+        },
+        Error::Api(problem) => match problem.status {
+            Some(404 | 410) => Some(Reason::Order),
+            _ if problem_type(problem) == "serverInternal" => Some(Reason::Unreachable),
+            Some(500..) => Some(Reason::Unreachable),
+            _ => None,
+        },
+        _ => None,
+    };
+    let refused = refused(error, noted);
+    Refused { reason: reason.unwrap_or(refused.reason), ..refused }
 }
 
 /// What an error means, with what the answers said beside.

@@ -132,6 +132,7 @@ impl HttpClient for Wire {
             if parts.method == Method::GET && parts.uri == wire.directory.0.as_str() {
                 return Ok(hyper::Response::new(Full::new(wire.directory.1.clone())).into());
             }
+            let address = parts.uri.to_string();
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let request = Request::from_parts(parts, Full::new(body));
             let response = wire.http.exchange(request, PATIENCE).await;
@@ -143,7 +144,7 @@ impl HttpClient for Wire {
                 // A proxy before the authority, or an error page: no problem document to read.
                 let status = response.status.as_u16();
                 return Err(Error::Other(Box::new(match status {
-                    404 | 410 => HttpError::Gone(status),
+                    404 | 410 => HttpError::Gone(status, address),
                     _ => HttpError::Unreachable(format!("it answers with status {status}")),
                 })));
             }

@@ -9,7 +9,7 @@ use super::journal::NodeFacts;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host, Lock};
 use crate::plan::action::Access;
-use crate::plan::{Answer, NodeSpec, Observations, Owner, Query, foreign_user};
+use crate::plan::{Answer, NodeSpec, Observations, Owner, Query};
 use crate::state::{State, StoredNode};
 
 /// A node's directory, held by this run.
@@ -41,19 +41,6 @@ pub(super) fn held(spec: &NodeSpec) -> Diagnostic {
         .detail(format!("it holds the lock {}", lock_file(spec).display()))
         .help("wait until it has ended")
         .on(&spec.address)
-}
-
-/// Holds a node for what is done to it beside an apply.
-///
-/// # Errors
-/// Another run holds it, or it is another user's: what this one writes, that one could not read.
-pub(super) async fn hold(host: &dyn Host, spec: &NodeSpec) -> Result<Box<dyn Lock>, Diagnostic> {
-    let queries = [Query::Myself, Query::Stat(spec.owner_file())];
-    let observed: Observations = queries.iter().cloned().zip(host.observe(&queries).await).collect();
-    if let Some(foreign) = foreign_user(spec, &observed) {
-        return Err(foreign);
-    }
-    host.lock(&lock_file(spec)).await?.ok_or_else(|| held(spec))
 }
 
 /// Reads who owns a node; `None` where nobody does.

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::timeout;
 
 use super::issuance::{Issuance, Kept, kept};
-use super::lock::hold;
+use super::lock::{held, lock_file};
 use crate::acme::{Authority as _, explain};
 use crate::diag::Diagnostic;
 use crate::host::{Host, first_der};
@@ -59,7 +59,7 @@ pub async fn renewal_info(
     if open.is_empty() {
         return Ok(ledger);
     }
-    let _held = hold(&**host, spec).await?;
+    let _held = host.lock(&lock_file(spec)).await?.ok_or_else(|| held(spec))?;
     let mut by_authority: BTreeMap<Authority, Vec<Inquiry>> = BTreeMap::new();
     for inquiry in open {
         by_authority.entry(inquiry.authority.clone()).or_default().push(inquiry);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::certificate::{CHAIN, KEY};
 use super::issuance::{Issuance, kept};
-use super::lock::hold;
+use super::lock::{held, lock_file};
 use crate::acme::{Authority as _, Reason, Refused, explain_revocation};
 use crate::diag::Diagnostic;
-use crate::host::{Host, first_der};
-use crate::plan::issuance::{Authority, Revocation, Revoked};
+use crate::host::{FileOperation, Host, first_der};
+use crate::plan::action::Access;
+use crate::plan::issuance::{Authority, REVOKED, Revocation, Revoked};
 use crate::plan::{Answer, NodeSpec, Query};
 use crate::value::Secret;
 
@@ -49,7 +50,7 @@ pub async fn revoke(
     certificate: &Revoking,
     reason: Revocation,
 ) -> Result<RevokedBy, Diagnostic> {
-    let _held = hold(&**host, spec).await?;
+    let _held = host.lock(&lock_file(spec)).await?.ok_or_else(|| held(spec))?;
     let issuance = Issuance::new(Arc::clone(host));
     let Revoking { name, authority, directory, digest, .. } = certificate;
     let chain = read(&**host, directory.join(CHAIN)).await?;
@@ -86,7 +87,12 @@ pub async fn revoke(
     };
     let at = host.now().await;
     let revoked = Revoked { digest: digest.clone(), at, reason };
+    let text = serde_json::to_string(&revoked).unwrap_or_default();
     issuance.remember(spec, name, |remembered| remembered.revoke(revoked)).await?;
+    // It goes with the issue, wherever what the node remembers goes.
+    let access = Access { owner: None, group: None, mode: 0o644 };
+    let note = FileOperation::Replace { path: directory.join(REVOKED), access, bytes: text.into() };
+    host.files(vec![note]).await?;
     Ok(by)
 }
 

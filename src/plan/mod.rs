@@ -53,7 +53,7 @@ pub use file::{Aside, Content, File, FileBody, Piece};
 pub use files::{NodeFiles, Rendered, text_digest, unified};
 pub use kind::{Base, Claim, ClaimScope, Distrust, Drift, Held, Kind, Kinds, Memo, Refreshed, Step, Subject};
 pub use node::{Docker, Nginx, Node, NodeSpec, ProxyMode};
-pub use nodes::{elsewhere, foreign_user, own as nodes_own};
+pub use nodes::{elsewhere, own as nodes_own};
 pub use observation::{Answer, ComposeCandidate, FileBytes, Observations, Query};
 pub use outputs::stored as stored_output;
 pub use owner::Owner;

@@ -181,22 +181,3 @@ fn a_window_that_is_past_is_told_as_due_now() {
         .code(1)
         .says("shop.example.com is due now: its authority wants it renewed since");
 }
-
-#[test]
-fn what_is_another_users_is_left_to_that_user() {
-    if !crate::support::root() {
-        return;
-    }
-    let Some(ground) = Workspace::managed() else { return };
-    let authority = issued(&ground);
-    let ledger = ground.node_root().join("accounts/ledger.json");
-    let before = fs::read(&ledger).unwrap();
-    std::os::unix::fs::chown(ground.node_root().join("owner.json"), Some(65_534), None).unwrap();
-    for command in [&["renew"][..], &["renew", "-force"], &["revoke", NAME, "-auto-approve"]] {
-        let refused = ground.vsa([&["cert"], command].concat()).code(1);
-        let _ = refused.says("is of the user with id 65534").says("sudo -u '#65534'");
-    }
-    assert_eq!(fs::read(&ledger).unwrap(), before);
-    assert_eq!((authority.issued().len(), authority.issued()[0].revoked), (1, None));
-    let _ = ground.vsa(["cert", "install-timer", "-print"]).code(0).says("nobody");
-}

@@ -190,7 +190,11 @@ fn new_name(directory: &Path) -> PathBuf {
 pub(super) async fn remove(context: Context<'_>, directory: &Path) -> Result<Facts, Diagnostic> {
     let Context { host, spec, issuance, .. } = context;
     let name = NodeSpec::certificate_name(directory);
-    if issuance.look(spec, |ledger| ledger.certificates.contains_key(name)).await? {
+    let known = issuance.look(spec, |ledger| ledger.certificates.get(name).cloned()).await?;
+    if let Some(known) = known {
+        for record in &known.records {
+            (context.told)(name, &context.masks.text(&record.stays()));
+        }
         issuance.change(spec, |ledger| ledger.forget(name)).await?;
     }
     host.files(vec![FileOperation::Remove { path: order_key(directory) }]).await?;

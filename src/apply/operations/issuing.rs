@@ -9,7 +9,7 @@ use crate::acme::{Authority as _, Chain, Client, NewOrder, Order, OrderStatus, R
 use crate::apply::certificate::{self, Pair};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
-use crate::plan::issuance::{CertificateOrder, EAB_KEY, Ordered, Remembered, UnderWay};
+use crate::plan::issuance::{CertificateOrder, EAB_KEY, Ordered, Remembered, UnderWay, asks_the_same};
 use crate::plan::{Answer, NodeSpec, Query};
 
 /// How long it may take to issue.
@@ -192,7 +192,8 @@ impl Issuing<'_> {
         let account = client.account().to_owned();
         let (name, request) = (self.name, self.issue.request);
         let former = issuance.look(spec, |ledger| ledger.certificates.get(name)?.order.clone()).await?;
-        let former = former.filter(|former| former.request == request && former.account == account);
+        let former =
+            former.filter(|former| asks_the_same(&former.request, request) && former.account == account);
         if let Some(former) = former {
             let has_key = self.key().kept().await.is_some();
             let goes_on = |status| status != OrderStatus::Invalid && (has_key || can_be_new(status));

@@ -56,8 +56,15 @@ impl Issuing<'_> {
             ledger.certificates.get(name).map(|remembered| remembered.records.clone()).unwrap_or_default()
         });
         let left = look.await?;
-        if left.is_empty() || self.order.dns.is_none() {
+        if left.is_empty() {
             return Ok(());
+        }
+        if self.order.dns.is_none() {
+            // Nobody is named any more who could withdraw them.
+            for record in &left {
+                self.tell(&record.stays());
+            }
+            return Ok(self.remember(Vec::clear).await?);
         }
         self.tell("former records are being withdrawn from the DNS");
         let (gone, failed) = match self.publishing(&[]).await {

@@ -38,7 +38,10 @@ pub(super) async fn prune(context: Context<'_>, live: u64, keep: u32) -> Result<
         unnamed.remove(&directory);
     }
     // Manifests are large: most often nothing is left to look for in them.
-    for number in kept.iter().take_while(|_| !unnamed.is_empty()).collect::<Vec<_>>() {
+    for number in &kept {
+        if unnamed.is_empty() {
+            break;
+        }
         match named(context, &spec.generation(*number)).await {
             Ok(issues) => unnamed.retain(|directory| !issues.contains(directory)),
             // It may name any of them.
@@ -117,11 +120,9 @@ async fn to_be_taken(
         let name = NodeSpec::certificate_name(directory);
         match known.get(name) {
             Some(last) => number > *last,
-            // Of one that was removed, no more is remembered than what was revoked.
             None => {
-                let is_known = |ledger: &Ledger| {
-                    ledger.certificates.get(name).is_some_and(|known| known.revoked.is_empty())
-                };
+                let is_known =
+                    |ledger: &Ledger| ledger.certificates.get(name).is_some_and(|known| !known.is_gone);
                 number > 0 && ledger.is_none_or(is_known)
             }
         }

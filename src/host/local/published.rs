@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::digest::sha256;
-use crate::host::is_key_of;
+use crate::host::{is_key_of, private_key};
 use crate::plan::issuance::lineage::resolved;
 use crate::plan::issuance::{Damage, Lineage, Piece, PublishedLineage};
 
@@ -82,14 +82,14 @@ fn whole(
     opened: Vec<(Piece, PathBuf, File)>,
 ) -> io::Result<Result<PublishedLineage, (PathBuf, &'static str)>> {
     let mut changed: BTreeMap<Piece, (Changed, PathBuf, File)> = BTreeMap::new();
-    let mut key_mode = 0;
+    let (mut key_mode, mut key_owner) = (0, 0);
     for (piece, path, file) in opened {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Ok(Err((path, "is no file any more")));
         }
         if piece == Piece::Privkey {
-            key_mode = metadata.permissions().mode() & 0o7777;
+            (key_mode, key_owner) = (metadata.permissions().mode() & 0o7777, metadata.uid());
         }
         changed.insert(piece, ((metadata.ctime(), metadata.ctime_nsec()), path, file));
     }
@@ -108,10 +108,13 @@ fn whole(
         }
     }
     let (its, path, file) = key;
-    if its > written && is_key_of(&read(file)?, &fullchain) == Some(false) {
-        return Ok(Err((path, "is not the key of the certificate")));
+    if its > written {
+        let key = read(file)?;
+        if private_key(&key).is_err() || is_key_of(&key, &fullchain) == Some(false) {
+            return Ok(Err((path, "is not the key of the certificate")));
+        }
     }
-    Ok(Ok(PublishedLineage { number, digest: sha256(&fullchain), key_mode }))
+    Ok(Ok(PublishedLineage { number, digest: sha256(&fullchain), key_mode, key_owner }))
 }
 
 /// How much of a file is read, in bytes: many times the longest chain.

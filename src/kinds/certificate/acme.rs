@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::attributes::{Attributes, names};
 use super::judgement::{Judgement, Origin, former, last_kept};
 use super::known::Known;
-use super::{CHAIN, archived, due, found, imported, issue, published};
+use super::{CHAIN, archived, due, found, imported, issue};
 use crate::diag::{Diagnostic, Severity, moment};
 use crate::names::{FilePath, Text as _};
 use crate::plan::issuance::budget::Spent;
@@ -33,7 +33,7 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
         return queries;
     }
     let is_due = due::renewal(subject, resource, known).is_some();
-    let damaged = issue::drift(subject, &resource.name, known);
+    let damaged = issue::drift(subject, resource, known);
     if subject.attempt == Attempt::Anew || known.asked_anew(subject) || is_due || damaged.is_some() {
         queries.extend(former(subject));
         queries.extend(found::queries(subject, resource, known));
@@ -93,11 +93,6 @@ fn failed_before(
         }
     };
     failed.map(|failed| waits(name, failed, is_there, now))
-}
-
-/// That the last issue is served, and that is all.
-fn unpublished(known: &Known) -> Option<String> {
-    known.is_unpublished().then(|| "it is not laid out for other programs yet".to_owned())
 }
 
 /// Judges a certificate that an authority issues.
@@ -186,7 +181,8 @@ fn leave(
 ) {
     judgement.findings.push(remark.at(resource.span(&Path::root())).on(subject.address));
     judgement.from = Origin::Before;
-    if known.facts.issue > 0 && judgement.drift.is_none() {
+    // One that others may have read, or that only its mode is wrong of, is better than none that browsers trust.
+    if known.facts.issue > 0 && judgement.drift.as_ref().is_none_or(|drift| drift.is_usable) {
         judgement.due = None;
         keep(subject, resource, known, judgement);
         return;
@@ -205,8 +201,7 @@ fn leave(
 /// Leaves the last issue in its place, and sees whether it is laid out for other programs.
 fn keep(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) {
     judgement.issue = known.facts.issue;
-    judgement.due = judgement.due.take().or_else(|| unpublished(known));
-    judgement.laid_out = published::drift(subject, resource, known);
+    judgement.see_laid_out(subject, resource, known);
 }
 
 /// The judgement of a certificate that would be ordered, where the authority's limits do not leave that.

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::issue::KEY_MODE;
+use super::issue::is_own;
 use super::known::Known;
+use super::published::KEY_MODES;
 use crate::plan::Subject;
 use crate::plan::issuance::{Lineage, Piece};
 use crate::plan::observation::{Answer, FileType, Query};
@@ -40,8 +41,7 @@ pub(super) fn whole(subject: Subject<'_>, resource: &Resource, known: &Known) ->
     let [Some(Answer::Digest(digest)), Some(pair), Some(Answer::Stat(key))] = answers else { return None };
     let is_whole =
         *digest == facts.digest && matches!(pair, Answer::PrivateKey { wrong: None } | Answer::Failed(_));
-    let is_private = key.file_type == FileType::File
-        && key.mode == KEY_MODE
-        && facts.owner.is_none_or(|owner| owner == key.uid);
+    let is_private =
+        key.file_type == FileType::File && KEY_MODES.contains(&key.mode) && is_own(subject, known, key.uid);
     (is_whole && is_private).then_some(facts.published)
 }

@@ -131,10 +131,11 @@ impl Attributes {
     }
 }
 
-/// As [`Attributes::margin`], of what is said about it.
+/// As [`Attributes::margin`], of what is said about it: two thirds at most, so that a new one is never due.
 pub(super) fn margin(renew_before: Option<&Duration>, lifetime: i64) -> i64 {
     let usual = if lifetime < 10 * DAY { lifetime / 2 } else { lifetime / 3 };
-    renew_before.map_or(usual, |before| i64::try_from(before.seconds()).unwrap_or(i64::MAX))
+    let said = renew_before.map(|before| i64::try_from(before.seconds()).unwrap_or(i64::MAX));
+    said.map_or(usual, |said| said.min(lifetime / 3 * 2))
 }
 
 /// The names that it is for: its own where it says none.

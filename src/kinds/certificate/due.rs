@@ -35,7 +35,7 @@ pub(super) fn due_from<'a>(
     let renewal = remembered.and_then(|remembered| remembered.renewal.as_ref());
     let renewal = renewal.filter(|renewal| renewal.digest == facts.digest);
     let lifetime = facts.not_after.saturating_sub(facts.not_before);
-    let margin = margin(renew_before, lifetime).min(lifetime / 3 * 2);
+    let margin = margin(renew_before, lifetime);
     let by_time = facts.not_after.saturating_sub(margin).saturating_add(1);
     let latest = facts.not_after.saturating_sub(lifetime / 6);
     match renewal.and_then(RenewalInfo::moment) {

@@ -7,7 +7,7 @@ use super::judgement::former;
 use super::known::Known;
 use super::{CHAIN, DAY, KEY};
 use crate::names;
-use crate::plan::issuance::asks_the_same;
+use crate::plan::issuance::{REVOKED, asks_the_same};
 use crate::plan::observation::{Answer, CertificateFacts, FileType, Query};
 use crate::plan::{Attempt, Subject};
 use crate::resource::Resource;
@@ -15,8 +15,9 @@ use crate::resource::Resource;
 /// The file of an issue with what was asked for.
 const REQUEST: &str = "request";
 
-/// What is asked of one: what was asked for, the certificate, its key, how that is kept, and which certificate it is.
-fn asked(subject: Subject<'_>, name: &str, issue: u64) -> [Query; 5] {
+/// What is asked of one: what was asked for, the certificate, its key, how that is kept, which certificate it is, and
+/// whether it was revoked.
+fn asked(subject: Subject<'_>, name: &str, issue: u64) -> [Query; 6] {
     let file = |file: &str| subject.node.spec.certificate(name, issue).join(file);
     [
         Query::Read(file(REQUEST)),
@@ -24,6 +25,7 @@ fn asked(subject: Subject<'_>, name: &str, issue: u64) -> [Query; 5] {
         Query::PrivateKey { key: file(KEY), certificate: file(CHAIN) },
         Query::Stat(file(KEY)),
         Query::Digest(file(CHAIN)),
+        Query::Stat(file(REVOKED)),
     ]
 }
 
@@ -59,7 +61,8 @@ pub(super) fn fitting(subject: Subject<'_>, resource: &Resource, known: &Known) 
         _ => false,
     };
     let mut all = numbers(subject, known).map(|issue| (issue, answers(issue)));
-    let (issue, [_, certificate, key, kept, digest]) = all.find(|(_, [request, ..])| is_it(*request))?;
+    let (issue, [_, certificate, key, kept, digest, noted]) =
+        all.find(|(_, [request, ..])| is_it(*request))?;
     let Some(Answer::Certificate(facts)) = certificate else { return None };
     // A key that may not be read now is judged by the apply, which may.
     let is_its_own = matches!(key, Some(Answer::PrivateKey { wrong: None } | Answer::Failed(_)));
@@ -73,12 +76,14 @@ pub(super) fn fitting(subject: Subject<'_>, resource: &Resource, known: &Known) 
     // Where another one is asked for, that of a run that was taken back a moment ago is one.
     let is_new = subject.attempt != Attempt::Anew || subject.now.saturating_sub(facts.not_before) < DAY;
     let fits = is_its_own && is_private && is_new && !ends_soon(subject, known, facts);
-    let is_revoked = match digest {
-        Some(Answer::Digest(digest)) => {
-            remembered(subject, &resource.name).is_some_and(|known| known.revoked(digest).is_some())
-        }
-        _ => true,
-    };
+    // It is said beside the issue, too: the ledger may have been lost.
+    let is_revoked = !matches!(noted, Some(Answer::Absent))
+        || match digest {
+            Some(Answer::Digest(digest)) => {
+                remembered(subject, &resource.name).is_some_and(|known| known.revoked(digest).is_some())
+            }
+            _ => true,
+        };
     (fits && !is_revoked).then_some(issue)
 }
 

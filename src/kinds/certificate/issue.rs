@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::known::Known;
-use super::{CHAIN, KEY};
+use super::{CHAIN, KEY, published};
 use crate::plan::observation::{FileType, Ids, Leaf, Stat};
 use crate::plan::{Answer, Query, Subject};
+use crate::resource::Resource;
 
 /// The permission bits of a private key.
 pub(super) const KEY_MODE: u32 = 0o600;
@@ -19,6 +20,8 @@ pub(super) struct IssueDrift {
     pub(super) what: String,
     /// Whether others may have read the key.
     pub(super) is_exposed: bool,
+    /// Whether certificate and key are what they were: they serve until others take their place.
+    pub(super) is_usable: bool,
 }
 
 /// One question for all certificates of the node that nginx reads. No key is read for it.
@@ -48,7 +51,15 @@ fn asked_alone(known: &Known) -> [Query; 3] {
 pub(super) fn queries(subject: Subject<'_>, name: &str, known: &Known) -> impl Iterator<Item = Query> {
     let linked = linked(subject);
     let alone = is_alone(name, known, subject.observed.get(&linked)).then(|| asked_alone(known));
-    [linked].into_iter().chain(alone.into_iter().flatten())
+    [linked, Query::Myself].into_iter().chain(alone.into_iter().flatten())
+}
+
+/// Whether what belongs to this user is in the hands that wrote it: vsa's own, which may be another user than it was, as
+/// where a node was put back from a copy.
+pub(super) fn is_own(subject: Subject<'_>, known: &Known, user: u32) -> bool {
+    let is_me =
+        || matches!(subject.observed.get(&Query::Myself), Some(Answer::User { uid, .. }) if *uid == user);
+    known.facts.owner.is_none_or(|owner| owner == user) || is_me()
 }
 
 /// Chain and key of the last issue, where they are there; `None` where that is not known.
@@ -73,45 +84,67 @@ fn pair<'a>(subject: Subject<'a>, name: &str, known: &Known) -> Option<Pair<'a>>
     Some((chain.map(Cow::Owned), key.map(Cow::Owned)))
 }
 
-/// What is wrong with the files of the last issue.
-pub(super) fn drift(subject: Subject<'_>, name: &str, known: &Known) -> Option<IssueDrift> {
+/// What is wrong with the last issue.
+pub(super) fn drift(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<IssueDrift> {
+    let of_files = |(chain, key): Pair<'_>| {
+        let (chain, key) = (chain.as_deref(), key.as_deref());
+        let shown = |file: &str| format!("certificates/{}/{}/{file}", resource.name, known.facts.issue);
+        let damage = damage(known, chain, key);
+        // What others may have read is told before all else: that is what decides.
+        if let Some(why) = exposed(subject, known, key) {
+            let is_usable = damage.is_none_or(|(.., is_usable)| is_usable);
+            return Some(IssueDrift {
+                file: shown(KEY),
+                what: said_exposed(&why),
+                is_exposed: true,
+                is_usable,
+            });
+        }
+        let (file, what, is_usable) = damage?;
+        Some(IssueDrift { file: shown(file), what, is_exposed: false, is_usable })
+    };
+    pair(subject, &resource.name, known)
+        .and_then(of_files)
+        .or_else(|| published::exposed(subject, resource, known))
+}
+
+/// That others may have read a key.
+pub(super) fn said_exposed(why: &str) -> String {
+    format!("may have been read by others: {why}")
+}
+
+/// Why others may have read the key.
+fn exposed(subject: Subject<'_>, known: &Known, key: Option<&Leaf>) -> Option<String> {
+    let (Leaf::File { mode, ids, .. } | Leaf::Unread { mode, ids, .. }) = key? else { return None };
+    if *mode != KEY_MODE {
+        return Some(format!("its mode is {mode:04o}, not {KEY_MODE:04o}"));
+    }
+    another_owner(subject, known, ids.uid)
+}
+
+/// That a key has another owner.
+pub(super) fn another_owner(subject: Subject<'_>, known: &Known, user: u32) -> Option<String> {
+    let owner = known.facts.owner.filter(|_| !is_own(subject, known, user))?;
+    Some(format!("its owner is {user}, not {owner}"))
+}
+
+/// What is wrong with which file, and whether the pair is what it was all the same.
+fn damage(known: &Known, chain: Option<&Leaf>, key: Option<&Leaf>) -> Option<(&'static str, String, bool)> {
     let facts = &known.facts;
-    let shown = |file: &str, what: String| IssueDrift {
-        file: format!("certificates/{name}/{}/{file}", facts.issue),
-        what,
-        is_exposed: false,
+    let broken = |file, what: &str| Some((file, what.to_owned(), false));
+    let mode = match chain {
+        None => return broken(CHAIN, "was deleted"),
+        Some(Leaf::File { digest, mode, .. }) if *digest == facts.digest => *mode,
+        Some(_) => return broken(CHAIN, "was edited"),
     };
-    let (chain, key) = pair(subject, name, known)?;
-    let exposed = match key.as_deref() {
-        Some(Leaf::File { mode, ids, .. } | Leaf::Unread { mode, ids, .. }) if *mode == KEY_MODE => facts
-            .owner
-            .filter(|owner| *owner != ids.uid)
-            .map(|owner| format!("its owner is {}, not {owner}", ids.uid)),
-        Some(Leaf::File { mode, .. } | Leaf::Unread { mode, .. }) => {
-            Some(format!("its mode is {mode:04o}, not {KEY_MODE:04o}"))
-        }
-        Some(Leaf::Link(_)) | None => None,
-    };
-    // What others may have read is told before all else: that is what decides.
-    if let Some(why) = exposed {
-        let drift = shown(KEY, format!("may have been read by others: {why}"));
-        return Some(IssueDrift { is_exposed: true, ..drift });
-    }
-    match chain.as_deref() {
-        None => return Some(shown(CHAIN, "was deleted".to_owned())),
-        Some(Leaf::File { digest, mode, .. }) if *digest == facts.digest => {
-            if let Some(wanted) = facts.mode.filter(|wanted| wanted != mode) {
-                return Some(shown(CHAIN, format!("mode is {mode:04o}, not {wanted:04o}")));
-            }
-        }
-        Some(_) => return Some(shown(CHAIN, "was edited".to_owned())),
-    }
-    match key.as_deref() {
-        None => Some(shown(KEY, "was deleted".to_owned())),
+    match key {
+        None => return broken(KEY, "was deleted"),
         Some(Leaf::Unread { is_anothers: true, .. }) => {
-            Some(shown(KEY, "is not the key of the certificate".to_owned()))
+            return broken(KEY, "is not the key of the certificate");
         }
-        Some(Leaf::Link(_)) => Some(shown(KEY, "was edited".to_owned())),
-        Some(Leaf::File { .. } | Leaf::Unread { .. }) => None,
+        Some(Leaf::Link(_)) => return broken(KEY, "was edited"),
+        Some(Leaf::File { .. } | Leaf::Unread { .. }) => {}
     }
+    let wanted = facts.mode.filter(|wanted| *wanted != mode)?;
+    Some((CHAIN, format!("mode is {mode:04o}, not {wanted:04o}"), true))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::attributes::Issuer;
 use super::known::Known;
-use super::{DAY, acme, issue, name, source};
+use super::{DAY, acme, issue, name, published, source};
 use crate::diag::{Diagnostics, day};
 use crate::names;
 use crate::plan::{Answer, Query, Subject};
@@ -53,6 +53,14 @@ impl Judgement {
         self.issue = issue;
         self.from = from;
     }
+
+    /// Sees whether the issue that there is is laid out for other programs.
+    pub(super) fn see_laid_out(&mut self, subject: Subject<'_>, resource: &Resource, known: &Known) {
+        let unpublished =
+            || known.is_unpublished().then(|| "it is not laid out for other programs yet".to_owned());
+        self.due = self.due.take().or_else(unpublished);
+        self.laid_out = published::drift(subject, resource, known);
+    }
 }
 
 /// Judges a certificate: once a plan, but for what the limits of its authority do not leave.
@@ -74,7 +82,7 @@ fn work_out(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgeme
     let mut judgement = Judgement { issue: last, ..Judgement::default() };
     let asked_anew = known.asked_anew(subject);
     if !asked_anew || known.stands_in() {
-        judgement.drift = issue::drift(subject, &resource.name, known);
+        judgement.drift = issue::drift(subject, resource, known);
     }
     match attributes.issuer() {
         Issuer::Files => source::judge(subject, resource, attributes, facts, asked_anew, &mut judgement),
@@ -91,6 +99,9 @@ fn work_out(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgeme
     }
     if asked_anew || judgement.drift.is_some() || judgement.due.is_some() {
         judgement.make(judgement.issue.saturating_add(1), Origin::New);
+    } else {
+        // What was laid out once, as long as an authority issued it, stays so.
+        judgement.see_laid_out(subject, resource, known);
     }
     judgement
 }

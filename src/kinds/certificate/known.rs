@@ -58,10 +58,15 @@ impl Known {
         self.facts.issue > 0 && !self.facts.account.is_empty() && same
     }
 
+    /// Whether it is laid out for other programs: where an authority issues it, and where one did, for who reads it there.
+    pub(super) fn is_laid_out(&self) -> bool {
+        self.settings.is_some() || self.facts.published > 0
+    }
+
     /// Whether the last issue is not laid out for other programs: a run was ended before it was.
     pub(super) fn is_unpublished(&self) -> bool {
         let Facts { issue, published_issue, .. } = self.facts;
-        self.settings.is_some() && issue > 0 && published_issue != Some(issue)
+        self.is_laid_out() && issue > 0 && published_issue != Some(issue)
     }
 
     /// Whether what stands for it is there, as far as the state knows.

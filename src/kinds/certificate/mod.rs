@@ -119,9 +119,9 @@ impl Kind for Certificate {
         }
         if known.settings.is_some() {
             queries.extend(acme::queries(subject, resource, known));
-            queries.extend(published::query(subject, known));
             queries.extend(imported::queries(resource, known));
         }
+        queries.extend(published::query(subject, known));
         queries.extend(source::queries(&known.attributes));
         queries
     }
@@ -130,12 +130,15 @@ impl Kind for Certificate {
         let known = subject.desired.zip(Known::of(subject));
         let Some((resource, known)) = known else { return Refreshed::default() };
         let judgement = judge(subject, resource, known).into_owned();
-        let of_issue = judgement.drift.map(|drift| (drift.file, drift.what));
-        let drift = of_issue.into_iter().chain(judgement.laid_out).map(|(file, what)| Drift {
+        // What others may have read is served as long as there is no other.
+        let is_repaired = judgement.from != judgement::Origin::Before;
+        let of_issue = judgement.drift.map(|drift| (drift.file, drift.what, is_repaired));
+        let laid_out = judgement.laid_out.map(|(file, what)| (file, what, true));
+        let drift = of_issue.into_iter().chain(laid_out).map(|(file, what, repaired)| Drift {
             address: subject.address.clone(),
             subject: file,
             what,
-            repaired: true,
+            repaired,
             diff: None,
         });
         Refreshed { drift: drift.collect(), due: judgement.due, findings: judgement.findings }

@@ -1,40 +1,64 @@
 //! What is wrong with how the last issue is laid out for other programs.
 
+use super::issue::{IssueDrift, another_owner, said_exposed};
 use super::known::Known;
 use crate::plan::Subject;
+use crate::plan::issuance::{Damage, PublishedLineage};
 use crate::plan::observation::{Answer, Query};
 use crate::resource::Resource;
 
 /// The permission bits that a key may have: its group may have been given the right to read it.
-const KEY_MODES: [u32; 2] = [0o600, 0o640];
+pub(super) const KEY_MODES: [u32; 2] = [0o600, 0o640];
 
 /// One question for all certificates of the node.
 pub(super) fn query(subject: Subject<'_>, known: &Known) -> Option<Query> {
-    is_there(known).then(|| Query::Published(subject.node.spec.root.clone()))
+    let is_there = known.facts.published > 0 && !known.is_unpublished();
+    is_there.then(|| Query::Published(subject.node.spec.root.clone()))
 }
 
-fn is_there(known: &Known) -> bool {
-    known.facts.published > 0 && !known.is_unpublished()
+/// How it is laid out, or what is wrong with that; `None` where it is not there at all.
+type Found<'a> = Option<&'a Result<PublishedLineage, Damage>>;
+
+fn found<'a>(subject: Subject<'a>, resource: &Resource, known: &Known) -> Option<Found<'a>> {
+    match subject.observed.get(&query(subject, known)?)? {
+        Answer::Published(all) => Some(all.get(&*resource.name)),
+        Answer::Absent => Some(None),
+        _ => None,
+    }
+}
+
+/// That others may have read the key where it is laid out: it is the one that is served.
+pub(super) fn exposed(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<IssueDrift> {
+    let is_asked_for = known.settings.is_some() && known.facts.issue > 0;
+    let Ok(found) = found(subject, resource, known).filter(|_| is_asked_for)?? else { return None };
+    let mode = found.key_mode;
+    let why = if KEY_MODES.contains(&mode) {
+        another_owner(subject, known, found.key_owner)?
+    } else {
+        format!("its mode is {mode:04o}, not {:04o}", KEY_MODES[0])
+    };
+    let (file, what) = (archived(resource, found, "privkey"), said_exposed(&why));
+    Some(IssueDrift { file, what, is_exposed: true, is_usable: true })
+}
+
+fn archived(resource: &Resource, found: &PublishedLineage, piece: &str) -> String {
+    format!("archive/{}/{piece}{}.pem", resource.name, found.number)
 }
 
 /// What is wrong, with the path before it.
 pub(super) fn drift(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<(String, String)> {
     let name = &resource.name;
-    let lineage = match subject.observed.get(&query(subject, known)?)? {
-        Answer::Published(all) => all.get(&**name),
-        Answer::Absent => None,
-        _ => return None,
-    };
-    let found = match lineage {
+    let found = match found(subject, resource, known)? {
         Some(Ok(found)) => found,
         Some(Err(damage)) => return Some((damage.path.clone(), damage.what.clone())),
         None => return Some((format!("live/{name}"), "was deleted".to_owned())),
     };
-    let archived = |piece: &str| format!("archive/{name}/{piece}{}.pem", found.number);
     if found.digest != known.facts.digest {
-        return Some((archived("fullchain"), "was edited".to_owned()));
+        return Some((archived(resource, found, "fullchain"), "was edited".to_owned()));
     }
     let mode = found.key_mode;
-    let wrong = !KEY_MODES.contains(&mode);
-    wrong.then(|| (archived("privkey"), format!("its mode is {mode:04o}, not {:04o}", KEY_MODES[0])))
+    // Of an authority's, that is more than a wrong mode.
+    let wrong = known.settings.is_none() && !KEY_MODES.contains(&mode);
+    let what = || format!("its mode is {mode:04o}, not {:04o}", KEY_MODES[0]);
+    wrong.then(|| (archived(resource, found, "privkey"), what()))
 }

@@ -108,6 +108,8 @@ fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: 
         };
         return made.into_iter().chain(publish).chain(also).collect();
     }
+    let published =
+        known.is_laid_out().then(|| publish(subject, resource, known, directory.clone())).flatten();
     let operation = match attributes.source() {
         Some((certificate, key)) => {
             Operation::CopyCertificate { issue, request, directory, certificate, key }
@@ -121,5 +123,5 @@ fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: 
             days: attributes.days,
         },
     };
-    vec![prepare(operation, Undo::RemoveMade)]
+    std::iter::once(prepare(operation, Undo::RemoveMade)).chain(published).collect()
 }

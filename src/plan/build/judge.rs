@@ -100,7 +100,7 @@ pub(super) fn nodes(
         nodes::obstacle(node, declared, scope.stored(address), observed, findings);
         findings.extend(nodes::stopped(node, observed));
         if scope.wanted.contains(address) {
-            findings.extend(nodes::foreign_user(&node.spec, observed));
+            findings.extend(nodes::foreign_user(node, observed));
             let here = scope.desired_on(address);
             let here: Vec<_> = here
                 .map(|item| (item.kind, item.subject(node, observed, &NO_ENDPOINTS, inputs.now)))

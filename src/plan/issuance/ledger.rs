@@ -67,6 +67,9 @@ pub struct Remembered {
     /// What was revoked, the oldest first: going back to a former generation may go back to one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<Revoked>,
+    /// Whether the certificate was removed: what was revoked is all that is left to know.
+    #[serde(default, rename = "gone", skip_serializing_if = "std::ops::Not::not")]
+    pub is_gone: bool,
 }
 
 /// A TXT record that was published for an order.
@@ -76,6 +79,14 @@ pub struct PublishedRecord {
     pub name: DomainName,
     /// Its value.
     pub value: String,
+}
+
+impl PublishedRecord {
+    /// That nobody withdraws it, for people.
+    pub fn stays(&self) -> String {
+        let Self { name, value } = self;
+        format!("a former record stays in the DNS, take it out by hand: `{name}` TXT \"{value}\"")
+    }
 }
 
 /// Failures one after the other.
@@ -187,12 +198,15 @@ impl Ledger {
         let Some(known) = self.certificates.remove(name).filter(|known| !known.revoked.is_empty()) else {
             return;
         };
-        self.of(name).revoked = known.revoked;
+        let left = Remembered { revoked: known.revoked, is_gone: true, ..Remembered::default() };
+        self.certificates.insert(name.to_owned(), left);
     }
 
-    /// What is remembered of a certificate, to be changed.
+    /// What is remembered of a certificate, to be changed: it is there, or there again.
     pub fn of(&mut self, name: &str) -> &mut Remembered {
-        self.certificates.entry(name.to_owned()).or_default()
+        let known = self.certificates.entry(name.to_owned()).or_default();
+        known.is_gone = false;
+        known
     }
 
     /// Takes note that the proofs of an order were not taken.
@@ -274,6 +288,7 @@ impl RenewalInfo {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Revocation;
     use super::*;
 
     #[test]
@@ -312,6 +327,21 @@ mod tests {
         assert_eq!(moment, renewal(&digest, 1_000, 2_000));
         assert_eq!(renewal(&digest, 1_000, 1_000), 1_000);
         assert_ne!(moment, renewal(&crate::digest::sha256(b"another one"), 1_000, 2_000));
+    }
+
+    #[test]
+    fn what_was_revoked_is_remembered_of_what_goes_and_of_what_comes_again() {
+        let revoked = |digest: &str| Revoked { digest: digest.into(), at: 1, reason: Revocation::Superseded };
+        let mut ledger = Ledger::default();
+        ledger.of("a.example").revoke(revoked("one"));
+        ledger.of("b.example").succeed();
+        ledger.forget("a.example");
+        ledger.forget("b.example");
+        assert!(ledger.certificates.keys().eq(["a.example"]) && ledger.certificates["a.example"].is_gone);
+        assert_eq!(Ledger::parse(ledger.text().as_bytes()).as_ref(), Ok(&ledger));
+        ledger.of("a.example").succeed();
+        let known = &ledger.certificates["a.example"];
+        assert!(!known.is_gone && known.revoked("one").is_some());
     }
 
     #[test]

@@ -180,6 +180,8 @@ pub struct PublishedLineage {
     pub digest: String,
     /// Permission bits of the key's file.
     pub key_mode: u32,
+    /// The id of the user whose the key's file is.
+    pub key_owner: u32,
 }
 
 /// What is wrong with a lineage of vsa's own.

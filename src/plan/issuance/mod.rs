@@ -19,6 +19,6 @@ pub use lineage::{Damage, FoundLineage, Lineage, Piece, PublishedLineage};
 pub use order::{CertificateOrder, DNS_SECRET, EAB_KEY};
 pub use renewal::Renewal;
 pub use request::{asks_an_authority, asks_the_same};
-pub use revoked::{Revocation, Revoked};
+pub use revoked::{REVOKED, Revocation, Revoked};
 pub use schema::block;
 pub use settings::{ExternalAccount, Settings};

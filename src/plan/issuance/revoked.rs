@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::diag::day;
 
+/// The file beside a pair that says that its certificate was revoked, as JSON.
+pub const REVOKED: &str = "revoked";
+
 /// A certificate that its authority has revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revoked {

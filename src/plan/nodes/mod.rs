@@ -124,7 +124,8 @@ pub(super) fn owner(
 }
 
 /// Refuses a node that another user's vsa made: nginx runs as that user, and could not read what this one writes.
-pub fn foreign_user(spec: &NodeSpec, observed: &Observations) -> Option<Diagnostic> {
+pub(super) fn foreign_user(node: &Node, observed: &Observations) -> Option<Diagnostic> {
+    let spec = &node.spec;
     let Some(Answer::User { uid: me, .. }) = observed.get(&Query::Myself) else { return None };
     let owner = observed.stat(spec.owner_file()).filter(|stat| stat.uid != *me)?.uid;
     (spec.mode == ProxyMode::Managed).then(|| {

@@ -11,7 +11,7 @@ use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{Command, FileOperation};
 use crate::plan::action::Access;
-use crate::plan::{Answer, ProxyMode, Query};
+use crate::plan::{Answer, Query};
 use crate::template::View;
 
 const UNITS: &str = "/etc/systemd/system";
@@ -45,8 +45,6 @@ struct Inputs {
     files: Vec<PathBuf>,
     /// The file with its environment.
     environment: Option<PathBuf>,
-    /// As whom.
-    user: String,
 }
 
 /// A file that starts the renewal.
@@ -132,23 +130,8 @@ impl InstallTimer {
                  `-environment-file`, or a variable's value with `-var-file`"
             ));
         }
-        Ok(Inputs { files, environment, user: user(invocation)? })
+        Ok(Inputs { files, environment })
     }
-}
-
-/// As whom certificates are renewed: as who applied, whose the nodes are.
-fn user(invocation: &Invocation) -> Result<String, Failure> {
-    let state = invocation.state()?;
-    let nodes = state.iter().flat_map(|state| state.nodes.values());
-    let nodes = nodes.filter(|node| node.spec.mode == ProxyMode::Managed);
-    let owner = nodes.map(|node| observe(invocation, Query::Stat(node.spec.owner_file())));
-    let owner = owner.into_iter().find_map(|found| match found {
-        Some(Answer::Stat(stat)) => Some(stat.uid),
-        _ => None,
-    });
-    let uid = owner.unwrap_or_else(|| nix::unistd::Uid::effective().as_raw());
-    let known = nix::unistd::User::from_uid(uid.into()).ok().flatten();
-    Ok(known.map_or_else(|| uid.to_string(), |user| user.name))
 }
 
 /// What stands in a file that nobody else may read.
@@ -213,14 +196,6 @@ fn files(
             inputs.environment.as_deref().map(|path| written(Form::Path, path)).transpose()?,
         )
         .list("files", inputs.files.iter().map(|path| word(path)).collect::<Result<Vec<_>, _>>()?)
-        .with("user", written(Form::Path, Path::new(&inputs.user))?)
-        .optional(
-            "unprivileged",
-            Some(&inputs.user)
-                .filter(|user| *user != "root")
-                .map(|user| written(Form::Path, Path::new(user)))
-                .transpose()?,
-        )
         .with("minute", minute);
     let made = |path: String, template| {
         let text = word::render(template, view.clone()).map_err(|error| {
