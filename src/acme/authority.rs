@@ -41,6 +41,9 @@ pub trait Order: Send {
     /// How far it is.
     fn status(&self) -> OrderStatus;
 
+    /// Whether it was begun as the renewal of another certificate (RFC 9773, section 5), and the authority took that.
+    fn renews(&self) -> bool;
+
     /// What shall be shown for the names whose control is not proven yet.
     async fn proofs(&mut self, challenge: ChallengeType) -> Result<Vec<Proof>, Refused>;
 
@@ -174,6 +177,12 @@ impl Refused {
     pub fn is_passing(&self) -> bool {
         use Reason::{BadNonce, Malformed, NotReady, RateLimited, Slow, Unreachable, Untrusted};
         matches!(self.reason, Unreachable | Slow | Untrusted | Malformed | RateLimited | BadNonce | NotReady)
+    }
+
+    /// Whether the authority itself has answered: what it was asked for was not done.
+    pub fn is_answer(&self) -> bool {
+        use Reason::{Malformed, Slow, Unreachable, Untrusted};
+        !matches!(self.reason, Unreachable | Slow | Untrusted | Malformed)
     }
 }
 

@@ -104,6 +104,12 @@ fn is_address(url: &str) -> bool {
     url.parse::<hyper::Uri>().is_ok_and(|url| url.scheme_str() == Some("https") && url.host().is_some())
 }
 
+/// Nothing is proven yet where an order is begun or looked up but whose account it is.
+fn of_account(refused: Refused) -> Refused {
+    let is_about_account = refused.reason == Reason::WrongProof;
+    if is_about_account { Refused { reason: Reason::Account, ..refused } } else { refused }
+}
+
 fn identifier(certificate: &[u8]) -> Option<CertificateIdentifier<'static>> {
     let certificate = CertificateDer::from(certificate);
     CertificateIdentifier::try_from(&certificate).ok().map(CertificateIdentifier::into_owned)
@@ -128,14 +134,19 @@ impl Authority for Client {
             order.profile.map_or(new, |profile| instant_acme::NewOrder::new(&names).profile(profile))
         };
         let replaced = order.replaces.filter(|_| self.directory.has_windows).and_then(identifier);
+        let mut renews = replaced.is_some();
         let begun = match replaced {
             Some(replaced) => {
                 let new = plain().replaces(replaced);
                 match steadily!(session.new_order(&new)) {
                     // It was renewed already, or the authority does not say what it replaces: limits count, then.
                     Err(Error::Other(why)) if why.is::<HttpError>() => Err(Error::Other(why)),
-                    Err(Error::Other(_)) => steadily!(session.new_order(&plain())),
+                    Err(Error::Other(_)) => {
+                        renews = false;
+                        steadily!(session.new_order(&plain()))
+                    }
                     Err(error) if super::refusal::is_about_replacing(&error) => {
+                        renews = false;
                         steadily!(session.new_order(&plain()))
                     }
                     other => other,
@@ -143,11 +154,11 @@ impl Authority for Client {
             }
             None => steadily!(session.new_order(&plain())),
         };
-        let begun = begun.map_err(|error| refused(error, &wire.noted()))?;
+        let begun = begun.map_err(|error| of_account(refused(error, &wire.noted())))?;
         if !is_address(begun.url()) {
             return Err(Refused::new(Reason::Malformed, "it gives the order no `https` address"));
         }
-        Ok(Box::new(Ordered::new(begun, wire, self.account.clone())))
+        Ok(Box::new(Ordered::new(begun, wire, self.account.clone()).renewing(renews)))
     }
 
     async fn resume(&self, url: &str) -> Result<Box<dyn Order>, Refused> {
@@ -157,7 +168,7 @@ impl Authority for Client {
         let wire = self.directory.wire.fresh();
         let session = session(&self.account, &wire).await?;
         let order = steadily!(session.order(url.to_owned()));
-        let order = order.map_err(|error| of_order(error, url, &wire.noted()))?;
+        let order = order.map_err(|error| of_account(of_order(error, url, &wire.noted())))?;
         Ok(Box::new(Ordered::new(order, wire, self.account.clone())))
     }
 

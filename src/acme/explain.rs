@@ -81,10 +81,12 @@ fn help(refused: &Refused) -> String {
     match refused.reason {
         Reason::Unreachable => {
             "see whether the node reaches it (firewall, proxy, DNS), and whether it has an outage; what was begun is taken \
-             up by the next apply"
+             up by the next apply or renewal, once the pause has ended"
                 .to_owned()
         }
-        Reason::Slow | Reason::NotReady => "what was begun is taken up by the next apply: try again later".to_owned(),
+        Reason::Slow | Reason::NotReady => {
+            "what was begun is taken up by the next apply or renewal, once the pause has ended".to_owned()
+        }
         Reason::Untrusted if refused.detail.contains("not valid yet") || refused.detail.contains("xpired") => {
             "see whether the clock of this machine is right (`timedatectl`): if it is, the authority's own certificate is not \
              valid now"
@@ -131,7 +133,7 @@ fn help(refused: &Refused) -> String {
         | Reason::NotOwner
         | Reason::Order
         | Reason::Other => {
-            "the next apply begins a new order, once some time has passed".to_owned()
+            "`vsa cert renew`, or its timer, begins a new order once the pause has ended".to_owned()
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct Ordered {
     wire: Wire,
     account: Account,
     status: OrderStatus,
+    renews: bool,
 }
 
 fn status(status: instant_acme::OrderStatus) -> OrderStatus {
@@ -48,7 +49,12 @@ fn library(challenge: ChallengeType) -> instant_acme::ChallengeType {
 impl Ordered {
     pub(super) fn new(mut order: instant_acme::Order, wire: Wire, account: Account) -> Self {
         let status = status(order.state().status);
-        Self { order, wire, account, status }
+        Self { order, wire, account, status, renews: false }
+    }
+
+    /// As one that renews another certificate.
+    pub(super) fn renewing(self, renews: bool) -> Self {
+        Self { renews, ..self }
     }
 
     fn refused(&self, error: Error) -> Refused {
@@ -122,6 +128,10 @@ impl Order for Ordered {
 
     fn status(&self) -> OrderStatus {
         self.status
+    }
+
+    fn renews(&self) -> bool {
+        self.renews
     }
 
     async fn proofs(&mut self, challenge: ChallengeType) -> Result<Vec<Proof>, Refused> {

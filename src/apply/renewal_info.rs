@@ -53,7 +53,7 @@ pub async fn renewal_info(
     let ledger = issuance.look(spec, Ledger::clone).await?;
     let is_open = |inquiry: &Inquiry| {
         let known = ledger.certificates.get(&inquiry.name).and_then(|known| known.renewal.as_ref());
-        known.is_none_or(|known| known.digest != inquiry.digest || known.ask_again <= now)
+        known.is_none_or(|known| known.digest != inquiry.digest || !known.holds(now))
     };
     let open: Vec<Inquiry> = inquiries.into_iter().filter(is_open).collect();
     if open.is_empty() {

@@ -141,11 +141,16 @@ pub(crate) fn apply(
     if prepared.planned.plan.is_empty() {
         return Ok(Exit::Done);
     }
-    let ran = run(invocation, declared, prepared, flags)?;
+    let ran = run(invocation, declared, prepared, flags, interrupt(invocation))?;
     conclude(invocation, ran, "Apply complete!")
 }
 
-/// Has a plan made real.
+/// The wish that what this command does may end early, from now on.
+pub(crate) fn interrupt(invocation: &Invocation) -> Interrupt {
+    invocation.block_on(async { Interrupt::on_signals().unwrap_or_default() })
+}
+
+/// Has a plan made real, unless it is wished that it ends.
 ///
 /// # Errors
 /// It cannot be begun.
@@ -154,6 +159,7 @@ pub(crate) fn run(
     declared: &Declared,
     prepared: Prepared,
     flags: ApplyFlags,
+    interrupt: Interrupt,
 ) -> Result<Ran, Failure> {
     let terminal = invocation.terminal;
     let Prepared { planned, state, outputs, key } = prepared;
@@ -202,10 +208,8 @@ pub(crate) fn run(
     });
     let host = Arc::clone(&invocation.host);
     let run = Arc::new(run);
-    let mut report = invocation.block_on(async {
-        let interrupt = Interrupt::on_signals().unwrap_or_default();
-        apply::run(host, Arc::clone(&run), Arc::new(progress), &keeper, interrupt).await
-    });
+    let running = apply::run(host, Arc::clone(&run), Arc::new(progress), &keeper, interrupt);
+    let mut report = invocation.block_on(running);
     let errors = std::mem::take(&mut report.errors);
     report.errors = preflight::explained(errors, &run, &declared.resources, invocation);
     for warning in &report.warnings {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::applying::{self, ApplyFlags, FailureFlag, Ran};
-use super::planning::{self, Options, Prepared, When};
+use super::planning::{self, Manner, Options, Prepared, When};
 use super::{Exit, Failure, Invocation};
 use crate::address::Address;
 use crate::apply::Outcome;
@@ -16,12 +16,12 @@ pub(crate) fn apply_as_asked(
     invocation: &Invocation,
     declared: &Declared,
     prepared: Prepared,
-    flags: ApplyFlags,
+    (flags, manner): (ApplyFlags, Manner),
     options: Options,
 ) -> Result<Exit, Failure> {
     match flags.on_failure {
         FailureFlag::Rollback => applying::apply(invocation, declared, prepared, flags),
-        FailureFlag::Keep => apply(invocation, declared, prepared, flags, options),
+        FailureFlag::Keep => apply(invocation, declared, prepared, (flags, manner), options),
     }
 }
 
@@ -31,13 +31,14 @@ pub(crate) fn apply(
     invocation: &Invocation,
     declared: &Declared,
     prepared: Prepared,
-    flags: ApplyFlags,
+    (flags, manner): (ApplyFlags, Manner),
     mut options: Options,
 ) -> Result<Exit, Failure> {
     if prepared.planned.plan.is_empty() {
         return Ok(Exit::Done);
     }
-    let mut ran = applying::run(invocation, declared, prepared, flags)?;
+    let interrupt = applying::interrupt(invocation);
+    let mut ran = applying::run(invocation, declared, prepared, flags, interrupt.clone())?;
     let mut part = Part::default();
     // Each round leaves at least one more out that it would have ordered: there are no more rounds than certificates.
     while failed_by_orders(&ran) {
@@ -46,7 +47,9 @@ pub(crate) fn apply(
             // The others were had.
             options.attempts.anew.clear();
         }
-        options.preflight = When::AtApply;
+        if flags.auto_approve {
+            options.preflight = When::AtApply;
+        }
         let prepared = match planning::plan(invocation, declared, options.clone()) {
             Ok(prepared) => prepared,
             Err(failure) => return part.failed(invocation, ran, failure.diagnostics),
@@ -54,11 +57,19 @@ pub(crate) fn apply(
         if prepared.planned.plan.is_empty() {
             break;
         }
+        let without = count(part.without.len().saturating_add(ran.report.not_issued.len()));
+        invocation.terminal.note(&format!("{without}: the rest goes on without"));
+        // It is another plan than the one that was read.
+        if applying::confirm(invocation, &prepared, manner, flags).is_err() {
+            let why = Diagnostic::error("not approved: nothing more was changed");
+            return part.failed(invocation, ran, why.into());
+        }
+        if interrupt.is_raised() {
+            let why = Diagnostic::error("the run was interrupted").code("interrupted");
+            return part.failed(invocation, ran, why.into());
+        }
         part.take(&mut ran);
-        let terminal = invocation.terminal;
-        terminal.note(&format!("{}: the rest goes on without", count(part.without.len())));
-        terminal.print(&invocation.plan_text(false).render(&prepared.planned.plan));
-        ran = match applying::run(invocation, declared, prepared, flags) {
+        ran = match applying::run(invocation, declared, prepared, flags, interrupt.clone()) {
             Ok(ran) => ran,
             Err(failure) => return Err(part.with(failure)),
         };

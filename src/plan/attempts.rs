@@ -18,7 +18,8 @@ pub struct Attempts {
 /// Whether something is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Attempt {
-    /// Where it is new or due; what failed before is left to who tries again, where things go on without it.
+    /// Where it is new or due; what failed before, and not for a reason that passes by itself, is left to who tries again,
+    /// where things go on without it and it is not late.
     #[default]
     Usual,
     /// Where it is new or due; what failed before too, once its pause has ended.

@@ -1,5 +1,6 @@
 //! Certificates by ACME, against real authorities and those that fail.
 
+mod accounted;
 mod authorities;
 mod bootstrap;
 mod client;

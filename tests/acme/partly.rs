@@ -1,7 +1,13 @@
 //! What goes on where some certificates cannot be had, and what tries them again.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::issuing::{live, site};
 use super::story::{NAME, Story};
@@ -132,4 +138,92 @@ fn an_authority_that_is_down_is_asked_once_a_run() {
     assert_eq!(run.stderr.matches("error[authority_down]").count(), 1, "{run}");
     let _ = run.says("the same holds for `certificate[\"site-").says(" and 7 more");
     assert_eq!(story.authority.count(Step::Directory), 1);
+}
+
+#[test]
+fn who_wants_an_end_gets_no_second_run() {
+    let Some(story) = Story::new() else { return };
+    let names = [NAME, "good.example.org"];
+    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
+    story.dns.caa("example.com", &[("issue", "ca.example")]);
+    let gate = story.authority.hold(Step::Certificate, false);
+    let mut command = story.ground.command(["apply", "-auto-approve", "-on-failure=keep"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    gate.wait_for_one();
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    story.authority.mend();
+    gate.open();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("error[interrupted]: the run was interrupted"), "{told}");
+    assert!(!told.contains("the rest goes on without"), "{told}");
+    // What was issued is kept, and the next apply goes on.
+    assert_eq!(story.authority.issued().len(), 1);
+    story.dns.caa("example.com", &[]);
+    story.later();
+    story.ground.apply();
+    assert_eq!(story.authority.issued().len(), 2);
+}
+
+/// What a command says on a terminal, where somebody gives these answers.
+fn on_a_terminal(command: &Command, answers: &str) -> String {
+    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    let line = words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
+    let mut terminal = Command::new("script");
+    terminal.args(["-qec", &line, "/dev/null"]).current_dir(command.get_current_dir().unwrap()).env_clear();
+    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
+}
+
+#[test]
+fn a_second_plan_is_shown_and_asked_about() {
+    let Some(story) = Story::new() else { return };
+    let names = [NAME, "good.example.org"];
+    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
+    story.dns.caa("example.com", &[("issue", "ca.example")]);
+    let answered = |answers: &str| {
+        let told = on_a_terminal(&story.ground.command(["apply", "-on-failure=keep"]), answers);
+        assert!(told.contains("could not be issued, and waits"), "{told}");
+        assert!(told.contains("the rest goes on without"), "{told}");
+        (told.matches("Do you want to perform these actions?").count(), told)
+    };
+    let (asked, told) = answered("yes\nno\n");
+    assert_eq!(asked, 2, "{told}");
+    assert!(told.contains("not approved: nothing more was changed"), "{told}");
+    assert_eq!(story.authority.issued().len(), 1);
+    story.later();
+    let (asked, told) = answered("yes\nyes\n");
+    assert_eq!(asked, 2, "{told}");
+    assert!(told.contains("Applied in part."), "{told}");
+    assert_eq!(story.ground.https(names[1], "/").status, 200);
+}
+
+#[test]
+fn a_key_that_others_may_have_read_is_used_until_there_is_another_one() {
+    let Some(story) = Story::new() else { return };
+    story.ground.apply();
+    let first = live(&story.ground, NAME);
+    let key = story.ground.node_root().join("certificates").join(NAME).join("1/privkey.pem");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    story.dns.caa("example.com", &[("issue", "ca.example")]);
+    let _ = story.fails();
+    let _ = story.ground.apply().says("could not be renewed, and waits").says("may have been read by others");
+    assert_eq!(live(&story.ground, NAME), first, "it is valid still");
+    trusted(&story.authority.roots()[0], &first, NAME).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let state = story.ground.configuration().join("state/default.json");
+    let text = fs::read_to_string(&state).unwrap();
+    // Put back from a copy, it is the one's who runs vsa, and not the one's who ran it then.
+    assert!(text.contains("\"owner\":0"), "{text}");
+    fs::write(&state, text.replace("\"owner\":0", "\"owner\":1000")).unwrap();
+    story.ground.assert_nothing_to_do();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    story.dns.caa("example.com", &[]);
+    story.later();
+    story.ground.apply();
+    assert_ne!(live(&story.ground, NAME), first);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    story.has(2);
 }

@@ -100,7 +100,7 @@ impl Ledgers {
         let spent = {
             let mut known = file.known();
             let Known { ledger, budget, .. } = &mut *known;
-            let budget = budget.get_or_insert_with(|| Budget::of(ledger));
+            let budget = budget.get_or_insert_with(|| Budget::of(ledger, order.at));
             let spent = if counts { budget.spent(order) } else { None };
             if spent.is_none() {
                 budget.count(order);
@@ -194,7 +194,14 @@ mod tests {
     async fn issued(ledgers: &Ledgers, host: &LocalHost, spec: &NodeSpec, number: usize) {
         let name = format!("site-{number}.example.com");
         let directory = "https://ca.example/directory".to_owned();
-        let order = Ordered { at: 1, directory, names: vec![name.clone()], exempt: false, unproven: false };
+        let order = Ordered {
+            at: 1,
+            directory,
+            names: vec![name.clone()],
+            exempt: false,
+            unproven: false,
+            unanswered: false,
+        };
         assert_eq!(ledgers.order(host, spec, &order, true).await.unwrap(), None);
         let kept = read(host, &spec.ledger()).await.unwrap();
         assert!(kept.orders.contains(&order), "{number}");

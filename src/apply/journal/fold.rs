@@ -12,20 +12,14 @@ use crate::state::{State, Status, Stored, StoredNode};
 struct Progress<'a> {
     begun: HashMap<u32, &'a Before>,
     done: HashMap<u32, &'a Facts>,
-    noted: HashMap<u32, &'a Facts>,
     /// The generations that went live, one after the other.
     live: BTreeMap<&'a Address, Vec<&'a StoredNode>>,
     committed: bool,
 }
 
 fn progress<'a>(header: &Header, records: &'a [Record]) -> Progress<'a> {
-    let mut progress = Progress {
-        begun: HashMap::new(),
-        done: HashMap::new(),
-        noted: HashMap::new(),
-        live: BTreeMap::new(),
-        committed: false,
-    };
+    let mut progress =
+        Progress { begun: HashMap::new(), done: HashMap::new(), live: BTreeMap::new(), committed: false };
     for record in records {
         match record {
             Record::Intent { action, before } => {
@@ -48,11 +42,9 @@ fn progress<'a>(header: &Header, records: &'a [Record]) -> Progress<'a> {
             Record::Live { node, live } => {
                 progress.live.entry(node).or_default().push(live);
             }
-            Record::Noted { action, facts } => {
-                progress.noted.insert(*action, facts);
-            }
             Record::Commit => progress.committed = true,
-            Record::Begin(_) | Record::Failed { .. } => {}
+            // What an action that is not done has begun says nothing about what is there.
+            Record::Begin(_) | Record::Noted { .. } | Record::Failed { .. } => {}
         }
     }
     progress
@@ -132,9 +124,7 @@ fn unwritten(stored: &mut Stored, prior: Option<&Stored>, own: &[&Action], progr
 /// Facts of one action. An intent without a result means that it may have been done: what was not there before is
 /// then vsa's.
 fn learn(stored: &mut Stored, action: &Action, progress: &Progress<'_>) {
-    let reported = progress.done.get(&action.id);
-    let known = reported.or_else(|| progress.noted.get(&action.id));
-    let mut facts = known.map(|facts| (*facts).clone()).unwrap_or_default();
+    let mut facts = progress.done.get(&action.id).map(|facts| (*facts).clone()).unwrap_or_default();
     if let Operation::EnsureDirectory { path, .. } = &action.operation {
         let made = || progress.begun.get(&action.id).is_some_and(|before| !before.existed).then_some(true);
         let owned = facts.remove("owned").map_or_else(made, |owned| owned.as_bool());

@@ -90,7 +90,7 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Facts::is_empty")]
         facts: Facts,
     },
-    /// What is known so far of what an action makes.
+    /// What an action has begun and not done yet, for who reads the journal; the state does not learn it.
     Noted {
         /// The action.
         action: u32,

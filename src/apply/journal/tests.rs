@@ -184,3 +184,19 @@ fn every_version_ever_written_is_read() {
     read(&sample).unwrap().unwrap().fold(&mut state);
     assert_eq!(state.resources.len(), 2);
 }
+
+#[test]
+fn what_was_begun_and_not_done_says_nothing_about_what_is_there() {
+    let header = header();
+    let noted = Facts::from_iter([("order".to_owned(), "another".into())]);
+    let begun = [
+        Record::Intent { action: 0, before: Before::default() },
+        Record::Noted { action: 0, facts: noted },
+        Record::Failed { action: 0, reason: "no".to_owned() },
+    ];
+    let (mut state, tenant) = (state(), Address::new("tenant", "new"));
+    let before = Facts::from_iter([("order".to_owned(), "the first".into())]);
+    state.resources.insert(tenant.clone(), stored(before));
+    fold(&mut state, &header, &begun);
+    assert_eq!(state.resources[&tenant].facts["order"], "the first");
+}

@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::certificates::{Issue, Origin, existing, install, order_key};
 use super::order_key::{OrderKey, can_be_new};
 use super::{Context, Facts, guarding};
-use crate::acme::{Authority as _, Chain, Client, NewOrder, Order, OrderStatus, Refused, explain};
+use crate::acme::{Authority as _, Chain, Client, NewOrder, Order, OrderStatus, Reason, Refused, explain};
 use crate::apply::certificate::{self, Pair};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
-use crate::plan::issuance::{CertificateOrder, EAB_KEY, Ordered, Remembered, UnderWay, asks_the_same};
+use crate::plan::issuance::{
+    CertificateOrder, EAB_KEY, Ledger, Ordered, Remembered, UnderWay, asks_the_same,
+};
 use crate::plan::{Answer, NodeSpec, Query};
 
 /// How long it may take to issue.
@@ -22,11 +24,13 @@ pub(super) struct Failed {
     unproven: bool,
     /// Whether the order that is under way leads nowhere.
     lost: bool,
+    /// Whether nothing is wrong with what was asked for: the same may be had later.
+    passing: bool,
 }
 
 impl From<Diagnostic> for Failed {
     fn from(error: Diagnostic) -> Self {
-        Self { error, again: None, unproven: false, lost: false }
+        Self { error, again: None, unproven: false, lost: false, passing: false }
     }
 }
 
@@ -81,7 +85,8 @@ pub(super) async fn issue(
                 if failed.lost {
                     remembered.order = None;
                 }
-                remembered.fail(now, &failed.error.summary, (issue.request, &with), failed.again);
+                let asked = (issue.request, with.as_str());
+                remembered.fail(now, &failed.error.summary, asked, failed.again).passing = failed.passing;
             });
             let _ = noted.await;
             if failed.lost {
@@ -118,11 +123,16 @@ async fn forget(context: Context<'_>, issue: Issue<'_>) -> Result<(), Diagnostic
 
 impl Issuing<'_> {
     pub(super) fn refused(&self, refused: &Refused) -> Failed {
-        use crate::acme::Reason;
         let error = explain(refused, &self.order.authority.directory, self.name);
+        let lost = refused.reason == Reason::Order;
+        Failed { error, again: refused.again, unproven: false, lost, passing: refused.is_passing() }
+    }
+
+    /// As [`Self::refused`], where the authority has looked at proofs.
+    pub(super) fn not_proven(&self, refused: &Refused) -> Failed {
         let unproven =
             matches!(refused.reason, Reason::WrongProof | Reason::Connection | Reason::Dns | Reason::Caa);
-        Failed { error, again: refused.again, unproven, lost: refused.reason == Reason::Order }
+        Failed { unproven, ..self.refused(refused) }
     }
 
     fn key(&self) -> OrderKey<'_> {
@@ -152,7 +162,7 @@ impl Issuing<'_> {
             pause::before();
             let asked = order.finalize(&request).await;
             pause::after();
-            asked.map_err(|refused| self.refused(&refused))?;
+            asked.map_err(|refused| self.not_proven(&refused))?;
         }
         self.tell("being issued");
         let chain = order.certificate(self.order.preferred_chain.as_deref(), ISSUES).await;
@@ -171,16 +181,16 @@ impl Issuing<'_> {
         if let Some(wrong) = wrong {
             let error = format!("the authority's certificate for `{}` {wrong}", self.name);
             // Taken up again it would be the same.
-            let error = Diagnostic::error(error).help("the next apply begins a new order");
-            return Err(Failed { lost: true, ..error.into() });
+            let error = Diagnostic::error(error).help("a new order is begun once its pause has ended");
+            return Err(Failed { lost: true, passing: true, ..error.into() });
         }
         let account = client.account().to_owned();
         let origin = Origin { account, order: order.url().to_owned() };
         let installed = install(self.context, self.issue, Pair { key: key.pem, chain }, Some(&origin)).await;
         let facts = installed.map_err(|error| {
-            error.help(
-                "mend that: the next apply takes up the order, and the certificate is not asked for twice",
-            )
+            let help =
+                "mend that: the next apply takes up the order, and the certificate is not asked for twice";
+            Failed { passing: true, ..error.help(help).into() }
         })?;
         self.key().remove().await?;
         Ok(facts)
@@ -203,7 +213,9 @@ impl Issuing<'_> {
                     return Ok((order, Vec::new()));
                 }
                 // It may well be there: another one would be wasted.
-                Err(refused) if refused.is_passing() => return Err(self.refused(&refused)),
+                Err(refused) if refused.is_passing() || refused.reason == Reason::Account => {
+                    return Err(self.refused(&refused));
+                }
                 // One that has failed or is not known any more is given up.
                 Ok(_) | Err(_) => {}
             }
@@ -228,10 +240,21 @@ impl Issuing<'_> {
         let order = match client.begin(&new).await {
             Ok(order) => order,
             Err(refused) => {
-                issuance.change(spec, |ledger| ledger.not_ordered(&ordered)).await?;
+                // Without an answer nobody knows whether it was begun.
+                let change = |ledger: &mut Ledger| {
+                    if refused.is_answer() {
+                        ledger.not_ordered(&ordered);
+                    } else {
+                        ledger.really(&ordered, |noted| noted.unanswered = true);
+                    }
+                };
+                issuance.change(spec, change).await?;
                 return Err(self.refused(&refused));
             }
         };
+        if ordered.exempt && !order.renews() {
+            issuance.change(spec, |ledger| ledger.really(&ordered, |noted| noted.exempt = false)).await?;
+        }
         let under_way = UnderWay { url: order.url().to_owned(), account, request: request.to_owned() };
         let facts = Facts::from_iter([
             ("order".to_owned(), under_way.url.as_str().into()),
@@ -259,6 +282,6 @@ impl Issuing<'_> {
         let spent = issuance.order(spec, ordered, self.order.check_names).await?;
         let Some(spent) = spent else { return Ok(remarks) };
         let error = guarding::budget(&spent, &ordered.directory, self.name);
-        Err(Failed { error, again: Some(spent.again), unproven: false, lost: false })
+        Err(Failed { again: Some(spent.again), passing: true, ..error.into() })
     }
 }

@@ -52,7 +52,7 @@ impl OrderKey<'_> {
         if !can_be_new(status) {
             let error =
                 format!("the key of the order for `{}` has gone", NodeSpec::certificate_name(self.issue));
-            return Err(Diagnostic::error(error).help("the next apply begins a new order"));
+            return Err(Diagnostic::error(error).help("a new order is begun once its pause has ended"));
         }
         let key_type = self.key_type.to_owned();
         let made = tokio::task::spawn_blocking(move || Key::make(&key_type)).await;

@@ -16,7 +16,7 @@ impl Issuing<'_> {
     pub(super) async fn prove(&self, order: &mut dyn Order) -> Result<(), Failed> {
         let challenge = self.order.challenge;
         let proofs = order.proofs(challenge).await.map_err(|refused| self.refused(&refused))?;
-        let proven = |proven: Result<(), _>| proven.map_err(|refused| self.refused(&refused));
+        let proven = |proven: Result<(), _>| proven.map_err(|refused| self.not_proven(&refused));
         match challenge {
             _ if proofs.is_empty() => proven(order.prove(challenge, PROVES).await),
             ChallengeType::Http01 => {

@@ -77,7 +77,8 @@ impl Work {
     }
 
     fn refuse_interrupt(&self, failed: &mut Vec<Diagnostic>) {
-        if failed.is_empty() && self.interrupt.is_raised() {
+        // Whatever else failed: who wants an end wants no further run either.
+        if self.interrupt.is_raised() {
             failed.push(Diagnostic::error("the run was interrupted").code("interrupted"));
         }
     }

@@ -34,7 +34,8 @@ impl Apply {
             let options = self.plan.options_for_apply(Mode::Normal, self.how.auto_approve);
             let prepared = planning::plan(invocation, &declared, options.clone())?;
             applying::confirm(invocation, &prepared, self.plan.manner(), self.how)?;
-            return partly::apply_as_asked(invocation, &declared, prepared, self.how, options);
+            let asked = (self.how, self.plan.manner());
+            return partly::apply_as_asked(invocation, &declared, prepared, asked, options);
         };
         let saved = saved::read(&invocation.base.configuration.join(file))?;
         let declared = invocation.load_saved(&saved, &self.variables)?;

@@ -48,11 +48,10 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
 pub fn waits(name: &str, failed: &Failed, is_there: bool, now: i64) -> Diagnostic {
     let times = if failed.times == 1 { "once".to_owned() } else { format!("{} times", failed.times) };
     let again = if failed.waits(now) { format!(" from {} on", moment(failed.again)) } else { String::new() };
-    left(name, is_there).detail(format!("it failed {times}, the last time because {}", failed.why)).help(
-        format!(
-            "`vsa cert renew`, or its timer, tries it again{again}; `vsa cert issue {name}` tries at once"
-        ),
-    )
+    let who = if failed.passing { "`vsa apply`, `vsa cert renew`" } else { "`vsa cert renew`" };
+    left(name, is_there)
+        .detail(format!("it failed {times}, the last time because {}", failed.why))
+        .help(format!("{who}, or its timer, tries it again{again}; `vsa cert issue {name}` tries at once"))
 }
 
 fn left(name: &str, is_there: bool) -> Diagnostic {
@@ -89,7 +88,12 @@ fn failed_before(
         Attempt::Without => failed,
         Attempt::Again => failed.filter(|failed| failed.waits(now)),
         Attempt::Usual => {
-            failed.filter(|failed| failed.waits(now) || goes_on_without(subject, resource, known, judgement))
+            let is_left = |failed: &Failed| {
+                !failed.passing
+                    && !due::is_late(subject, resource, known)
+                    && goes_on_without(subject, resource, known, judgement)
+            };
+            failed.filter(|failed| failed.waits(now) || is_left(failed))
         }
     };
     failed.map(|failed| waits(name, failed, is_there, now))

@@ -57,7 +57,21 @@ pub(super) fn renewal(subject: Subject<'_>, resource: &Resource, known: &Known) 
         By::Time => String::new(),
     };
     let end = day(known.facts.not_after);
-    (from <= subject.now).then(|| format!("renewal is due: {whose}it ends on {end}"))
+    // Whatever clock wrote down when it was revoked.
+    let is_due = from <= subject.now || matches!(by, By::Revoked(_));
+    is_due.then(|| format!("renewal is due: {whose}it ends on {end}"))
+}
+
+/// Whether a renewal is late: a third of the time has passed that was left for it. Then whoever can tries it.
+pub(super) fn is_late(subject: Subject<'_>, resource: &Resource, known: &Known) -> bool {
+    let remembered = remembered(subject, &resource.name);
+    let (from, _) = due_from(&known.facts, known.attributes.renew_before.as_ref(), remembered);
+    known.facts.issue > 0 && late_from(from, known.facts.not_after) <= subject.now
+}
+
+/// From when on a renewal is late that is due from a moment on, of what ends at another.
+fn late_from(due: i64, end: i64) -> i64 {
+    due.saturating_add(end.saturating_sub(due).max(0) / 3)
 }
 
 #[cfg(test)]
@@ -76,6 +90,16 @@ mod tests {
         let before = before.map(|before| Duration::parse(before).unwrap());
         let (from, by) = due_from(&facts, before.as_ref(), Some(&remembered));
         (from / DAY, by == By::Authority)
+    }
+
+    #[test]
+    fn a_third_of_what_was_left_for_it_makes_a_renewal_late() {
+        assert_eq!(late_from(60 * DAY, 90 * DAY), 70 * DAY);
+        assert_eq!(
+            late_from(90 * DAY, 60 * DAY),
+            90 * DAY,
+            "one that has ended is late as soon as it is due"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Deserialize as _;
 use super::CHAIN;
 use super::acme::order_of;
 use super::attributes::Attributes;
-use super::due::due_from;
+use super::due::{By, due_from};
 use super::facts::Facts;
 use super::held::issuer;
 use crate::plan::NodeSpec;
@@ -64,15 +64,16 @@ pub fn issued(
 }
 
 impl Issued {
-    /// From when on it is to be had, in seconds since 1970; one that is not there yet is due at any time, and so is one that
-    /// was applied without what it is wanted for, because that failed.
+    /// From when on it is to be had, in seconds since 1970; one that is not there yet or was revoked is due at any time, and
+    /// so is one that was applied without what it is wanted for, because that failed.
     pub fn due_from(&self, remembered: Option<&Remembered>) -> Option<i64> {
         self.chain.as_ref()?;
         let is_owed = !asks_the_same(&self.facts.request, &self.request) && self.is_applied;
         if is_owed && self.failed(remembered).is_some() {
             return None;
         }
-        Some(due_from(&self.facts, self.attributes.renew_before.as_ref(), remembered).0)
+        let (from, by) = due_from(&self.facts, self.attributes.renew_before.as_ref(), remembered);
+        (!matches!(by, By::Revoked(_))).then_some(from)
     }
 
     /// The failures of what is asked for.

@@ -291,7 +291,7 @@ fn budgets(scope: &Scope<'_>, known: &mut Known) {
             continue;
         }
         let mut budget = match observed.get(&Query::Ledger(node.spec.ledger())) {
-            Some(Answer::Ledger(ledger)) => Budget::of(ledger),
+            Some(Answer::Ledger(ledger)) => Budget::of(ledger, inputs.now),
             _ => Budget::default(),
         };
         let mut overspent = BTreeMap::new();

@@ -84,10 +84,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// What orders leave that a node remembers.
-    pub fn of(ledger: &Ledger) -> Self {
+    /// What orders leave now that a node remembers.
+    pub fn of(ledger: &Ledger, now: i64) -> Self {
         let mut budget = Self::default();
-        for order in &ledger.orders {
+        for order in ledger.orders.iter().filter(|order| order.counts(now)) {
             budget.count(order);
         }
         budget
@@ -104,7 +104,8 @@ impl Budget {
         }
         if !order.exempt {
             counted.push(Counted::Orders);
-            if !order.unproven {
+            // One that was not answered was not gone on with: no certificate came of it.
+            if !order.unproven && !order.unanswered {
                 counted.extend(certificates(&order.names));
             }
         }
@@ -155,12 +156,12 @@ mod tests {
 
     fn ordered(at: i64, name: &str) -> Ordered {
         let names = vec![name.to_owned()];
-        Ordered { at, directory: directory(), names, exempt: false, unproven: false }
+        Ordered { at, directory: directory(), names, exempt: false, unproven: false, unanswered: false }
     }
 
     fn said(orders: Vec<Ordered>, name: &str) -> String {
         let ledger = Ledger { orders, ..Ledger::default() };
-        match Budget::of(&ledger).spent(&ordered(NOW, name)) {
+        match Budget::of(&ledger, NOW).spent(&ordered(NOW, name)) {
             Some(spent) => format!("{}, free in {} s", spent.limit, spent.again - NOW),
             None => "free".to_owned(),
         }
@@ -189,6 +190,10 @@ mod tests {
         assert_eq!(said(exempt.collect(), "new.example.com"), "free");
         let unproven = orders(50, "example.com").into_iter().map(|order| Ordered { unproven: true, ..order });
         assert_eq!(said(unproven.collect(), "new.example.com"), "free", "nothing was issued");
+        let unanswered = |order| Ordered { unanswered: true, ..order };
+        let lost = || orders(300, "example.com").into_iter().map(unanswered);
+        assert_eq!(said(lost().take(50).collect(), "new.example.com"), "free", "nothing was issued");
+        assert_eq!(said(lost().collect(), "new.example.com"), "300 orders in 3 hours, free in 36 s");
     }
 
     #[test]
@@ -209,7 +214,7 @@ mod tests {
     fn renewals_that_the_authority_asked_for_are_exempt_and_other_authorities_unknown() {
         let orders: Vec<_> = (0..5).map(|_| ordered(NOW, "shop.example.com")).collect();
         let ledger = Ledger { orders, ..Ledger::default() };
-        let (budget, order) = (Budget::of(&ledger), ordered(NOW, "shop.example.com"));
+        let (budget, order) = (Budget::of(&ledger, NOW), ordered(NOW, "shop.example.com"));
         let another = Ordered { directory: "https://ca.example/directory".to_owned(), ..order.clone() };
         assert_eq!(budget.spent(&Ordered { exempt: true, ..order.clone() }), None);
         assert_eq!(budget.spent(&another), None);

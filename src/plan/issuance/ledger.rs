@@ -106,12 +106,16 @@ pub struct Failed {
     /// tried at once, too. A former vsa did not write it down.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub with: String,
+    /// Whether it says nothing about what was asked for, but that nobody could be asked then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub passing: bool,
 }
 
 impl Failed {
-    /// Whether it is not tried yet.
+    /// Whether it is not tried yet. What was written down by a clock that went ahead is not waited for: nobody knows when
+    /// that was.
     pub fn waits(&self, now: i64) -> bool {
-        self.again > now
+        self.again > now && self.at <= now && self.again <= now.saturating_add(LONGEST_WAIT)
     }
 
     /// Whether it is about a request that is made in these circumstances.
@@ -128,7 +132,7 @@ pub struct RenewalInfo {
     /// When; nothing where the authority does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
-    /// When to ask again, in seconds since 1970.
+    /// When to ask again, in seconds since 1970: a day after it was asked at the latest.
     pub ask_again: i64,
 }
 
@@ -158,6 +162,9 @@ pub struct Ordered {
     /// Whether control over names was not proven.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unproven: bool,
+    /// Whether nobody knows that it was begun: the authority's answer did not come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
 }
 
 impl Ledger {
@@ -227,11 +234,26 @@ impl Ledger {
         }
     }
 
+    /// Has an order stand as what became of it.
+    pub fn really(&mut self, order: &Ordered, change: impl FnOnce(&mut Ordered)) {
+        if let Some(noted) = self.orders.iter_mut().rev().find(|noted| *noted == order) {
+            change(noted);
+        }
+    }
+
     /// Takes note of an order.
     pub fn ordered(&mut self, order: Ordered) {
-        let oldest = order.at.saturating_sub(REMEMBERED);
-        self.orders.retain(|order| order.at > oldest);
+        let now = order.at;
+        self.orders.retain(|order| order.counts(now));
         self.orders.push(order);
+    }
+}
+
+impl Ordered {
+    /// Whether limits may look at it: it is not too old, and no clock that went ahead wrote it down. Those that are begun
+    /// at the same time are noted as it comes.
+    pub fn counts(&self, now: i64) -> bool {
+        self.at > now.saturating_sub(REMEMBERED) && self.at < now.saturating_add(HOUR)
     }
 }
 
@@ -242,7 +264,13 @@ impl Remembered {
     }
 
     /// Takes note of a failure; `again` is what the authority said itself, which counts for [`LONGEST_WAIT`] at most.
-    pub fn fail(&mut self, now: i64, why: &str, (request, with): (&str, &str), again: Option<i64>) {
+    pub fn fail(
+        &mut self,
+        now: i64,
+        why: &str,
+        (request, with): (&str, &str),
+        again: Option<i64>,
+    ) -> &mut Failed {
         let before = self.failed.as_ref().filter(|failed| failed.is_of(|former| former == request, with));
         let times = before.map_or(0, |failed| failed.times).saturating_add(1);
         let pause = if times > STUBBORN {
@@ -253,7 +281,7 @@ impl Remembered {
         let asked = again.unwrap_or(0).min(now.saturating_add(LONGEST_WAIT));
         let again = asked.max(now.saturating_add(pause));
         let (why, request, with) = (why.to_owned(), request.to_owned(), with.to_owned());
-        self.failed = Some(Failed { times, at: now, again, why, request, with });
+        self.failed.insert(Failed { times, at: now, again, why, request, with, passing: false })
     }
 
     /// Whether the certificate with this digest was revoked.
@@ -275,6 +303,11 @@ impl Remembered {
 }
 
 impl RenewalInfo {
+    /// Whether the authority is not asked yet; an answer that a clock that went ahead wrote down is none.
+    pub fn holds(&self, now: i64) -> bool {
+        self.ask_again > now && self.ask_again <= now.saturating_add(DAY)
+    }
+
     /// The moment in the window at which it is renewed, the same in each plan: spread over the certificates, so that an
     /// authority is not asked for all at once (RFC 9773, section 4.2).
     pub fn moment(&self) -> Option<i64> {
@@ -312,6 +345,31 @@ mod tests {
         );
         remembered.fail(1_000, "no", ("another", "w"), Some(i64::MAX));
         assert_eq!(remembered.failed.as_ref().unwrap().again, 1_000 + LONGEST_WAIT);
+    }
+
+    #[test]
+    fn what_a_clock_that_went_ahead_wrote_down_is_not_waited_for() {
+        let ahead = 400 * DAY;
+        let mut ledger = Ledger::default();
+        ledger.of("shop.example.com").fail(ahead, "the clock is wrong", ("r", "w"), None);
+        let failed = ledger.certificates["shop.example.com"].failed.clone().unwrap();
+        assert!(failed.waits(ahead) && !failed.waits(1_000));
+        assert!(!Failed { at: 500, ..failed }.waits(1_000), "longer than anything is waited for");
+        let renewal =
+            |ask_again| RenewalInfo { digest: "d".to_owned(), window: None, ask_again }.holds(1_000);
+        assert!(renewal(1_000 + DAY) && !renewal(1_000) && !renewal(ahead));
+        let ordered = |at| Ordered {
+            at,
+            directory: "d".into(),
+            names: vec![],
+            exempt: false,
+            unproven: false,
+            unanswered: false,
+        };
+        for at in [ahead, 1_001, 1_000] {
+            ledger.ordered(ordered(at));
+        }
+        assert_eq!(ledger.orders, [ordered(1_001), ordered(1_000)]);
     }
 
     #[test]
@@ -354,6 +412,7 @@ mod tests {
             names: vec![],
             exempt: false,
             unproven: true,
+            unanswered: false,
         });
         ledger.ordered(Ordered {
             at: 8 * DAY,
@@ -361,6 +420,7 @@ mod tests {
             names: vec![],
             exempt: true,
             unproven: false,
+            unanswered: false,
         });
         assert_eq!(ledger.orders.len(), 1, "the old one has gone");
         assert_eq!(Ledger::parse(ledger.text().as_bytes()), Ok(ledger));

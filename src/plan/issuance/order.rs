@@ -61,7 +61,7 @@ impl CertificateOrder {
     /// As it counts against limits; `exempt` where it renews a certificate as the authority asked for.
     pub fn ordered(&self, at: i64, exempt: bool) -> Ordered {
         let (directory, names) = (self.authority.directory.clone(), self.names.clone());
-        Ordered { at, directory, names, exempt, unproven: false }
+        Ordered { at, directory, names, exempt, unproven: false, unanswered: false }
     }
 
     /// A digest of all that may mend a failure when it changes: who is asked and how, by which account, and where the

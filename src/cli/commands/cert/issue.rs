@@ -47,6 +47,6 @@ impl Issue {
         let options = Options { attempts, ..Options::about(targets, self.apply.auto_approve) };
         let prepared = planning::plan(invocation, &declared, options.clone())?;
         applying::confirm(invocation, &prepared, Manner::default(), self.apply)?;
-        partly::apply_as_asked(invocation, &declared, prepared, self.apply, options)
+        partly::apply_as_asked(invocation, &declared, prepared, (self.apply, Manner::default()), options)
     }
 }

@@ -175,7 +175,7 @@ impl Renew {
         if self.plan {
             return Ok(Exit::Done);
         }
-        partly::apply(invocation, declared, prepared, flags, options)
+        partly::apply(invocation, declared, prepared, (flags, Manner::default()), options)
     }
 }
 
