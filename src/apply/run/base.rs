@@ -15,20 +15,21 @@ use crate::diag::Diagnostic;
 use crate::plan::{Action, NodeWork, ProxyMode};
 
 impl Work {
-    /// Switches a node to what its sites share, as any switch is done.
-    pub(super) async fn base(&self, id: u32) -> Performed {
+    /// Switches a node to what its sites share, as any switch is done; with why one that failed could not be put back.
+    pub(super) async fn base(&self, id: u32) -> (Performed, Option<Diagnostic>) {
         let since = self.host.elapsed();
+        let mut left = None;
         let result = match self.action(id) {
             Some(action) => {
                 self.events.event(Event::Begun(action));
-                self.answer(action).await.map(|()| Facts::new())
+                self.answer(action, &mut left).await.map(|()| Facts::new())
             }
             None => Err(Diagnostic::error("an action is of a node that is not known")),
         };
-        (id, self.host.elapsed().saturating_sub(since), result)
+        ((id, self.host.elapsed().saturating_sub(since), result), left)
     }
 
-    async fn answer(&self, action: &Action) -> Result<(), Diagnostic> {
+    async fn answer(&self, action: &Action, left: &mut Option<Diagnostic>) -> Result<(), Diagnostic> {
         let host = &*self.host;
         let work = self.run.nodes.get(&action.node);
         let Some((work, files)) = work.and_then(|work| Some((work, work.base.clone()?))) else {
@@ -53,8 +54,9 @@ impl Work {
         }
         let next = candidate.settle(host, &work, former, &BTreeMap::new()).await?;
         let done = switch::switch(host, &next, || self.interrupt.is_raised()).await;
-        let done = done.map_err(|(error, left)| {
-            self.not_put_back.fetch_or(left.is_some(), std::sync::atomic::Ordering::SeqCst);
+        let done = done.map_err(|(error, not_put_back)| {
+            self.not_put_back.fetch_or(not_put_back.is_some(), std::sync::atomic::Ordering::SeqCst);
+            *left = not_put_back;
             error
         })?;
         self.based.lock().unwrap_or_else(PoisonError::into_inner).push((action.node.clone(), done));

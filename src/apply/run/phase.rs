@@ -61,15 +61,11 @@ impl Work {
         let mut intended: VecDeque<(u32, Before)> = VecDeque::new();
         let mut running = JoinSet::new();
         let mut failed = Vec::new();
-        // Those of `failed` that are orders.
+        // Those of `failed` that are orders; from the first one on, nothing is begun but what orders need.
         let mut orders = 0;
         let parallelism = self.run.options.parallelism.max(1);
         loop {
             let stopped = stop && (failed.len() > orders || self.interrupt.is_raised());
-            if stop && orders > 0 {
-                ready.retain(|id| for_orders.contains(id));
-                intended.retain(|(id, _)| for_orders.contains(id));
-            }
             if !stopped && intended.is_empty() && !ready.is_empty() && running.len() < parallelism {
                 let chunk: Vec<u32> = ready.drain(..ready.len().min(CHUNK)).collect();
                 match self.intend(&chunk).await {
@@ -78,11 +74,12 @@ impl Work {
                 }
                 continue;
             }
-            let mut switched = None;
+            let (mut switched, mut not_put_back) = (None, None);
             while !stopped && running.len() < parallelism {
                 let Some((id, before)) = intended.pop_front() else { break };
                 if self.action(id).is_some_and(|action| action.operation.generation().is_some()) {
-                    switched = Some(self.base(id).await);
+                    let (performed, left) = self.base(id).await;
+                    (switched, not_put_back) = (Some(performed), left);
                     break;
                 }
                 self.spawn(&mut running, id, before, &state);
@@ -109,7 +106,7 @@ impl Work {
                     for next in then.remove(&id).unwrap_or_default() {
                         let left = waiting.entry(next).or_default();
                         *left = left.saturating_sub(1);
-                        if *left == 0 {
+                        if *left == 0 && (!stop || orders == 0 || for_orders.contains(&next)) {
                             ready.push_back(next);
                         }
                     }
@@ -119,7 +116,12 @@ impl Work {
                     self.events.event(Event::Failed { action, error: &error });
                     failed.extend(self.record(&[failure(id, &error)], false).err());
                     failed.push(error);
+                    failed.extend(not_put_back);
                     if matches!(action.operation, Operation::IssueCertificate { .. }) {
+                        if stop && orders == 0 {
+                            ready.retain(|id| for_orders.contains(id));
+                            intended.retain(|(id, _)| for_orders.contains(id));
+                        }
                         orders += 1;
                         self.not_issued
                             .lock()
