@@ -87,11 +87,11 @@ pub(super) async fn copy(
     // A copy of what the state knows is of the same order.
     let name = NodeSpec::certificate_name(issue.directory);
     let digest = sha256(chain.as_bytes());
-    let origin = context.state.resources.values().find_map(|stored| {
+    let mut named = context.state.resources.values().filter(|stored| &*stored.name == name);
+    let origin = named.find_map(|stored| {
         let fact = |name: &str| stored.facts.get(name).and_then(serde_json::Value::as_str);
-        let is_same = &*stored.name == name && fact("digest") == Some(&*digest);
         let (account, order) = (fact("account")?.to_owned(), fact("order")?.to_owned());
-        is_same.then_some(Origin { account, order })
+        (fact("digest") == Some(&*digest)).then_some(Origin { account, order })
     });
     install(context, issue, Pair { key: key.into(), chain }, origin.as_ref()).await
 }

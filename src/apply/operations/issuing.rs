@@ -77,11 +77,12 @@ pub(super) async fn issue(
         Err(failed) => {
             let failed = Failed { error: context.masks.error(failed.error), ..failed };
             // That it cannot be written down is no news beside the failure.
-            let noted = context.issuance.change(context.spec, |ledger| {
-                if failed.unproven {
-                    ledger.unproven(now, directory, names);
-                }
-                let remembered = ledger.of(issuing.name);
+            if failed.unproven {
+                let noted =
+                    context.issuance.change(context.spec, |ledger| ledger.unproven(now, directory, names));
+                let _ = noted.await;
+            }
+            let noted = context.issuance.remember(context.spec, issuing.name, |remembered| {
                 if failed.lost {
                     remembered.order = None;
                 }
