@@ -253,3 +253,21 @@ fn a_lineage_of_certbots_is_of_one_certificate() {
     story.configure("", &[], &more);
     let _ = story.ground.vsa(["validate"]).code(1).says("lineage of certbot's").says("two.example");
 }
+
+#[test]
+fn what_nobody_lays_a_certificate_out_over_is_said_by_the_plan() {
+    let Some(story) = Story::issued() else { return };
+    let (live, aside) = (story.root(&format!("live/{NAME}")), story.root("aside"));
+    fs::rename(&live, &aside).unwrap();
+    fs::write(&live, "notes").unwrap();
+    let refused = story.ground.vsa(["plan"]).code(1);
+    let _ = refused.says("error[obstructed]").says("is no directory").says("move it away");
+    fs::remove_file(&live).unwrap();
+    fs::rename(&aside, &live).unwrap();
+    fs::remove_file(story.linked("cert.pem")).unwrap();
+    fs::create_dir(story.linked("cert.pem")).unwrap();
+    let _ = story.ground.vsa(["plan"]).code(1).says("error[obstructed]").says("is neither a link nor a file");
+    fs::remove_dir(story.linked("cert.pem")).unwrap();
+    story.ground.apply();
+    story.whole(1);
+}

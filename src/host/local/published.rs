@@ -35,8 +35,9 @@ type Changed = (i64, i64);
 fn one(lineage: &Lineage) -> io::Result<Result<PublishedLineage, Damage>> {
     let below = |path: &Path, what: &str| {
         let path = path.strip_prefix(lineage.home()).unwrap_or(path).display().to_string();
-        Damage { path, what: what.to_owned() }
+        Damage { path, what: what.to_owned(), is_in_the_way: false }
     };
+    let in_the_way = |path: &Path, what: &str| Damage { is_in_the_way: true, ..below(path, what) };
     let archive = lineage.archive();
     let mut number = None;
     let mut opened = Vec::with_capacity(Piece::ALL.len());
@@ -45,9 +46,16 @@ fn one(lineage: &Lineage) -> io::Result<Result<PublishedLineage, Damage>> {
         let target = match fs::read_link(&link) {
             Ok(target) => resolved(&link, &target),
             Err(error) => match is_gone(&error) {
+                true if is_no_directory(&lineage.live()) => {
+                    return Ok(Err(in_the_way(&lineage.live(), "is no directory")));
+                }
                 true => return Ok(Err(below(&link, "was deleted"))),
                 false if error.kind() == ErrorKind::InvalidInput => {
-                    return Ok(Err(below(&link, "is no link any more")));
+                    let is_file = fs::symlink_metadata(&link)?.is_file();
+                    return Ok(Err(match is_file {
+                        true => below(&link, "is no link any more"),
+                        false => in_the_way(&link, "is neither a link nor a file"),
+                    }));
                 }
                 false => return Err(error),
             },
@@ -62,6 +70,9 @@ fn one(lineage: &Lineage) -> io::Result<Result<PublishedLineage, Damage>> {
         options.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
         match options.open(&target) {
             Ok(file) => opened.push((piece, target, file)),
+            Err(error) if is_gone(&error) && is_no_directory(&archive) => {
+                return Ok(Err(in_the_way(&archive, "is no directory")));
+            }
             Err(error) if is_gone(&error) => return Ok(Err(below(&target, "was deleted"))),
             Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
                 return Ok(Err(below(&target, "is a link")));
@@ -70,6 +81,11 @@ fn one(lineage: &Lineage) -> io::Result<Result<PublishedLineage, Damage>> {
         }
     }
     whole(number.unwrap_or_default(), opened).map(|found| found.map_err(|(path, what)| below(&path, what)))
+}
+
+/// Whether something else stands there.
+fn is_no_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_dir())
 }
 
 fn is_gone(error: &io::Error) -> bool {

@@ -80,6 +80,7 @@ fn work_out(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgeme
     let Known { attributes, facts, .. } = known;
     let last = if facts.issue == 0 { last_kept(subject) } else { facts.issue };
     let mut judgement = Judgement { issue: last, ..Judgement::default() };
+    judgement.findings.extend(published::obstacle(subject, resource, known));
     let asked_anew = known.asked_anew(subject);
     if !asked_anew || known.stands_in() {
         judgement.drift = issue::drift(subject, resource, known);

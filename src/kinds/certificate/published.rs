@@ -2,6 +2,7 @@
 
 use super::issue::{IssueDrift, another_owner, said_exposed};
 use super::known::Known;
+use crate::diag::Diagnostic;
 use crate::plan::Subject;
 use crate::plan::issuance::{Damage, PublishedLineage};
 use crate::plan::observation::{Answer, Query};
@@ -39,6 +40,16 @@ pub(super) fn exposed(subject: Subject<'_>, resource: &Resource, known: &Known) 
     };
     let (file, what) = (archived(resource, found, "privkey"), said_exposed(&why));
     Some(IssueDrift { file, what, is_exposed: true, is_usable: true })
+}
+
+/// That something stands where it is laid out, which only its owner may move away.
+pub(super) fn obstacle(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<Diagnostic> {
+    let damage = found(subject, resource, known)??.as_ref().err().filter(|damage| damage.is_in_the_way)?;
+    let path = subject.node.spec.root.join(&damage.path);
+    let error = Diagnostic::error(format!("`{}` {}", path.display(), damage.what)).code("obstructed");
+    Some(
+        error.help("move it away: vsa lays the certificate out there for other programs").on(subject.address),
+    )
 }
 
 fn archived(resource: &Resource, found: &PublishedLineage, piece: &str) -> String {

@@ -191,6 +191,8 @@ pub struct Damage {
     pub path: String,
     /// What: `was deleted`.
     pub what: String,
+    /// Whether it is what nobody lays anything out over.
+    pub is_in_the_way: bool,
 }
 
 /// What a link leads to, without asking: `..` takes the name before it away.
