@@ -4,6 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::disk_story::{NAME, Story, opened};
 use super::issuing::live;
 use crate::support::private_ca::trusted;
@@ -101,6 +104,35 @@ fn what_was_revoked_is_not_taken_again_whatever_else_is_forgotten() {
     fs::remove_file(story.root("accounts/ledger.json")).unwrap();
     of_type("ecdsa-p256");
     assert_ne!(live(ground, NAME), first);
+    story.whole(3);
+}
+
+#[test]
+fn what_was_issued_after_a_revocation_waits_for_its_plan_too() {
+    let Some(story) = Story::new() else { return };
+    let (other, Story { ground, authority }) = ("other.example.com", &story);
+    story.configure("", &[NAME, other], "");
+    ground.apply();
+    let _ = ground.vsa(["cert", "revoke", NAME, "-auto-approve"]).code(0);
+    story.configure("", &[other], "");
+    ground.apply();
+    assert_eq!(story.ledger()["certificates"][NAME]["gone"], true);
+    // It is wanted again, and the run that has it issued is taken back.
+    story.configure("", &[NAME, other], "");
+    let interrupted = ground.stopped_at("phase:switch:1").unwrap();
+    let pid = Pid::from_raw(i32::try_from(interrupted.id()).unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    kill(pid, Signal::SIGCONT).unwrap();
+    assert_eq!(interrupted.wait_with_output().unwrap().status.code(), Some(5));
+    assert_eq!(authority.orders().len(), 3);
+    // Another change looks through all that nothing names.
+    story.configure("", &[other], "");
+    let text = ground.read("main.hcl");
+    ground.write("main.hcl", text.replace("root   =", "headers = { \"X-Version\" = \"1\" }\n  root   ="));
+    ground.apply();
+    story.configure("", &[NAME, other], "");
+    story.planned(&["take the certificate that is there in"]);
+    ground.apply();
     story.whole(3);
 }
 
