@@ -52,9 +52,10 @@ fn one(lineage: &Lineage) -> io::Result<Result<PublishedLineage, Damage>> {
                 true => return Ok(Err(below(&link, "was deleted"))),
                 false if error.kind() == ErrorKind::InvalidInput => {
                     let is_file = fs::symlink_metadata(&link)?.is_file();
-                    return Ok(Err(match is_file {
-                        true => below(&link, "is no link any more"),
-                        false => in_the_way(&link, "is neither a link nor a file"),
+                    return Ok(Err(if is_file {
+                        below(&link, "is no link any more")
+                    } else {
+                        in_the_way(&link, "is neither a link nor a file")
                     }));
                 }
                 false => return Err(error),
