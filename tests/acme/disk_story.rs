@@ -3,9 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::issuing::{live, site};
-use crate::support::authority::{Behaviour, Validation};
+use crate::support::authority::{Behaviour, Step, Validation};
 use crate::support::private_ca::trusted;
 use crate::support::{Authority, Workspace};
 
@@ -44,6 +48,19 @@ impl Story {
         );
         let sites: String = names.iter().map(|name| site(ground, name, "")).collect();
         ground.write("main.hcl", node + &sites + more);
+    }
+
+    /// An apply that is ended while the authority hands so many certificates out: what was issued stays, all else is taken
+    /// back.
+    pub(super) fn taken_back(&self, certificates: usize) {
+        let gate = self.authority.hold(Step::Certificate, false);
+        let mut command = self.ground.command(["apply", "-auto-approve"]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        gate.wait_for(certificates);
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+        self.authority.mend();
+        gate.open();
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(5));
     }
 
     /// A path below the node's root.

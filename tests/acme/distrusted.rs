@@ -4,9 +4,6 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::disk_story::{NAME, Story, opened};
 use super::issuing::live;
 use crate::support::private_ca::trusted;
@@ -119,11 +116,7 @@ fn what_was_issued_after_a_revocation_waits_for_its_plan_too() {
     assert_eq!(story.ledger()["certificates"][NAME]["gone"], true);
     // It is wanted again, and the run that has it issued is taken back.
     story.configure("", &[NAME, other], "");
-    let interrupted = ground.stopped_at("phase:switch:1").unwrap();
-    let pid = Pid::from_raw(i32::try_from(interrupted.id()).unwrap());
-    kill(pid, Signal::SIGINT).unwrap();
-    kill(pid, Signal::SIGCONT).unwrap();
-    assert_eq!(interrupted.wait_with_output().unwrap().status.code(), Some(5));
+    story.taken_back(1);
     assert_eq!(authority.orders().len(), 3);
     // Another change looks through all that nothing names.
     story.configure("", &[other], "");

@@ -5,9 +5,6 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
 use super::disk_story::{NAME, Story, opened};
 use super::issuing::live;
 use crate::support::authority::{Fault, Step, Validation};
@@ -24,11 +21,7 @@ fn what_was_issued_for_a_run_that_was_taken_back_waits_for_its_plan() {
     ground.apply();
     let wider = format!("certificate \"{NAME}\" {{\n  names = [\"{NAME}\", \"www.{NAME}\"]\n}}\n");
     story.configure("", &[NAME, other], &wider);
-    let interrupted = ground.stopped_at("phase:switch:1").unwrap();
-    let pid = Pid::from_raw(i32::try_from(interrupted.id()).unwrap());
-    kill(pid, Signal::SIGINT).unwrap();
-    kill(pid, Signal::SIGCONT).unwrap();
-    assert_eq!(interrupted.wait_with_output().unwrap().status.code(), Some(5));
+    story.taken_back(2);
     assert_eq!(authority.orders().len(), 4);
 
     // Other things are changed, until nothing of that time is kept.

@@ -136,8 +136,13 @@ pub struct Gate(Arc<(Mutex<(usize, bool)>, Condvar)>);
 impl Gate {
     /// Waits until a request waits here.
     pub fn wait_for_one(&self) {
-        let came = wait_until(Duration::from_secs(30), || self.0.0.lock().unwrap().0 > 0);
-        assert!(came, "no request came");
+        self.wait_for(1);
+    }
+
+    /// Waits until so many do.
+    pub fn wait_for(&self, requests: usize) {
+        let came = wait_until(Duration::from_secs(30), || self.0.0.lock().unwrap().0 >= requests);
+        assert!(came, "too few requests came");
     }
 
     /// Lets the requests that wait here, and those that come, go on.
