@@ -356,6 +356,7 @@ impl Run {
 impl std::fmt::Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { exit, stdout, stderr, line } = self;
-        write!(f, "{line}\nexit code {exit:?}\n--- standard out\n{stdout}\n--- standard error\n{stderr}")
+        // The errors come first: of a long plan, a log may keep no more than the beginning.
+        write!(f, "{line}\nexit code {exit:?}\n--- standard error\n{stderr}\n--- standard out\n{stdout}")
     }
 }
