@@ -6,11 +6,12 @@ use std::time::Duration;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 use zeroize::Zeroizing;
 
+use super::required;
 use crate::diag::Diagnostic;
 use crate::host::{Contents, FileOperation, Host};
 use crate::plan::action::Access;
 use crate::plan::issuance::Piece;
-use crate::plan::issuance::lineage::split_chain;
+use crate::plan::issuance::lineage::{FILE_MODE, KEY_MODE, split_chain};
 use crate::value::Secret;
 
 /// The key's file, in the directory of an issue.
@@ -24,6 +25,19 @@ const DAY: u64 = 24 * 60 * 60;
 pub(super) struct Pair {
     pub(super) key: Zeroizing<String>,
     pub(super) chain: String,
+}
+
+impl Pair {
+    /// Reads both.
+    pub(super) async fn read(host: &dyn Host, chain: &Path, key: &Path) -> Result<Self, Diagnostic> {
+        let [chain_bytes, key_bytes] = required::read(host, [chain, key]).await?;
+        let text = |path: &Path, bytes| {
+            let unreadable =
+                |_| Diagnostic::error(format!("cannot read `{}`: it is not a PEM file", path.display()));
+            String::from_utf8(bytes).map_err(unreadable)
+        };
+        Ok(Self { chain: text(chain, chain_bytes)?, key: text(key, key_bytes)?.into() })
+    }
 }
 
 /// A private key that a certificate is asked for with.
@@ -103,9 +117,9 @@ impl Pair {
     pub(super) fn pieces(&self) -> [(Piece, u32, Contents); 4] {
         let (cert, chain) = split_chain(&self.chain);
         [
-            (Piece::Privkey, 0o600, self.key.as_str().into()),
-            (Piece::Cert, 0o644, cert.into()),
-            (Piece::Chain, 0o644, chain.into()),
+            (Piece::Privkey, KEY_MODE, self.key.as_str().into()),
+            (Piece::Cert, FILE_MODE, cert.into()),
+            (Piece::Chain, FILE_MODE, chain.into()),
             // Last, so that what was changed after it was changed by somebody else.
             (Piece::Fullchain, chain_mode(self.chain.as_bytes()), self.chain.as_str().into()),
         ]
@@ -125,7 +139,7 @@ pub(super) fn write(directory: &Path, pair: &Pair) -> Vec<FileOperation> {
 /// The permission bits of a chain.
 pub(super) fn chain_mode(chain: &[u8]) -> u32 {
     const PRIVATE: &[u8] = b"PRIVATE KEY-----";
-    if chain.windows(PRIVATE.len()).any(|part| part == PRIVATE) { 0o600 } else { 0o644 }
+    if chain.windows(PRIVATE.len()).any(|part| part == PRIVATE) { KEY_MODE } else { FILE_MODE }
 }
 
 /// Writes the pair that stands for certificates not issued yet; nginx does not compare names.

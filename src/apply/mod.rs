@@ -33,6 +33,7 @@ mod passwords;
 mod preflight;
 mod proxy;
 mod renewal_info;
+mod required;
 mod revocation;
 mod run;
 mod scope;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::certificate::{CHAIN, KEY};
 use super::issuance::{Issuance, kept};
 use super::lock::{held, lock_file};
+use super::required;
 use crate::acme::{Authority as _, Reason, Refused, explain_revocation};
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host, first_der};
+use crate::plan::NodeSpec;
 use crate::plan::action::Access;
+use crate::plan::issuance::lineage::FILE_MODE;
 use crate::plan::issuance::{Authority, REVOKED, Revocation, Revoked};
-use crate::plan::{Answer, NodeSpec, Query};
 use crate::value::Secret;
 
 /// A certificate that is to be revoked.
@@ -53,7 +55,7 @@ pub async fn revoke(
     let _held = host.lock(&lock_file(spec)).await?.ok_or_else(|| held(spec))?;
     let issuance = Issuance::new(Arc::clone(host));
     let Revoking { name, authority, directory, digest, .. } = certificate;
-    let chain = read(&**host, directory.join(CHAIN)).await?;
+    let [chain] = required::read(&**host, [&directory.join(CHAIN)]).await?;
     let unreadable = || {
         Diagnostic::error(format!("`{}` is no certificate", directory.join(CHAIN).display()))
             .help("`vsa plan` says what is wrong with its files; another one takes its place by `vsa apply`")
@@ -76,7 +78,7 @@ pub async fn revoke(
             return Err(refused(error));
         }
         None | Some(Err(_)) => {
-            let key = read(&**host, directory.join(KEY)).await?;
+            let [key] = required::read(&**host, [&directory.join(KEY)]).await?;
             let key = Secret::new(String::from_utf8_lossy(&key).into_owned());
             match asked.directory.revoke_with_key(&der, &key, reason).await {
                 Ok(()) => RevokedBy::OwnKey,
@@ -90,17 +92,8 @@ pub async fn revoke(
     let text = serde_json::to_string(&revoked).unwrap_or_default();
     issuance.remember(spec, name, |remembered| remembered.revoke(revoked)).await?;
     // It goes with the issue, wherever what the node remembers goes.
-    let access = Access { owner: None, group: None, mode: 0o644 };
+    let access = Access { owner: None, group: None, mode: FILE_MODE };
     let note = FileOperation::Replace { path: directory.join(REVOKED), access, bytes: text.into() };
     host.files(vec![note]).await?;
     Ok(by)
-}
-
-async fn read(host: &dyn Host, path: PathBuf) -> Result<Vec<u8>, Diagnostic> {
-    let why = match host.observe(&[Query::Read(path.clone())]).await.pop() {
-        Some(Answer::Bytes(bytes)) => return Ok(bytes),
-        Some(Answer::Failed(why)) => why,
-        _ => "there is no such file".to_owned(),
-    };
-    Err(Diagnostic::error(format!("cannot read `{}`: {why}", path.display())))
 }

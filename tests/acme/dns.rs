@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
-use vsa::acme::dns::{DnsChallenges, DnsError, Record, provider, wait_until_published};
+use vsa::acme::dns::{DnsChallenges, DnsError, challenge_record, provider, wait_until_published};
 use vsa::acme::guard::caa::{self, Asked};
 use vsa::acme::http::Http;
 use vsa::acme::resolver::{Failure, Resolver};
 use vsa::diag::Diagnostic;
 use vsa::host::{Host, LocalHost};
 use vsa::names::{DomainName, NameServer, ResolverAddress, Text as _};
-use vsa::plan::issuance::{DnsProvider, TsigAlgorithm};
+use vsa::plan::issuance::{DnsProvider, TsigAlgorithm, TxtRecord};
 use vsa::value::Secret;
 
 use crate::support::fake_dns::FakeDns;
@@ -30,8 +30,8 @@ pub(super) fn made(
     provider(settings, secret, &host, &Http::new(None).unwrap())
 }
 
-pub(super) fn record(name: &str, value: &str) -> Record {
-    Record { name: DomainName::parse(name).unwrap(), value: value.to_owned() }
+pub(super) fn record(name: &str, value: &str) -> TxtRecord {
+    TxtRecord { name: DomainName::parse(name).unwrap(), value: value.to_owned() }
 }
 
 /// What is said of an error; `place` differs from run to run.
@@ -61,8 +61,8 @@ fn the_values_of_a_name_and_of_its_wildcard_stand_beside_each_other() {
     let Some(named) = Named::start(&[Zone::new(EXAMPLE, "")]) else { return };
     let (resolver, challenges) = (named.resolver(), made(&named.provider(), Some(&secret())).unwrap());
     block_on(async {
-        let one = Record::of(&resolver, "shop.example.com", "value-of-the-name").await.unwrap();
-        let two = Record::of(&resolver, "*.shop.example.com", "value-of-the-wildcard").await.unwrap();
+        let one = challenge_record(&resolver, "shop.example.com", "value-of-the-name").await.unwrap();
+        let two = challenge_record(&resolver, "*.shop.example.com", "value-of-the-wildcard").await.unwrap();
         assert_eq!((one.name.as_str(), &one.name), ("_acme-challenge.shop.example.com", &two.name));
         for record in [&one, &two, &one] {
             challenges.publish(record).await.unwrap();
@@ -174,13 +174,13 @@ fn an_alias_leads_to_a_zone_that_may_be_changed() {
     let Some(named) = Named::start(&[fixed, Zone::new("challenges.example.net", "")]) else { return };
     let (resolver, challenges) = (named.resolver(), made(&named.provider(), Some(&secret())).unwrap());
     block_on(async {
-        let record = Record::of(&resolver, "*.shop.example.com", "value").await.unwrap();
+        let record = challenge_record(&resolver, "*.shop.example.com", "value").await.unwrap();
         assert_eq!(record.name.as_str(), "shop.challenges.example.net");
         challenges.publish(&record).await.unwrap();
         wait_until_published(&resolver, std::slice::from_ref(&record), Duration::from_secs(5)).await.unwrap();
         // As the authority sees it.
         assert_eq!(values(&resolver, "_acme-challenge.shop.example.com").await, ["value"]);
-        let other = Record::of(&resolver, "www.example.com", "value").await.unwrap();
+        let other = challenge_record(&resolver, "www.example.com", "value").await.unwrap();
         let refused = challenges.publish(&other).await.unwrap_err();
         assert!(refused.what.contains("REFUSED"), "{refused}");
     });
@@ -191,7 +191,7 @@ fn an_alias_of_all_names_gives_way_to_the_record() {
     let Some(named) = Named::start(&[Zone::new(EXAMPLE, "* CNAME www\nwww A 192.0.2.1\n")]) else { return };
     let (resolver, challenges) = (named.resolver(), made(&named.provider(), Some(&secret())).unwrap());
     block_on(async {
-        let record = Record::of(&resolver, "shop.example.com", "value").await.unwrap();
+        let record = challenge_record(&resolver, "shop.example.com", "value").await.unwrap();
         assert_eq!(record.name.as_str(), "_acme-challenge.shop.example.com");
         challenges.publish(&record).await.unwrap();
         assert_eq!(values(&resolver, "_acme-challenge.shop.example.com").await, ["value"]);
@@ -202,7 +202,7 @@ fn an_alias_of_all_names_gives_way_to_the_record() {
 fn aliases_in_a_circle_have_an_end() {
     let circle = "_acme-challenge.a CNAME _acme-challenge.b\n_acme-challenge.b CNAME _acme-challenge.a\n";
     let Some(named) = Named::start(&[Zone::new(EXAMPLE, circle)]) else { return };
-    let failed = block_on(Record::of(&named.resolver(), "a.example.com", "value")).unwrap_err();
+    let failed = block_on(challenge_record(&named.resolver(), "a.example.com", "value")).unwrap_err();
     insta::assert_snapshot!(said(failed, &named.server()), @r#"
     cannot find out where the challenge's record `_acme-challenge.a.example.com` belongs: the DNS answer for `_acme-challenge.a.example.com` CNAME makes no sense: more than 8 aliases in a row
     help: check that the zone is served, and `resolvers` of the `acme` block

@@ -5,7 +5,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::api::{Answer, Api, zones};
-use super::{DnsChallenges, DnsError, Record};
+use super::{DnsChallenges, DnsError, TxtRecord};
 
 /// How long others may remember the record, in seconds: the shortest time that every plan has.
 const TTL: u32 = 60;
@@ -49,7 +49,7 @@ fn errors(answer: &Answer) -> impl Iterator<Item = (i64, &str)> {
 
 #[async_trait]
 impl DnsChallenges for Cloudflare {
-    async fn publish(&self, record: &Record) -> Result<(), DnsError> {
+    async fn publish(&self, record: &TxtRecord) -> Result<(), DnsError> {
         let name = record.name.to_string();
         let zone = self.zone(&name).await?;
         let body = json!({ "type": "TXT", "name": name, "content": quoted(&record.value), "ttl": TTL });
@@ -60,7 +60,7 @@ impl DnsChallenges for Cloudflare {
         self.result(&answer, &format!("add a TXT record at `{name}`"), &name).map(drop)
     }
 
-    async fn withdraw(&self, record: &Record) -> Result<(), DnsError> {
+    async fn withdraw(&self, record: &TxtRecord) -> Result<(), DnsError> {
         let name = record.name.to_string();
         let zone = self.zone(&name).await?;
         let path = format!("/zones/{zone}/dns_records?type=TXT&name={name}&per_page=100");

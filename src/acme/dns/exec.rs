@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{DnsChallenges, DnsError, Record};
+use super::{DnsChallenges, DnsError, TxtRecord};
 use crate::host::{Command, Host};
 
 /// How long the program may take: many wait until their provider's servers have the record.
@@ -24,7 +24,7 @@ pub(super) struct Exec {
 }
 
 impl Exec {
-    async fn run(&self, action: &str, record: &Record) -> Result<(), DnsError> {
+    async fn run(&self, action: &str, record: &TxtRecord) -> Result<(), DnsError> {
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(DnsError::new("no program is named", "exec", "set `command` in the `exec` block"));
         };
@@ -53,11 +53,11 @@ impl Exec {
 
 #[async_trait]
 impl DnsChallenges for Exec {
-    async fn publish(&self, record: &Record) -> Result<(), DnsError> {
+    async fn publish(&self, record: &TxtRecord) -> Result<(), DnsError> {
         self.run("present", record).await
     }
 
-    async fn withdraw(&self, record: &Record) -> Result<(), DnsError> {
+    async fn withdraw(&self, record: &TxtRecord) -> Result<(), DnsError> {
         self.run("cleanup", record).await
     }
 }

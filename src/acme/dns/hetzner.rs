@@ -7,7 +7,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::api::{Answer, Api, zones};
-use super::{DnsChallenges, DnsError, Record};
+use super::{DnsChallenges, DnsError, TxtRecord};
 
 /// How long others may remember the record, in seconds: the shortest time that is taken.
 const TTL: u32 = 60;
@@ -70,7 +70,7 @@ impl Hetzner {
     }
 
     /// Whether a value is among the TXT records at a path.
-    async fn has(&self, path: &str, record: &Record, zone: &str) -> Result<bool, DnsError> {
+    async fn has(&self, path: &str, record: &TxtRecord, zone: &str) -> Result<bool, DnsError> {
         let answer = self.0.send(&Method::GET, path, None).await?;
         if answer.status == StatusCode::NOT_FOUND {
             return Ok(false);
@@ -83,7 +83,7 @@ impl Hetzner {
 
 #[async_trait]
 impl DnsChallenges for Hetzner {
-    async fn publish(&self, record: &Record) -> Result<(), DnsError> {
+    async fn publish(&self, record: &TxtRecord) -> Result<(), DnsError> {
         let name = record.name.to_string();
         let zone = self.zone(&name).await?;
         let path = Self::path(&name, zone);
@@ -95,7 +95,7 @@ impl DnsChallenges for Hetzner {
         self.done(answer, &format!("add a TXT record at `{name}`"), zone).await
     }
 
-    async fn withdraw(&self, record: &Record) -> Result<(), DnsError> {
+    async fn withdraw(&self, record: &TxtRecord) -> Result<(), DnsError> {
         let name = record.name.to_string();
         let zone = self.zone(&name).await?;
         let path = Self::path(&name, zone);
@@ -109,7 +109,7 @@ impl DnsChallenges for Hetzner {
     }
 }
 
-fn value(record: &Record) -> Value {
+fn value(record: &TxtRecord) -> Value {
     json!({ "value": quoted(&record.value) })
 }
 

@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::plan::issuance::TxtRecord;
 pub use error::DnsError;
-pub use record::Record;
+pub use record::challenge_record;
 pub use wait::wait_until_published;
 
 use super::http::Http;
@@ -33,10 +34,10 @@ use crate::value::Secret;
 #[async_trait]
 pub trait DnsChallenges: Send + Sync + fmt::Debug {
     /// Adds a value at a name, beside those that are there.
-    async fn publish(&self, record: &Record) -> Result<(), DnsError>;
+    async fn publish(&self, record: &TxtRecord) -> Result<(), DnsError>;
 
     /// Takes this value away from a name, and no other.
-    async fn withdraw(&self, record: &Record) -> Result<(), DnsError>;
+    async fn withdraw(&self, record: &TxtRecord) -> Result<(), DnsError>;
 }
 
 /// Who changes TXT records by these settings, with the secret that it takes. Programs run on `host`; with others,

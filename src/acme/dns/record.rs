@@ -3,43 +3,34 @@
 use super::DnsError;
 use crate::acme::resolver::Resolver;
 use crate::names::{DomainName, Text as _};
+use crate::plan::issuance::TxtRecord;
 
-/// A TXT record that proves control over a name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Record {
-    /// The name that has the record: `_acme-challenge.shop.example.com`, or where an alias there leads to.
-    pub name: DomainName,
-    /// The value (RFC 8555, section 8.4).
-    pub value: String,
-}
-
-impl Record {
-    /// The record for a name of a certificate, `*.` before it or not. An alias (CNAME) at `_acme-challenge.<name>` is
-    /// followed: so the record may be kept in another zone, by a server that may be changed. One that stands there only
-    /// because all names below have it (`*`) is not.
-    ///
-    /// # Errors
-    /// It cannot be found out whether there is an alias.
-    pub async fn of(resolver: &Resolver, name: &str, value: impl Into<String>) -> Result<Self, DnsError> {
-        let name = challenge(name);
-        let failed = |why: String| {
-            DnsError::new(
-                format!("cannot find out where the challenge's record `{name}` belongs: {why}"),
-                name.clone(),
-                "check that the zone is served, and `resolvers` of the `acme` block",
-            )
-        };
-        let mut followed = resolver.canonical(&name).await.map_err(|error| failed(error.to_string()))?;
-        // An alias of all names below (`*`) is not meant for the record, and gives way to one.
-        if followed != name
-            && resolver.canonical(&stranger(&name)).await.is_ok_and(|of_all| of_all == followed)
-        {
-            followed.clone_from(&name);
-        }
-        let name =
-            DomainName::parse(&followed).map_err(|invalid| failed(format!("`{followed}` {invalid}")))?;
-        Ok(Self { name, value: value.into() })
+/// The record that proves control over a name of a certificate, `*.` before it or not. An alias (CNAME) at `_acme-challenge.<name>` is
+/// followed: so the record may be kept in another zone, by a server that may be changed. One that stands there only
+/// because all names below have it (`*`) is not.
+///
+/// # Errors
+/// It cannot be found out whether there is an alias.
+pub async fn challenge_record(
+    resolver: &Resolver,
+    name: &str,
+    value: impl Into<String>,
+) -> Result<TxtRecord, DnsError> {
+    let name = challenge(name);
+    let failed = |why: String| {
+        DnsError::new(
+            format!("cannot find out where the challenge's record `{name}` belongs: {why}"),
+            name.clone(),
+            "check that the zone is served, and `resolvers` of the `acme` block",
+        )
+    };
+    let mut followed = resolver.canonical(&name).await.map_err(|error| failed(error.to_string()))?;
+    // An alias of all names below (`*`) is not meant for the record, and gives way to one.
+    if followed != name && resolver.canonical(&stranger(&name)).await.is_ok_and(|of_all| of_all == followed) {
+        followed.clone_from(&name);
     }
+    let name = DomainName::parse(&followed).map_err(|invalid| failed(format!("`{followed}` {invalid}")))?;
+    Ok(TxtRecord { name, value: value.into() })
 }
 
 /// Where an authority looks for the record (RFC 8555, section 8.4).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{DnsError, Record};
+use super::{DnsError, TxtRecord};
 use crate::acme::resolver::{LookupError, Resolver};
 use crate::names::Text as _;
 
@@ -20,11 +20,11 @@ const LONGEST: Duration = Duration::from_secs(15);
 /// Some are not there when `patience` is over.
 pub async fn wait_until_published(
     resolver: &Resolver,
-    records: &[Record],
+    records: &[TxtRecord],
     patience: Duration,
 ) -> Result<(), DnsError> {
     // What is missing, and why that was not found out, as of the last look that was finished.
-    let mut missing: Vec<(&Record, Option<LookupError>)> =
+    let mut missing: Vec<(&TxtRecord, Option<LookupError>)> =
         records.iter().map(|record| (record, None)).collect();
     let looks = async {
         let mut pause = FIRST;

@@ -9,6 +9,7 @@ use tokio::sync::{Mutex as Turn, OnceCell};
 use super::{private, secluded};
 use crate::acme::http::Http;
 use crate::acme::{Account, Authority as _, Client, Directory, ExternalAccount, Reason, Refused};
+use crate::apply::required;
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{FileOperation, Host};
@@ -114,23 +115,17 @@ fn entry<K: Ord, V: Default>(all: &Mutex<BTreeMap<K, Arc<V>>>, key: K) -> Arc<V>
 /// A client that trusts the authority's own root.
 async fn http(host: &dyn Host, authority: &Authority) -> Result<Http, Diagnostic> {
     let private = match &authority.ca {
-        Some(path) => Some(root(host, path).await?),
+        Some(path) => {
+            let missing = |error: Diagnostic| error.help("`acme { ca }` names a PEM file on the node");
+            let [root] = required::read(host, [path]).await.map_err(missing)?;
+            Some(root)
+        }
         None => None,
     };
     Http::new(private.as_deref()).map_err(|error| match &authority.ca {
         Some(path) => Diagnostic { summary: format!("`{}`: {}", path.display(), error.summary), ..error },
         None => error,
     })
-}
-
-async fn root(host: &dyn Host, path: &Path) -> Result<Vec<u8>, Diagnostic> {
-    let why = match host.observe(&[Query::Read(path.to_owned())]).await.pop() {
-        Some(Answer::Bytes(bytes)) => return Ok(bytes),
-        Some(Answer::Failed(why)) => why,
-        _ => "there is no such file".to_owned(),
-    };
-    Err(Diagnostic::error(format!("cannot read the root certificate `{}`: {why}", path.display()))
-        .help("`acme { ca }` names a PEM file on the node"))
 }
 
 /// Where an account is kept: by the authority, and the key that names it there.

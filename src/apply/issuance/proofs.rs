@@ -9,13 +9,13 @@ use tokio::sync::Mutex;
 
 use super::Issuance;
 use crate::acme::Proof;
-use crate::acme::dns::{self, DnsChallenges, Record};
+use crate::acme::dns::{self, DnsChallenges};
 use crate::acme::http::Http;
 use crate::acme::resolver::Resolver;
 use crate::apply::generation::Readers;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
-use crate::plan::issuance::{CertificateOrder, PublishedRecord};
+use crate::plan::issuance::{CertificateOrder, TxtRecord};
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, NodeSpec, Query};
 use crate::value::Secret;
@@ -31,7 +31,7 @@ const WITHDRAWS: Duration = Duration::from_mins(10);
 pub(in crate::apply) struct Publishing {
     provider: Box<dyn DnsChallenges>,
     resolver: Resolver,
-    records: Vec<Record>,
+    records: Vec<TxtRecord>,
 }
 
 impl Publishing {
@@ -50,7 +50,7 @@ impl Publishing {
         let mut records = Vec::new();
         let found = async {
             for proof in proofs {
-                records.push(Record::of(&resolver, &proof.name, proof.record.clone()).await?);
+                records.push(dns::challenge_record(&resolver, &proof.name, proof.record.clone()).await?);
             }
             Ok::<_, Diagnostic>(())
         };
@@ -59,10 +59,8 @@ impl Publishing {
     }
 
     /// What is remembered of them.
-    pub(in crate::apply) fn names(&self) -> Vec<PublishedRecord> {
-        let remembered =
-            |record: &Record| PublishedRecord { name: record.name.clone(), value: record.value.clone() };
-        self.records.iter().map(remembered).collect()
+    pub(in crate::apply) fn records(&self) -> Vec<TxtRecord> {
+        self.records.clone()
     }
 
     /// Publishes them, and waits until their servers answer with all.
@@ -92,17 +90,13 @@ impl Publishing {
     }
 
     /// Takes away what an order before has left; gives what has gone, and why something else has not.
-    pub(in crate::apply) async fn sweep(
-        &self,
-        left: &[PublishedRecord],
-    ) -> (Vec<PublishedRecord>, Option<Diagnostic>) {
+    pub(in crate::apply) async fn sweep(&self, left: &[TxtRecord]) -> (Vec<TxtRecord>, Option<Diagnostic>) {
         let mut gone = Vec::new();
         let swept = async {
             let mut result = Ok(());
-            for PublishedRecord { name, value } in left {
-                let record = Record { name: name.clone(), value: value.clone() };
-                match self.provider.withdraw(&record).await {
-                    Ok(()) => gone.push(PublishedRecord { name: record.name, value: record.value }),
+            for record in left {
+                match self.provider.withdraw(record).await {
+                    Ok(()) => gone.push(record.clone()),
                     Err(error) => result = result.and(Err(error.into())),
                 }
             }

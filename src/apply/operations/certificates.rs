@@ -12,12 +12,11 @@ use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{FileOperation, first_certificate};
 use crate::plan::action::Access;
-use crate::plan::issuance::{Lineage, Piece, asks_an_authority, asks_the_same};
+use crate::plan::issuance::lineage::FILE_MODE;
+use crate::plan::issuance::{Lineage, Piece, REQUEST, asked_authority, asks_the_same};
 use crate::plan::observation::CertificateFacts;
 use crate::plan::{Answer, NodeSpec, Query};
 
-/// Beside the pair of an issue: what was asked for.
-pub(super) const REQUEST: &str = "request";
 /// Beside the issues of a certificate: the key of the order that is under way.
 pub(super) const ORDER_KEY: &str = "order.pem";
 
@@ -66,34 +65,22 @@ pub(super) async fn copy(
     chain: &Path,
     key: &Path,
 ) -> Result<Facts, Diagnostic> {
-    let answers = context.host.observe(&[Query::Read(chain.to_owned()), Query::Read(key.to_owned())]).await;
-    let mut texts = Vec::new();
-    for (path, answer) in [chain, key].into_iter().zip(answers) {
-        let text = match answer {
-            Answer::Bytes(bytes) => String::from_utf8(bytes).map_err(|_| "it is not a PEM file".to_owned()),
-            Answer::Failed(reason) => Err(reason),
-            _ => Err("there is no such file".to_owned()),
-        };
-        let text =
-            text.map_err(|reason| Diagnostic::error(format!("cannot read `{}`: {reason}", path.display())))?;
-        texts.push(text);
-    }
-    let (Some(key), Some(chain)) = (texts.pop(), texts.pop()) else { return Ok(Facts::new()) };
+    let pair = Pair::read(context.host, chain, key).await?;
+    let digest = sha256(pair.chain.as_bytes());
     if let Some(facts) = existing(context, issue).await
-        && facts.get("digest").and_then(serde_json::Value::as_str) == Some(&*sha256(chain.as_bytes()))
+        && facts.get("digest").and_then(serde_json::Value::as_str) == Some(&*digest)
     {
         return Ok(facts);
     }
     // A copy of what the state knows is of the same order.
     let name = NodeSpec::certificate_name(issue.directory);
-    let digest = sha256(chain.as_bytes());
     let mut named = context.state.resources.values().filter(|stored| &*stored.name == name);
     let origin = named.find_map(|stored| {
         let fact = |name: &str| stored.facts.get(name).and_then(serde_json::Value::as_str);
         let (account, order) = (fact("account")?.to_owned(), fact("order")?.to_owned());
         (fact("digest") == Some(&*digest)).then_some(Origin { account, order })
     });
-    install(context, issue, Pair { key: key.into(), chain }, origin.as_ref()).await
+    install(context, issue, pair, origin.as_ref()).await
 }
 
 /// The same issue, made by this action before a kill: a directory gets its name when it is whole. One that was made
@@ -138,7 +125,7 @@ async fn facts(
         ("mode".to_owned(), certificate::chain_mode(chain).into()),
         ("owner".to_owned(), owner.into()),
     ]);
-    if asks_an_authority(issue.request) {
+    if asked_authority(issue.request).is_some() {
         // What the one before it came from is not where this one did.
         facts.insert("account".to_owned(), origin.map_or("", |origin| &origin.account).into());
         facts.insert("order".to_owned(), origin.map(|origin| origin.order.as_str()).into());
@@ -165,7 +152,7 @@ pub(super) async fn install(
     operations.push(FileOperation::MakeDirectory { path: new.clone(), access: readers.directory() });
     operations.extend(certificate::write(&new, &pair));
     let mut create = |name: &'static str, bytes: String| {
-        let access = Access { owner: None, group: None, mode: 0o644 };
+        let access = Access { owner: None, group: None, mode: FILE_MODE };
         operations.push(FileOperation::Create { path: new.join(name), access, bytes: bytes.as_str().into() });
         name
     };

@@ -6,7 +6,7 @@ use super::issuing::{Failed, Issuing};
 use crate::acme::{Order, Proof};
 use crate::apply::issuance::{Publishing, Shown};
 use crate::diag::Diagnostic;
-use crate::plan::issuance::{ChallengeType, DNS_SECRET};
+use crate::plan::issuance::{ChallengeType, DNS_SECRET, TxtRecord};
 
 /// How long an authority may take to look at the proofs.
 const PROVES: Duration = Duration::from_mins(2);
@@ -32,7 +32,7 @@ impl Issuing<'_> {
                 self.tell("being published in the DNS");
                 let publishing = self.publishing(&proofs).await?;
                 // Written down before they are there: what a kill leaves is withdrawn by the next order.
-                self.remember(|records| records.extend(publishing.names())).await?;
+                self.remember(|records| records.extend(publishing.records())).await?;
                 let published = publishing.publish(self.order).await;
                 let looked = match published {
                     Ok(()) => proven(order.prove(challenge, PROVES).await),
@@ -40,7 +40,7 @@ impl Issuing<'_> {
                 };
                 let withdrawn = publishing.withdraw().await;
                 if withdrawn.is_ok() {
-                    let gone = publishing.names();
+                    let gone = publishing.records();
                     self.remember(|records| records.retain(|record| !gone.contains(record))).await?;
                 }
                 self.taken_away(withdrawn);
@@ -84,10 +84,7 @@ impl Issuing<'_> {
     }
 
     /// Changes what is remembered of records in the DNS.
-    async fn remember(
-        &self,
-        change: impl FnOnce(&mut Vec<crate::plan::issuance::PublishedRecord>) + Send,
-    ) -> Result<(), Diagnostic> {
+    async fn remember(&self, change: impl FnOnce(&mut Vec<TxtRecord>) + Send) -> Result<(), Diagnostic> {
         let remember = self.context.issuance.remember(self.context.spec, self.name, |remembered| {
             change(&mut remembered.records);
         });

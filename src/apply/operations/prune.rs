@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::certificates::{ORDER_KEY, REQUEST, remove_issue};
+use super::certificates::{ORDER_KEY, remove_issue};
 use super::issues::named;
 use super::{Context, Facts, fact};
 use crate::apply::certificate::CHAIN;
@@ -11,7 +11,7 @@ use crate::apply::generation;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
 use crate::names;
-use crate::plan::issuance::{Ledger, asks_an_authority};
+use crate::plan::issuance::{Ledger, REQUEST, asked_authority};
 use crate::plan::{Answer, NodeSpec, Query};
 
 /// Removes generations beyond those that are kept, what interrupted runs left above the live one, and the issues of
@@ -135,7 +135,8 @@ async fn to_be_taken(
     let answers = context.host.observe(&queries).await;
     let is_wanted = |answers: &[Answer]| match answers {
         [Answer::Bytes(request), Answer::Certificate(certificate)] => {
-            std::str::from_utf8(request).is_ok_and(asks_an_authority) && certificate.not_after > now
+            std::str::from_utf8(request).is_ok_and(|request| asked_authority(request).is_some())
+                && certificate.not_after > now
         }
         _ => false,
     };

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::issue::is_own;
 use super::known::Known;
-use super::published::KEY_MODES;
 use crate::plan::Subject;
+use crate::plan::issuance::lineage::is_open;
 use crate::plan::issuance::{Lineage, Piece};
 use crate::plan::observation::{Answer, FileType, Query};
 use crate::resource::Resource;
@@ -41,7 +41,6 @@ pub(super) fn whole(subject: Subject<'_>, resource: &Resource, known: &Known) ->
     let [Some(Answer::Digest(digest)), Some(pair), Some(Answer::Stat(key))] = answers else { return None };
     let is_whole =
         *digest == facts.digest && matches!(pair, Answer::PrivateKey { wrong: None } | Answer::Failed(_));
-    let is_private =
-        key.file_type == FileType::File && KEY_MODES.contains(&key.mode) && is_own(subject, known, key.uid);
+    let is_private = key.file_type == FileType::File && !is_open(key.mode) && is_own(subject, known, key.uid);
     (is_whole && is_private).then_some(facts.published)
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::DAY;
 use crate::address::Address;
 use crate::names::{AuthorityDirectory, CertificateName, Duration, FileName, FilePath, Text as _};
-use crate::plan::issuance::{Lineage, Settings};
+use crate::plan::issuance::{Lineage, Maker, Settings};
 use crate::resource::Resource;
 use crate::state::Stored;
 
@@ -109,20 +109,22 @@ impl Attributes {
     pub(super) fn request(&self, resource: &Resource, node: &Address) -> String {
         let names = names(resource, self).join(" ");
         if let Some((certificate, key)) = self.source() {
-            return format!("{node} files {} {}", certificate.display(), key.display());
+            let files = format_args!("{} {}", certificate.display(), key.display());
+            return Maker::Files.request(node, files);
         }
         match self.settings() {
             Some(settings) => {
                 let profile = settings.profile.as_ref().map_or("-", |profile| profile.as_str());
-                format!("{node} acme {} {} {profile} {names}", settings.directory.url(), self.key_type)
+                let directory = settings.directory.url();
+                Maker::Acme.request(node, format_args!("{directory} {} {profile} {names}", self.key_type))
             }
-            None => format!("{node} self_signed {} {} {names}", self.key_type, self.days),
+            None => Maker::SelfSigned.request(node, format_args!("{} {} {names}", self.key_type, self.days)),
         }
     }
 
     /// What stands for a certificate that is not issued yet, as one line.
     pub(super) fn stand_in(&self, resource: &Resource, node: &Address) -> String {
-        format!("{node} stand_in {}", names(resource, self).join(" "))
+        Maker::StandIn.request(node, format_args!("{}", names(resource, self).join(" ")))
     }
 
     /// How many seconds before its end a certificate of this lifetime is renewed: a third of it, half of a short one.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::plan::Subject;
-use crate::plan::issuance::Lineage;
+use crate::plan::issuance::{Lineage, asked_authority};
 
 /// What the state knows of the last issue.
 #[derive(Debug, Default, Deserialize)]
@@ -39,16 +39,10 @@ pub(super) struct Facts {
     pub(super) certbot: Option<Lineage>,
 }
 
-/// The directory of the authority that a request is for, where it is for one.
-pub(super) fn directory(request: &str) -> Option<&str> {
-    let mut words = request.split(' ').skip(1);
-    words.next().filter(|issuer| *issuer == "acme").and_then(|_| words.next())
-}
-
 impl Facts {
     /// The directory of the authority that it was asked from, where it was.
     pub(super) fn directory(&self) -> Option<&str> {
-        directory(&self.request)
+        asked_authority(&self.request)
     }
 
     pub(super) fn of(subject: Subject<'_>) -> Self {

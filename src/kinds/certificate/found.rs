@@ -2,18 +2,15 @@
 //! for once before, of a state that was lost.
 
 use super::acme::remembered;
-use super::issue::KEY_MODE;
 use super::judgement::former;
 use super::known::Known;
 use super::{CHAIN, DAY, KEY};
 use crate::names;
-use crate::plan::issuance::{REVOKED, asks_the_same};
+use crate::plan::issuance::lineage::KEY_MODE;
+use crate::plan::issuance::{REQUEST, REVOKED, asks_the_same};
 use crate::plan::observation::{Answer, CertificateFacts, FileType, Query};
 use crate::plan::{Attempt, Subject};
 use crate::resource::Resource;
-
-/// The file of an issue with what was asked for.
-const REQUEST: &str = "request";
 
 /// What is asked of one: what was asked for, the certificate, its key, how that is kept, which certificate it is, and
 /// whether it was revoked.

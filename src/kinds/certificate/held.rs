@@ -7,10 +7,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::due::due_from;
-use super::facts::{Facts, directory};
+use super::facts::Facts;
 use crate::names::{AuthorityDirectory, Duration, Text as _};
 use crate::plan::NodeSpec;
-use crate::plan::issuance::{Authority, Lineage, Remembered, Revoked, Window};
+use crate::plan::issuance::{Authority, Lineage, Maker, Remembered, Revoked, Window, asked_authority};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
 
@@ -83,15 +83,14 @@ struct Issuance {
 pub fn held(stored: &Stored, spec: &NodeSpec, remembered: Option<&Remembered>) -> Option<Held> {
     let facts = Facts::deserialize(&stored.facts).ok()?;
     let Issuance { account, order } = Issuance::deserialize(&stored.facts).ok()?;
-    let asked = facts.request.split(' ').nth(1)?;
     let known = attributes::decode(&stored.attributes).ok()?;
-    let source = match asked {
+    let source = match Maker::of(&facts.request)? {
         // An order's address was not written down of one that was taken over.
-        "acme" if order.is_none() && facts.certbot.is_some() => Source::Certbot,
-        "acme" => Source::Acme,
-        "files" => Source::Files,
-        "stand_in" => Source::StandIn,
-        _ => Source::SelfSigned,
+        Maker::Acme if order.is_none() && facts.certbot.is_some() => Source::Certbot,
+        Maker::Acme => Source::Acme,
+        Maker::Files => Source::Files,
+        Maker::StandIn => Source::StandIn,
+        Maker::SelfSigned => Source::SelfSigned,
     };
     let before = match known.get("renew_before") {
         Some(Tree::String(text)) => Duration::parse(text).ok(),
@@ -127,7 +126,7 @@ pub fn issuer(stored: &Stored, node: Option<&Stored>) -> Option<Authority> {
 
 /// The authority that an issue was requested from.
 pub fn issuer_of(request: &str, stored: &Stored, node: Option<&Stored>) -> Option<Authority> {
-    let directory = directory(request)?.to_owned();
+    let directory = asked_authority(request)?.to_owned();
     let blocks = [Some(stored), node].into_iter().flatten().filter_map(|stored| {
         match attributes::decode(&stored.attributes).ok()?.get("acme")? {
             Tree::Object(block) => Some(block.clone()),

@@ -4,12 +4,10 @@ use std::borrow::Cow;
 
 use super::known::Known;
 use super::{CHAIN, KEY, published};
+use crate::plan::issuance::lineage::KEY_MODE;
 use crate::plan::observation::{FileType, Ids, Leaf, Stat};
 use crate::plan::{Answer, Query, Subject};
 use crate::resource::Resource;
-
-/// The permission bits of a private key.
-pub(super) const KEY_MODE: u32 = 0o600;
 
 /// What is wrong with an issue.
 #[derive(Clone, Debug)]

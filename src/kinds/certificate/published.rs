@@ -4,12 +4,10 @@ use super::issue::{IssueDrift, another_owner, said_exposed};
 use super::known::Known;
 use crate::diag::Diagnostic;
 use crate::plan::Subject;
+use crate::plan::issuance::lineage::{KEY_MODE, is_open};
 use crate::plan::issuance::{Damage, PublishedLineage};
 use crate::plan::observation::{Answer, Query};
 use crate::resource::Resource;
-
-/// The permission bits that a key may have: its group may have been given the right to read it.
-pub(super) const KEY_MODES: [u32; 2] = [0o600, 0o640];
 
 /// One question for all certificates of the node.
 pub(super) fn query(subject: Subject<'_>, known: &Known) -> Option<Query> {
@@ -33,10 +31,10 @@ pub(super) fn exposed(subject: Subject<'_>, resource: &Resource, known: &Known) 
     let is_asked_for = known.settings.is_some() && known.facts.issue > 0;
     let Ok(found) = found(subject, resource, known).filter(|_| is_asked_for)?? else { return None };
     let mode = found.key_mode;
-    let why = if KEY_MODES.contains(&mode) {
-        another_owner(subject, known, found.key_owner)?
+    let why = if is_open(mode) {
+        format!("its mode is {mode:04o}, not {KEY_MODE:04o}")
     } else {
-        format!("its mode is {mode:04o}, not {:04o}", KEY_MODES[0])
+        another_owner(subject, known, found.key_owner)?
     };
     let (file, what) = (archived(resource, found, "privkey"), said_exposed(&why));
     Some(IssueDrift { file, what, is_exposed: true, is_usable: true })
@@ -69,7 +67,7 @@ pub(super) fn drift(subject: Subject<'_>, resource: &Resource, known: &Known) ->
     }
     let mode = found.key_mode;
     // Of an authority's, that is more than a wrong mode.
-    let wrong = known.settings.is_none() && !KEY_MODES.contains(&mode);
-    let what = || format!("its mode is {mode:04o}, not {:04o}", KEY_MODES[0]);
+    let wrong = known.settings.is_none() && is_open(mode);
+    let what = || format!("its mode is {mode:04o}, not {KEY_MODE:04o}");
     wrong.then(|| (archived(resource, found, "privkey"), what()))
 }

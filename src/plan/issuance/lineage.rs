@@ -16,6 +16,20 @@ use super::renewal::Renewal;
 use crate::names;
 use crate::plan::observation::{CertificateFacts, Ids};
 
+/// The permission bits of a private key.
+pub const KEY_MODE: u32 = 0o600;
+
+/// Those of the other files.
+pub const FILE_MODE: u32 = 0o644;
+
+/// The right to read a key that its group may have been given where it is laid out.
+pub const GROUP_READS: u32 = 0o040;
+
+/// Whether a key that is laid out may be read by others than its owner and the group beside it.
+pub const fn is_open(mode: u32) -> bool {
+    mode & !GROUP_READS != KEY_MODE
+}
+
 /// The four files of an issue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Piece {

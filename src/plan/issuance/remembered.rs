@@ -34,7 +34,7 @@ pub struct Remembered {
     pub order: Option<UnderWay>,
     /// The TXT records that were published, and are not known to have been withdrawn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub records: Vec<PublishedRecord>,
+    pub records: Vec<TxtRecord>,
     /// What was revoked, the oldest first: going back to a former generation may go back to one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<Revoked>,
@@ -43,16 +43,16 @@ pub struct Remembered {
     pub is_gone: bool,
 }
 
-/// A TXT record that was published for an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PublishedRecord {
-    /// The name that has it.
+/// A TXT record that proves control over a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TxtRecord {
+    /// The name that has it: `_acme-challenge.shop.example.com`, or where an alias there leads to.
     pub name: DomainName,
-    /// Its value.
+    /// Its value (RFC 8555, section 8.4).
     pub value: String,
 }
 
-impl PublishedRecord {
+impl TxtRecord {
     /// That nobody withdraws it, for people.
     pub fn stays(&self) -> String {
         let Self { name, value } = self;

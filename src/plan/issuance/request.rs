@@ -1,6 +1,49 @@
 //! What an issue was asked for with, as one line: the node's address, who makes it, and what of it counts.
 
 use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::address::Address;
+
+/// The file of an issue that holds it, beside the four of certbot's.
+pub const REQUEST: &str = "request";
+
+/// Who makes an issue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// An authority: its directory, the key's type, the profile or `-`, and the names.
+    Acme,
+    /// Somebody else, who keeps these files.
+    Files,
+    /// vsa: the key's type, the days and the names.
+    SelfSigned,
+    /// vsa, until an authority has: the names.
+    StandIn,
+}
+
+impl Maker {
+    const ALL: [Self; 4] = [Self::Acme, Self::Files, Self::SelfSigned, Self::StandIn];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Acme => "acme",
+            Self::Files => "files",
+            Self::SelfSigned => "self_signed",
+            Self::StandIn => "stand_in",
+        }
+    }
+
+    /// The request to it from a node, with what of it counts.
+    pub fn request(self, node: &Address, counts: fmt::Arguments<'_>) -> String {
+        format!("{node} {} {counts}", self.word())
+    }
+
+    /// Who is asked with a request.
+    pub fn of(request: &str) -> Option<Self> {
+        let word = request.split(' ').nth(1)?;
+        Self::ALL.into_iter().find(|maker| maker.word() == word)
+    }
+}
 
 /// Whether two requests ask for the same, whatever address their node has: where that changes, the node stays.
 pub fn asks_the_same(former: &str, request: &str) -> bool {
@@ -16,12 +59,12 @@ pub fn asks_the_same(former: &str, request: &str) -> bool {
 fn of_authority(request: &str) -> Option<(Vec<&str>, BTreeSet<&str>)> {
     let mut words = request.split(' ');
     let head: Vec<&str> = words.by_ref().take(4).collect();
-    (head.first() == Some(&"acme")).then(|| (head, words.collect()))
+    (head.first() == Some(&Maker::Acme.word())).then(|| (head, words.collect()))
 }
 
-/// Whether an authority is asked with it.
-pub fn asks_an_authority(request: &str) -> bool {
-    beside_node(request).is_some_and(|rest| rest.starts_with("acme "))
+/// The directory of the authority that is asked with it, where one is.
+pub fn asked_authority(request: &str) -> Option<&str> {
+    (Maker::of(request)? == Maker::Acme).then(|| request.split(' ').nth(2)).flatten()
 }
 
 fn beside_node(request: &str) -> Option<&str> {

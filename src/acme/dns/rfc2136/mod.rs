@@ -11,12 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 use hickory_proto::op::{Message, Query, update_message};
 use hickory_proto::rr::rdata::TXT;
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm as Algorithm;
-use hickory_proto::rr::{Name, RData, Record as Entry, RecordSet, RecordType, TSigner};
+use hickory_proto::rr::{Name, RData, Record, RecordSet, RecordType, TSigner};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use self::answer::Refusal;
-use super::{DnsChallenges, DnsError, Record};
+use super::{DnsChallenges, DnsError, TxtRecord};
 use crate::acme::resolver::{rcode, text};
 use crate::host::reason;
 use crate::names::{DomainName, NameServer, Text as _};
@@ -78,7 +78,7 @@ impl Rfc2136 {
     }
 
     /// Has the server add a value to a name, or take it away.
-    async fn update(&self, record: &Record, add: bool) -> Result<(), DnsError> {
+    async fn update(&self, record: &TxtRecord, add: bool) -> Result<(), DnsError> {
         let name = self.name(record.name.as_str())?;
         let zone = match &self.zone {
             Some(zone) => self.name(zone.as_str())?,
@@ -92,7 +92,7 @@ impl Rfc2136 {
             ));
         }
         let value = RData::TXT(TXT::new(vec![record.value.clone()]));
-        let entries = RecordSet::from(Entry::from_rdata(name, TTL, value));
+        let entries = RecordSet::from(Record::from_rdata(name, TTL, value));
         let mut message = if add {
             update_message::append(entries, zone.clone(), false, false)
         } else {
@@ -123,7 +123,7 @@ impl Rfc2136 {
         // The name's own, where it is the top of a zone; else that of whoever says that it is not.
         let mut all = answered.answers.iter().chain(&answered.authorities);
         // Who has the root by itself says only that there is no such name.
-        let is_top = |entry: &&Entry| entry.record_type() == RecordType::SOA && !entry.name.is_root();
+        let is_top = |entry: &&Record| entry.record_type() == RecordType::SOA && !entry.name.is_root();
         let top = all.find(|entry| is_top(entry) && entry.name.zone_of(name));
         top.map(|entry| entry.name.clone()).ok_or_else(|| {
             let code = rcode(answered.metadata.response_code);
@@ -139,7 +139,7 @@ impl Rfc2136 {
         })
     }
 
-    fn refused(&self, record: &Record, zone: &Name, refusal: &Refusal) -> DnsError {
+    fn refused(&self, record: &TxtRecord, zone: &Name, refusal: &Refusal) -> DnsError {
         let (server, zone, key) = (&self.server, text(zone), text(self.signer.signer_name()));
         let algorithm = self.signer.algorithm();
         let (why, help) = match refusal {
@@ -243,11 +243,11 @@ impl Rfc2136 {
 
 #[async_trait]
 impl DnsChallenges for Rfc2136 {
-    async fn publish(&self, record: &Record) -> Result<(), DnsError> {
+    async fn publish(&self, record: &TxtRecord) -> Result<(), DnsError> {
         self.update(record, true).await
     }
 
-    async fn withdraw(&self, record: &Record) -> Result<(), DnsError> {
+    async fn withdraw(&self, record: &TxtRecord) -> Result<(), DnsError> {
         self.update(record, false).await
     }
 }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{Context, GROUP_READS, KEY_MODE, access};
+use super::{Context, access};
 use crate::apply::certificate::Pair;
 use crate::diag::Diagnostic;
 use crate::host::{Contents, FileOperation};
-use crate::plan::issuance::lineage::resolved;
+use crate::plan::issuance::lineage::{GROUP_READS, KEY_MODE, is_open, resolved};
 use crate::plan::issuance::{Lineage, Piece};
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, Query};
@@ -19,23 +19,8 @@ pub(super) struct Issue {
 impl Issue {
     /// Reads key and chain of an issue; the other two follow from the chain, which a former vsa wrote without them.
     pub(super) async fn read(context: Context<'_>, directory: &Path) -> Result<Self, Diagnostic> {
-        let queries =
-            [Piece::Privkey, Piece::Fullchain].map(|piece| Query::Read(directory.join(piece.file())));
-        let mut texts = Vec::new();
-        for (query, answer) in queries.iter().zip(context.host.observe(&queries).await) {
-            let Query::Read(path) = query else { continue };
-            let text = match answer {
-                Answer::Bytes(bytes) => {
-                    String::from_utf8(bytes).map_err(|_| "it is not a PEM file".to_owned())
-                }
-                Answer::Failed(reason) => Err(reason),
-                _ => Err("there is no such file".to_owned()),
-            };
-            let error = |reason| Diagnostic::error(format!("cannot read `{}`: {reason}", path.display()));
-            texts.push(text.map_err(error)?);
-        }
-        let (chain, key) = (texts.pop().unwrap_or_default(), texts.pop().unwrap_or_default());
-        Ok(Self { pieces: Pair { key: key.into(), chain }.pieces() })
+        let [chain, key] = [Piece::Fullchain, Piece::Privkey].map(|piece| directory.join(piece.file()));
+        Ok(Self { pieces: Pair::read(context.host, &chain, &key).await?.pieces() })
     }
 }
 
@@ -98,11 +83,6 @@ impl Archived {
         }
         Ok(Self { number: last, present, key_group })
     }
-}
-
-/// Whether a key's mode is another than its owner, or its group beside it, needs.
-fn is_open(mode: u32) -> bool {
-    ![KEY_MODE, KEY_MODE | GROUP_READS].contains(&mode)
 }
 
 /// What takes the keys of an archive away from others, whose copy may have been opened to them.

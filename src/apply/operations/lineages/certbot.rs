@@ -1,10 +1,11 @@
 //! certbot, which leaves a lineage alone and gets it back.
 
-use super::{Context, FILE_MODE, Facts, access, fact, former};
+use super::{Context, Facts, access, fact, former};
 use crate::apply::journal::Before;
 use crate::diag::Diagnostic;
 use crate::host::FileOperation;
 use crate::plan::action::Access;
+use crate::plan::issuance::lineage::FILE_MODE;
 use crate::plan::issuance::{Lineage, renewal};
 use crate::plan::{Answer, Query};
 

@@ -17,7 +17,7 @@ use crate::diag::Diagnostic;
 use crate::host::{FileOperation, beside};
 use crate::names;
 use crate::plan::action::Access;
-use crate::plan::issuance::lineage::resolved;
+use crate::plan::issuance::lineage::{FILE_MODE, GROUP_READS, resolved};
 use crate::plan::issuance::{Lineage, Piece, renewal};
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, Query};
@@ -26,10 +26,6 @@ use crate::plan::{Answer, Query};
 const HOME_MODE: u32 = 0o700;
 /// As certbot makes the directories of a lineage; the key has a mode of its own.
 const LINEAGE_MODE: u32 = 0o755;
-const FILE_MODE: u32 = 0o644;
-const KEY_MODE: u32 = 0o600;
-/// The group's right to read a key.
-const GROUP_READS: u32 = 0o040;
 
 /// Puts an issue into a lineage.
 pub(super) async fn publish(

@@ -4,7 +4,7 @@ use crate::apply::Revoking;
 use crate::cli::Invocation;
 use crate::diag::Diagnostic;
 use crate::kinds::certificate::{Source, held, issuer, issuer_of};
-use crate::plan::issuance::Piece;
+use crate::plan::issuance::{Piece, REQUEST};
 use crate::plan::{Answer, NodeSpec, Query};
 use crate::state::Stored;
 
@@ -45,7 +45,7 @@ pub(super) fn numbered(
 ) -> Result<Revoking, Diagnostic> {
     let directory = spec.certificate(&stored.name, number);
     let chain = directory.join(Piece::Fullchain.file());
-    let queries = [Query::Read(directory.join("request")), Query::Digest(chain)];
+    let queries = [Query::Read(directory.join(REQUEST)), Query::Digest(chain)];
     let answers = invocation.block_on(invocation.host.observe(&queries));
     let [Answer::Bytes(request), Answer::Digest(digest)] = answers.as_slice() else {
         let error = format!("issue {number} of `{}` cannot be read", stored.name);
