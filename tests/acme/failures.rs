@@ -175,6 +175,29 @@ fn a_disk_that_is_full_when_the_certificate_comes() {
 }
 
 #[test]
+fn what_the_node_cannot_store_holds_the_next_run_up_no_longer() {
+    let Some(story) = Story::new() else { return };
+    story.authority.fail(Step::Directory, Fault::Unavailable, 1);
+    let _ = story.fails();
+    story.later();
+    // What is remembered has room.
+    let Some(disk) = Disk::over(&story.ground.node_root().join("certificates")) else { return };
+    let gate = story.authority.hold(Step::Certificate, false);
+    let (code, told) = story.meanwhile(&gate, |_| disk.fill());
+    assert_eq!(code, Some(5), "{told}");
+    let failed = |story: &Story| story.ledger()["certificates"][NAME]["failed"].clone();
+    assert!(failed(&story)["why"].as_str().unwrap().contains("no space left"), "{}", failed(&story));
+    // It is full still: that is said, and nothing waits.
+    let again = story.fails();
+    assert!(again.contains("no space left on device"), "{again}");
+    assert_eq!((&failed(&story)["times"], &failed(&story)["again"]), (&1.into(), &0.into()));
+    disk.free();
+    story.ground.apply();
+    story.has(1);
+    assert_eq!(story.authority.issued().len(), 1);
+}
+
+#[test]
 fn a_run_that_is_killed_before_the_certificate_is_there() {
     let Some(story) = Story::new() else { return };
     for step in [Step::Finalize, Step::Certificate] {

@@ -141,6 +141,19 @@ fn an_authority_that_is_down_is_asked_once_a_run() {
 }
 
 #[test]
+fn an_authority_that_breaks_down_is_not_waited_for_by_each_certificate() {
+    let Some(story) = Story::new() else { return };
+    let names: Vec<String> = (0..12).map(|number| format!("site-{number}.example.com")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
+    story.authority.fail(Step::Finalize, Fault::Unavailable, 100);
+    let run = story.ground.vsa(["apply", "-auto-approve", "-parallelism=1"]).code(5);
+    assert_eq!(run.stderr.matches("error[authority_down]").count(), 1, "{run}");
+    let _ = run.says("the same holds for `certificate[\"site-").says(" and 7 more");
+    assert_eq!((story.authority.orders().len(), story.authority.count(Step::Finalize)), (3, 3));
+}
+
+#[test]
 fn who_wants_an_end_gets_no_second_run() {
     let Some(story) = Story::new() else { return };
     let names = [NAME, "good.example.org"];

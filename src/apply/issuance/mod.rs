@@ -4,21 +4,24 @@
 //! |---|---|
 //! | `accounts` | authorities with the node's accounts: one attempt each |
 //! | `ledgers` | what is remembered of certificates and orders, written as seldom as can be |
+//! | `outages` | authorities that break down in the middle of the run |
 //! | `proofs` | what shows an authority that names are ours |
 
 mod accounts;
 mod ledgers;
+mod outages;
 mod proofs;
 
 use std::sync::Arc;
 
 use accounts::Accounts;
-pub(super) use accounts::{Kept, kept};
+pub(super) use accounts::{Failed as Unasked, Kept, kept};
 use ledgers::Ledgers;
+use outages::Outages;
 use proofs::Swept;
 pub(super) use proofs::{Publishing, Shown, WELL_KNOWN};
 
-use crate::acme::{Client, Proof, explain};
+use crate::acme::{Client, Proof, Refused};
 use crate::diag::Diagnostic;
 use crate::host::Host;
 use crate::plan::NodeSpec;
@@ -33,6 +36,7 @@ pub(super) struct Issuance {
     host: Arc<dyn Host>,
     accounts: Accounts,
     ledgers: Ledgers,
+    outages: Outages,
     swept: Swept,
 }
 
@@ -48,7 +52,13 @@ fn secluded() -> Access {
 
 impl Issuance {
     pub(super) fn new(host: Arc<dyn Host>) -> Self {
-        Self { host, accounts: Accounts::default(), ledgers: Ledgers::default(), swept: Swept::default() }
+        Self {
+            host,
+            accounts: Accounts::default(),
+            ledgers: Ledgers::default(),
+            outages: Outages::default(),
+            swept: Swept::default(),
+        }
     }
 
     /// Whether the run has left something on a node that stays when it is taken back.
@@ -110,15 +120,27 @@ impl Issuance {
         self.ledgers.order(&*self.host, spec, order, counts).await
     }
 
-    /// An authority with the node's account, which is made where there is none; a failure is told of this certificate.
+    /// An authority with the node's account, which is made where there is none.
     pub(super) async fn authority(
         &self,
         spec: &NodeSpec,
         authority: &Authority,
         key: Option<&Secret>,
-        certificate: &str,
-    ) -> Result<Arc<Client>, Diagnostic> {
-        let client = self.accounts.authority(&*self.host, spec, authority, key).await;
-        client.map_err(|failed| failed.told(|refused| explain(&refused, &authority.directory, certificate)))
+    ) -> Result<Arc<Client>, Unasked> {
+        self.accounts.authority(&*self.host, spec, authority, key).await
+    }
+    /// Takes note of what an authority did not do.
+    pub(super) fn refused(&self, authority: &Authority, refused: &Refused) {
+        self.outages.note(&authority.directory, refused);
+    }
+
+    /// Takes note that an authority has issued a certificate.
+    pub(super) fn issued(&self, authority: &Authority) {
+        self.outages.end(&authority.directory);
+    }
+
+    /// Why an authority is not asked any more in this run: it has not answered again and again.
+    pub(super) fn outage(&self, authority: &Authority) -> Option<Refused> {
+        self.outages.of(&authority.directory)
     }
 }

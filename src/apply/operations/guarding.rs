@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::Context;
+use super::unissued::Failed;
 use crate::acme::guard::{self, Probe, caa};
 use crate::acme::resolver::Resolver;
 use crate::acme::{Authority as _, Client, Directory};
@@ -19,7 +20,7 @@ pub(super) async fn guard(
     context: Context<'_>,
     order: &CertificateOrder,
     client: &Client,
-) -> Result<Vec<String>, Diagnostic> {
+) -> Result<Vec<String>, Failed> {
     guard::clock(client.directory().ahead(), host_of(&order.authority.directory))?;
     let resolver = Resolver::new(&order.servers())?;
     let challenge = match order.challenge {
@@ -29,13 +30,13 @@ pub(super) async fn guard(
     let (identities, account) = (client.identities(), client.account());
     let remarks = match order.challenge {
         ChallengeType::Http01 => {
-            let addresses = guard::resolve(&resolver, &order.names).await?;
+            let addresses = guard::resolve(&resolver, &order.names).await.map_err(Failed::counting)?;
             probe(context, order, &addresses).await?
         }
         ChallengeType::Dns01 => Vec::new(),
     };
     let asked = caa::Asked { name: "", identities, account, challenge };
-    guard::allowed(&resolver, &order.names, asked).await?;
+    guard::allowed(&resolver, &order.names, asked).await.map_err(Failed::counting)?;
     Ok(remarks)
 }
 
@@ -66,14 +67,14 @@ async fn probe(
     context: Context<'_>,
     order: &CertificateOrder,
     addresses: &guard::Addresses,
-) -> Result<Vec<String>, Diagnostic> {
+) -> Result<Vec<String>, Failed> {
     let (name, content) = (format!("vsa-{}", Uuid::new_v4().simple()), Uuid::new_v4().simple().to_string());
     let path = format!("/{WELL_KNOWN}/{name}");
     let shown = Shown::show(context.host, context.spec, context.issuance, [(name, content.clone())]).await?;
     let probe = Probe { port: order.validation_port, path: &path, content: &content };
     let found = guard::probe(addresses, probe).await;
     let hidden = shown.hide().await;
-    let remarks = found?;
+    let remarks = found.map_err(Failed::counting)?;
     hidden?;
     Ok(remarks)
 }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::certificates::{Issue, Origin, existing, install, order_key};
 use super::order_key::{OrderKey, can_be_new};
+use super::unissued::Failed;
 use super::{Context, Facts, guarding};
 use crate::acme::{Authority as _, Chain, Client, NewOrder, Order, OrderStatus, Reason, Refused, explain};
 use crate::apply::certificate::{self, Pair};
+use crate::apply::issuance::Unasked;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
 use crate::plan::issuance::{
@@ -16,35 +18,6 @@ use crate::plan::{Answer, NodeSpec, Query};
 
 /// How long it may take to issue.
 const ISSUES: Duration = Duration::from_mins(3);
-
-/// What failed, with what the authority said about when to come back.
-pub(super) struct Failed {
-    error: Diagnostic,
-    again: Option<i64>,
-    unproven: bool,
-    /// Whether the order that is under way leads nowhere.
-    lost: bool,
-    /// Whether nothing is wrong with what was asked for: the same may be had later.
-    passing: bool,
-}
-
-impl From<Diagnostic> for Failed {
-    fn from(error: Diagnostic) -> Self {
-        Self { error, again: None, unproven: false, lost: false, passing: false }
-    }
-}
-
-impl Failed {
-    /// With what was not certain before.
-    fn with(mut self, remarks: &[String]) -> Self {
-        let detail = std::mem::take(&mut self.error.detail);
-        let lines: Vec<_> = Some(detail).filter(|detail| !detail.is_empty()).into_iter().collect();
-        let lines: Vec<_> =
-            lines.iter().map(String::as_str).chain(remarks.iter().map(String::as_str)).collect();
-        self.error = self.error.detail(lines.join("\n"));
-        self
-    }
-}
 
 /// One certificate under way.
 pub(super) struct Issuing<'a> {
@@ -77,17 +50,20 @@ pub(super) async fn issue(
         Err(failed) => {
             let failed = Failed { error: context.masks.error(failed.error), ..failed };
             // That it cannot be written down is no news beside the failure.
-            if failed.unproven {
-                let noted =
-                    context.issuance.change(context.spec, |ledger| ledger.unproven(now, directory, names));
-                let _ = noted.await;
-            }
-            let noted = context.issuance.remember(context.spec, issuing.name, |remembered| {
+            let noted = context.issuance.change(context.spec, |ledger| {
+                if failed.unproven {
+                    ledger.unproven(now, directory, names);
+                }
+                let remembered = ledger.of(issuing.name);
                 if failed.lost {
                     remembered.order = None;
                 }
-                let asked = (issue.request, with.as_str());
-                remembered.fail(now, &failed.error.summary, asked, failed.again).passing = failed.passing;
+                let (why, asked) = (&failed.error.summary, (issue.request, with.as_str()));
+                if failed.counts {
+                    remembered.fail(now, why, asked, failed.again).passing = failed.passing;
+                } else {
+                    remembered.stumble(now, why, asked);
+                }
             });
             let _ = noted.await;
             if failed.lost {
@@ -124,9 +100,10 @@ async fn forget(context: Context<'_>, issue: Issue<'_>) -> Result<(), Diagnostic
 
 impl Issuing<'_> {
     pub(super) fn refused(&self, refused: &Refused) -> Failed {
+        self.context.issuance.refused(&self.order.authority, refused);
         let error = explain(refused, &self.order.authority.directory, self.name);
         let lost = refused.reason == Reason::Order;
-        Failed { error, again: refused.again, unproven: false, lost, passing: refused.is_passing() }
+        Failed { again: refused.again, lost, passing: refused.is_passing(), ..Failed::counting(error) }
     }
 
     /// As [`Self::refused`], where the authority has looked at proofs.
@@ -147,9 +124,16 @@ impl Issuing<'_> {
     async fn all(&self) -> Result<Facts, Failed> {
         let Context { spec, issuance, secrets, .. } = self.context;
         let key = secrets.get(EAB_KEY);
-        let client = issuance.authority(spec, &self.order.authority, key, self.name).await?;
+        let client = issuance.authority(spec, &self.order.authority, key).await;
+        let client = client.map_err(|failed| match failed {
+            Unasked::Refused(refused) => self.refused(&refused),
+            Unasked::Here(error) => (*error).into(),
+        })?;
         for remark in issuance.remarks() {
             self.tell(&remark);
+        }
+        if let Some(refused) = issuance.outage(&self.order.authority) {
+            return Err(self.refused(&refused));
         }
         let (mut order, remarks) = self.begin(&client).await?;
         self.sweep().await?;
@@ -168,6 +152,7 @@ impl Issuing<'_> {
         self.tell("being issued");
         let chain = order.certificate(self.order.preferred_chain.as_deref(), ISSUES).await;
         let Chain { pem: chain, offered } = chain.map_err(|refused| self.refused(&refused))?;
+        issuance.issued(&self.order.authority);
         if let Some(preferred) = self.order.preferred_chain.as_ref().filter(|_| !offered.is_empty()) {
             let offered = offered.join("`, `");
             self.tell(&format!(
@@ -183,7 +168,7 @@ impl Issuing<'_> {
             let error = format!("the authority's certificate for `{}` {wrong}", self.name);
             // Taken up again it would be the same.
             let error = Diagnostic::error(error).help("a new order is begun once its pause has ended");
-            return Err(Failed { lost: true, passing: true, ..error.into() });
+            return Err(Failed { lost: true, passing: true, ..Failed::counting(error) });
         }
         let account = client.account().to_owned();
         let origin = Origin { account, order: order.url().to_owned() };
@@ -191,7 +176,7 @@ impl Issuing<'_> {
         let facts = installed.map_err(|error| {
             let help =
                 "mend that: the next apply takes up the order, and the certificate is not asked for twice";
-            Failed { passing: true, ..error.help(help).into() }
+            Failed::from(error.help(help))
         })?;
         self.key().remove().await?;
         Ok(facts)
@@ -270,7 +255,7 @@ impl Issuing<'_> {
     /// Finds out whether an order is worth it, and takes note of it; with what is not certain.
     async fn guard(&self, client: &Client, ordered: &Ordered) -> Result<Vec<String>, Failed> {
         let Context { spec, issuance, .. } = self.context;
-        guarding::profile(client.directory(), self.order)?;
+        guarding::profile(client.directory(), self.order).map_err(Failed::counting)?;
         let mut remarks = Vec::new();
         if self.order.check_names {
             self.tell("being looked at");
@@ -283,6 +268,6 @@ impl Issuing<'_> {
         let spent = issuance.order(spec, ordered, self.order.check_names).await?;
         let Some(spent) = spent else { return Ok(remarks) };
         let error = guarding::budget(&spent, &ordered.directory, self.name);
-        Err(Failed { again: Some(spent.again), passing: true, ..error.into() })
+        Err(Failed { again: Some(spent.again), passing: true, ..Failed::counting(error) })
     }
 }

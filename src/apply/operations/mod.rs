@@ -17,6 +17,7 @@ mod remade;
 mod root;
 mod settling;
 mod swarm;
+mod unissued;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

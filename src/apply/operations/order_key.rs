@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::certificates::order_key;
+use super::unissued::Failed;
 use super::{Context, make_missing};
 use crate::acme::OrderStatus;
 use crate::apply::certificate::Key;
@@ -45,14 +46,15 @@ impl OrderKey<'_> {
     ///
     /// # Errors
     /// The one that was sent is not there, or a new one cannot be kept.
-    pub(super) async fn of(&self, status: OrderStatus) -> Result<Key, Diagnostic> {
+    pub(super) async fn of(&self, status: OrderStatus) -> Result<Key, Failed> {
         if let Some(key) = self.kept().await {
             return Ok(key);
         }
         if !can_be_new(status) {
             let error =
                 format!("the key of the order for `{}` has gone", NodeSpec::certificate_name(self.issue));
-            return Err(Diagnostic::error(error).help("a new order is begun once its pause has ended"));
+            let error = Diagnostic::error(error).help("a new order is begun once its pause has ended");
+            return Err(Failed { passing: true, ..Failed::counting(error) });
         }
         let key_type = self.key_type.to_owned();
         let made = tokio::task::spawn_blocking(move || Key::make(&key_type)).await;
@@ -64,7 +66,7 @@ impl OrderKey<'_> {
         let mut operations = make_missing(host, parent, &readers.directory()).await;
         let bytes = key.pem.as_bytes().to_vec().into();
         operations.push(FileOperation::Replace { path, access: private(), bytes });
-        host.files(operations).await?;
+        host.files(operations).await.map_err(Diagnostic::from)?;
         Ok(key)
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::issuing::{Failed, Issuing};
+use super::issuing::Issuing;
+use super::unissued::Failed;
 use crate::acme::{Order, Proof};
 use crate::apply::issuance::{Publishing, Shown};
 use crate::diag::Diagnostic;
@@ -30,13 +31,13 @@ impl Issuing<'_> {
             }
             ChallengeType::Dns01 => {
                 self.tell("being published in the DNS");
-                let publishing = self.publishing(&proofs).await?;
+                let publishing = self.publishing(&proofs).await.map_err(Failed::counting)?;
                 // Written down before they are there: what a kill leaves is withdrawn by the next order.
                 self.remember(|records| records.extend(publishing.records())).await?;
                 let published = publishing.publish(self.order).await;
                 let looked = match published {
                     Ok(()) => proven(order.prove(challenge, PROVES).await),
-                    Err(error) => Err(error.into()),
+                    Err(error) => Err(Failed::counting(error)),
                 };
                 let withdrawn = publishing.withdraw().await;
                 if withdrawn.is_ok() {

@@ -46,11 +46,11 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
 
 /// Says that a certificate is not tried now, because it failed before: `vsa cert renew` does, once its pause has ended.
 pub fn waits(name: &str, failed: &Failed, is_there: bool, now: i64) -> Diagnostic {
-    let times = if failed.times == 1 { "once".to_owned() } else { format!("{} times", failed.times) };
+    let last = if failed.times == 0 { "" } else { ", the last time" };
     let again = if failed.waits(now) { format!(" from {} on", moment(failed.again)) } else { String::new() };
     let who = if failed.passing { "`vsa apply`, `vsa cert renew`" } else { "`vsa cert renew`" };
     left(name, is_there)
-        .detail(format!("it failed {times}, the last time because {}", failed.why))
+        .detail(format!("it {}{last} because {}", failed.said(), failed.why))
         .help(format!("{who}, or its timer, tries it again{again}; `vsa cert issue {name}` tries at once"))
 }
 

@@ -63,7 +63,7 @@ impl TxtRecord {
 /// Failures one after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
-    /// How many.
+    /// How many that others were asked in vain for: what went wrong on the node alone is none of them.
     pub times: u32,
     /// When the last one was, in seconds since 1970.
     pub at: i64,
@@ -87,6 +87,15 @@ impl Failed {
     /// that was.
     pub fn waits(&self, now: i64) -> bool {
         self.again > now && self.at <= now && self.again <= now.saturating_add(LONGEST_WAIT)
+    }
+
+    /// That it did, and how often, for people.
+    pub fn said(&self) -> String {
+        match self.times {
+            0 => "failed".to_owned(),
+            1 => "failed once".to_owned(),
+            times => format!("failed {times} times"),
+        }
     }
 
     /// Whether it is about a request that is made in these circumstances.
@@ -143,6 +152,14 @@ impl Remembered {
         let again = asked.max(now.saturating_add(pause));
         let (why, request, with) = (why.to_owned(), request.to_owned(), with.to_owned());
         self.failed.insert(Failed { times, at: now, again, why, request, with, passing: false })
+    }
+
+    /// Takes note of a failure that is the node's own, as where its disk is full: it makes nothing wait.
+    pub fn stumble(&mut self, now: i64, why: &str, (request, with): (&str, &str)) {
+        let before = self.failed.as_ref().filter(|failed| failed.is_of(|former| former == request, with));
+        let (times, again) = before.map_or((0, now), |failed| (failed.times, failed.again));
+        let (why, request, with) = (why.to_owned(), request.to_owned(), with.to_owned());
+        self.failed = Some(Failed { times, at: now, again, why, request, with, passing: true });
     }
 
     /// Whether the certificate with this digest was revoked.
@@ -205,6 +222,25 @@ mod tests {
         );
         remembered.fail(1_000, "no", ("another", "w"), Some(i64::MAX));
         assert_eq!(remembered.failed.as_ref().unwrap().again, 1_000 + LONGEST_WAIT);
+    }
+
+    #[test]
+    fn what_goes_wrong_on_the_node_makes_nothing_wait() {
+        let mut remembered = Remembered::default();
+        let failed = |remembered: &Remembered| remembered.failed.clone().unwrap();
+        remembered.stumble(1_000, "the disk is full", ("r", "w"));
+        assert!(!failed(&remembered).waits(1_000) && failed(&remembered).passing);
+        assert_eq!(failed(&remembered).said(), "failed");
+        remembered.fail(1_001, "no", ("r", "w"), None);
+        assert_eq!(
+            (failed(&remembered).said(), failed(&remembered).again),
+            ("failed once".to_owned(), 1_061)
+        );
+        // What the authority said before holds.
+        remembered.stumble(1_010, "the disk is full", ("r", "w"));
+        assert_eq!((failed(&remembered).times, failed(&remembered).again), (1, 1_061));
+        remembered.stumble(1_020, "the disk is full", ("another", "w"));
+        assert_eq!((failed(&remembered).times, failed(&remembered).again), (0, 1_020));
     }
 
     #[test]

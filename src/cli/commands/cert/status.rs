@@ -187,12 +187,15 @@ impl Status {
             let failures =
                 rows.iter().filter_map(|row| Some((&row.known.stored.name, row.known.failed.as_ref()?)));
             for (name, failed) in failures {
-                let times =
-                    if failed.times == 1 { "once".to_owned() } else { format!("{} times", failed.times) };
-                terminal.line(&format!("\n{name} failed {times}: {}", visible(&failed.why)));
+                let now = clock().as_second();
+                let from = if failed.waits(now) {
+                    format!(" from {} on", moment(failed.again))
+                } else {
+                    String::new()
+                };
+                terminal.line(&format!("\n{name} {}: {}", failed.said(), visible(&failed.why)));
                 terminal.line(&format!(
-                    "  `vsa cert renew`, or its timer, tries it again from {} on; `vsa cert issue {name}` tries at once",
-                    moment(failed.again)
+                    "  `vsa cert renew`, or its timer, tries it again{from}; `vsa cert issue {name}` tries at once"
                 ));
             }
         }
