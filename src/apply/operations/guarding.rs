@@ -30,13 +30,13 @@ pub(super) async fn guard(
     let (identities, account) = (client.identities(), client.account());
     let remarks = match order.challenge {
         ChallengeType::Http01 => {
-            let addresses = guard::resolve(&resolver, &order.names).await.map_err(Failed::counting)?;
+            let addresses = guard::resolve(&resolver, &order.names).await.map_err(Failed::lasting)?;
             probe(context, order, &addresses).await?
         }
         ChallengeType::Dns01 => Vec::new(),
     };
     let asked = caa::Asked { name: "", identities, account, challenge };
-    guard::allowed(&resolver, &order.names, asked).await.map_err(Failed::counting)?;
+    guard::allowed(&resolver, &order.names, asked).await.map_err(Failed::lasting)?;
     Ok(remarks)
 }
 
@@ -74,7 +74,7 @@ async fn probe(
     let probe = Probe { port: order.validation_port, path: &path, content: &content };
     let found = guard::probe(addresses, probe).await;
     let hidden = shown.hide().await;
-    let remarks = found.map_err(Failed::counting)?;
+    let remarks = found.map_err(Failed::lasting)?;
     hidden?;
     Ok(remarks)
 }

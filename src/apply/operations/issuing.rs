@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::certificates::{Issue, Origin, existing, install, order_key};
 use super::order_key::{OrderKey, can_be_new};
-use super::unissued::Failed;
+use super::unissued::{Cause, Failed};
 use super::{Context, Facts, guarding};
 use crate::acme::{Authority as _, Chain, Client, NewOrder, Order, OrderStatus, Reason, Refused, explain};
 use crate::apply::certificate::{self, Pair};
@@ -59,10 +59,11 @@ pub(super) async fn issue(
                     remembered.order = None;
                 }
                 let (why, asked) = (&failed.error.summary, (issue.request, with.as_str()));
-                if failed.counts {
-                    remembered.fail(now, why, asked, failed.again).passing = failed.passing;
-                } else {
-                    remembered.stumble(now, why, asked);
+                match failed.cause {
+                    Cause::Node => remembered.stumble(now, why, asked),
+                    cause => {
+                        remembered.fail(now, why, asked, failed.again).passing = cause == Cause::Passing;
+                    }
                 }
             });
             let _ = noted.await;
@@ -103,7 +104,8 @@ impl Issuing<'_> {
         self.context.issuance.refused(&self.order.authority, refused);
         let error = explain(refused, &self.order.authority.directory, self.name);
         let lost = refused.reason == Reason::Order;
-        Failed { again: refused.again, lost, passing: refused.is_passing(), ..Failed::counting(error) }
+        let cause = if refused.is_passing() { Cause::Passing } else { Cause::Lasting };
+        Failed { error, again: refused.again, unproven: false, lost, cause }
     }
 
     /// As [`Self::refused`], where the authority has looked at proofs.
@@ -168,7 +170,7 @@ impl Issuing<'_> {
             let error = format!("the authority's certificate for `{}` {wrong}", self.name);
             // Taken up again it would be the same.
             let error = Diagnostic::error(error).help("a new order is begun once its pause has ended");
-            return Err(Failed { lost: true, passing: true, ..Failed::counting(error) });
+            return Err(Failed { lost: true, ..Failed::passing(error) });
         }
         let account = client.account().to_owned();
         let origin = Origin { account, order: order.url().to_owned() };
@@ -255,7 +257,7 @@ impl Issuing<'_> {
     /// Finds out whether an order is worth it, and takes note of it; with what is not certain.
     async fn guard(&self, client: &Client, ordered: &Ordered) -> Result<Vec<String>, Failed> {
         let Context { spec, issuance, .. } = self.context;
-        guarding::profile(client.directory(), self.order).map_err(Failed::counting)?;
+        guarding::profile(client.directory(), self.order).map_err(Failed::lasting)?;
         let mut remarks = Vec::new();
         if self.order.check_names {
             self.tell("being looked at");
@@ -268,6 +270,6 @@ impl Issuing<'_> {
         let spent = issuance.order(spec, ordered, self.order.check_names).await?;
         let Some(spent) = spent else { return Ok(remarks) };
         let error = guarding::budget(&spent, &ordered.directory, self.name);
-        Err(Failed { again: Some(spent.again), passing: true, ..Failed::counting(error) })
+        Err(Failed { again: Some(spent.again), ..Failed::passing(error) })
     }
 }

@@ -54,7 +54,7 @@ impl OrderKey<'_> {
             let error =
                 format!("the key of the order for `{}` has gone", NodeSpec::certificate_name(self.issue));
             let error = Diagnostic::error(error).help("a new order is begun once its pause has ended");
-            return Err(Failed { passing: true, ..Failed::counting(error) });
+            return Err(Failed::passing(error));
         }
         let key_type = self.key_type.to_owned();
         let made = tokio::task::spawn_blocking(move || Key::make(&key_type)).await;

@@ -31,13 +31,13 @@ impl Issuing<'_> {
             }
             ChallengeType::Dns01 => {
                 self.tell("being published in the DNS");
-                let publishing = self.publishing(&proofs).await.map_err(Failed::counting)?;
+                let publishing = self.publishing(&proofs).await.map_err(Failed::lasting)?;
                 // Written down before they are there: what a kill leaves is withdrawn by the next order.
                 self.remember(|records| records.extend(publishing.records())).await?;
                 let published = publishing.publish(self.order).await;
                 let looked = match published {
                     Ok(()) => proven(order.prove(challenge, PROVES).await),
-                    Err(error) => Err(Failed::counting(error)),
+                    Err(error) => Err(Failed::lasting(error)),
                 };
                 let withdrawn = publishing.withdraw().await;
                 if withdrawn.is_ok() {

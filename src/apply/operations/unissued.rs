@@ -9,24 +9,36 @@ pub(super) struct Failed {
     pub(super) unproven: bool,
     /// Whether the order that is under way leads nowhere.
     pub(super) lost: bool,
-    /// Whether nothing is wrong with what was asked for: the same may be had later.
-    pub(super) passing: bool,
-    /// Whether the next attempt waits for a while: not where something is wrong on the node alone, which nobody else
-    /// was asked in vain for.
-    pub(super) counts: bool,
+    pub(super) cause: Cause,
+}
+
+/// What the next attempt has to do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Something is wrong on the node alone: nobody else was asked in vain, and nothing waits.
+    Node,
+    /// Nothing is wrong with what was asked for: the same may be had later.
+    Passing,
+    /// It is about what was asked for.
+    Lasting,
 }
 
 impl From<Diagnostic> for Failed {
     /// Something is wrong on the node.
     fn from(error: Diagnostic) -> Self {
-        Self { error, again: None, unproven: false, lost: false, passing: true, counts: false }
+        Self { error, again: None, unproven: false, lost: false, cause: Cause::Node }
     }
 }
 
 impl Failed {
     /// It is about the names, or who answers for them.
-    pub(super) fn counting(error: Diagnostic) -> Self {
-        Self { passing: false, counts: true, ..error.into() }
+    pub(super) fn lasting(error: Diagnostic) -> Self {
+        Self { cause: Cause::Lasting, ..error.into() }
+    }
+
+    /// It is about an authority that may do it later.
+    pub(super) fn passing(error: Diagnostic) -> Self {
+        Self { cause: Cause::Passing, ..error.into() }
     }
 
     /// With what was not certain before.
