@@ -34,10 +34,13 @@ pub(super) fn lock_file(spec: &NodeSpec) -> PathBuf {
     spec.root.join("lock")
 }
 
+/// The code of the error that another run holds a node.
+pub const NODE_LOCKED: &str = "node_locked";
+
 /// Says that another run holds a node.
 pub(super) fn held(spec: &NodeSpec) -> Diagnostic {
     Diagnostic::error(format!("another run is changing {}", spec.address))
-        .code("node_locked")
+        .code(NODE_LOCKED)
         .detail(format!("it holds the lock {}", lock_file(spec).display()))
         .help("wait until it has ended")
         .on(&spec.address)

@@ -50,7 +50,7 @@ pub use events::{Event, Events, Silent};
 pub use generation::{Candidate, Manifest, Place, read_manifest};
 pub use interrupt::Interrupt;
 pub use journal::Interrupted;
-pub use lock::adopt;
+pub use lock::{NODE_LOCKED, adopt};
 pub use preflight::{REFUSED, Tested, preflight, refusal, untested};
 pub use proxy::{Proxy, ProxyStatus};
 pub use renewal_info::{Inquiry, renewal_info};

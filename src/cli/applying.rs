@@ -12,7 +12,7 @@ use crate::audit::{Entry, Event};
 use crate::config::Declared;
 use crate::diag::{Diagnostic, Diagnostics, visible};
 use crate::host::clock;
-use crate::plan::{Action, Counts, Mode, Operation};
+use crate::plan::{Action, Counts, Mode};
 use crate::state::{Key, State};
 use crate::store::StateFile;
 
@@ -170,7 +170,7 @@ pub(crate) fn run(
         auditing.append(clock(), &[entry], terminal)?;
     }
     let (counts, mode) = (plan.counts(), plan.mode);
-    let is_order = |action: &&Action| matches!(action.operation, Operation::IssueCertificate { .. });
+    let is_order = |action: &&Action| action.operation.order().is_some();
     let orders = plan.actions.iter().filter(is_order).map(|action| action.resource.clone()).collect();
     let mut stored = planned.stored;
     let changed = plan.changes.iter().map(|change| (change.address.clone(), stored.remove(&change.address)));
@@ -234,8 +234,7 @@ pub(crate) fn conclude(invocation: &Invocation, ran: Ran, done: &str) -> Result<
             Ok(Exit::Done)
         }
         Outcome::Refused => {
-            let locked = report.errors.iter().any(|error| error.code == Some("node_locked"));
-            let exit = if locked { Exit::Locked } else { Exit::Error };
+            let exit = Exit::of(&report.errors);
             Err(failure(exit, report.errors, "nothing was changed"))
         }
         Outcome::RolledBack => Err(failure(

@@ -2,7 +2,7 @@
 
 use crate::diag::Diagnostic;
 use crate::names::covers;
-use crate::plan::{Answer, Operation, Planned, Query};
+use crate::plan::{Answer, Planned, Query};
 
 use super::Invocation;
 
@@ -11,11 +11,9 @@ pub(crate) const HOME: &str = "/etc/letsencrypt";
 
 /// Says of each certificate that an authority would be asked for whether certbot has one. One question for all.
 pub(crate) fn remark(invocation: &Invocation, planned: &mut Planned) {
-    let orders = planned.plan.actions.iter().filter_map(|action| match &action.operation {
-        Operation::IssueCertificate { order, .. } => Some((&action.resource, order)),
-        _ => None,
-    });
-    let orders: Vec<_> = orders.collect();
+    let actions = planned.plan.actions.iter();
+    let orders: Vec<_> =
+        actions.filter_map(|action| Some((&action.resource, action.operation.order()?))).collect();
     if orders.is_empty() {
         return;
     }

@@ -1,5 +1,6 @@
 //! Why a command ends otherwise than well, and the exit codes.
 
+use crate::apply::NODE_LOCKED;
 use crate::diag::{Diagnostic, Diagnostics};
 
 /// How a command ends; the values are the program's exit codes.
@@ -23,6 +24,12 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Of what was refused: whether to wait for another run.
+    pub(super) fn of<'a>(errors: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
+        let is_locked = errors.into_iter().any(|error| error.code == Some(NODE_LOCKED));
+        if is_locked { Self::Locked } else { Self::Error }
+    }
+
     /// What monitoring takes for a warning (the plugins' guidelines of Nagios).
     pub const WARNING: Self = Self::Error;
     /// What monitoring takes for critical.
@@ -42,7 +49,7 @@ pub struct Failure {
 
 impl From<Diagnostics> for Failure {
     fn from(diagnostics: Diagnostics) -> Self {
-        Self { exit: Exit::Error, diagnostics }
+        Self { exit: Exit::of(&diagnostics), diagnostics }
     }
 }
 

@@ -322,6 +322,14 @@ impl Operation {
         matches!(self, Self::ComposePrepare { .. } | Self::SwarmPrepare { .. })
     }
 
+    /// What an authority is asked for with it.
+    pub fn order(&self) -> Option<&CertificateOrder> {
+        match self {
+            Self::IssueCertificate { order, .. } => Some(order),
+            _ => None,
+        }
+    }
+
     /// The generation that it makes live.
     pub fn generation(&self) -> Option<u64> {
         match self {

@@ -86,10 +86,7 @@ impl Work {
 
     /// What authorities are asked for.
     pub(super) fn orders(&self) -> impl Iterator<Item = &CertificateOrder> {
-        self.steps.iter().filter_map(|step| match &step.operation {
-            Operation::IssueCertificate { order, .. } => Some(&**order),
-            _ => None,
-        })
+        self.steps.iter().filter_map(|step| step.operation.order())
     }
 
     fn makes_network(&self) -> bool {

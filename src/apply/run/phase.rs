@@ -11,7 +11,7 @@ use crate::apply::events::Event;
 use crate::apply::journal::{Before, Facts, Record};
 use crate::apply::operations::{self, Context};
 use crate::diag::Diagnostic;
-use crate::plan::{Action, Operation, Phase};
+use crate::plan::{Action, Phase};
 use crate::state::State;
 
 /// How many intents are made durable at once.
@@ -23,8 +23,7 @@ pub(super) type Performed = (u32, std::time::Duration, Result<Facts, Diagnostic>
 /// The orders at authorities, and all that they need.
 fn for_orders(actions: &[&Action]) -> HashSet<u32> {
     let by_id: HashMap<u32, &Action> = actions.iter().map(|action| (action.id, *action)).collect();
-    let orders =
-        actions.iter().filter(|action| matches!(action.operation, Operation::IssueCertificate { .. }));
+    let orders = actions.iter().filter(|action| action.operation.order().is_some());
     let mut pending: Vec<&Action> = orders.copied().collect();
     let mut needed = HashSet::new();
     while let Some(action) = pending.pop() {
@@ -117,7 +116,7 @@ impl Work {
                     failed.extend(self.record(&[failure(id, &error)], false).err());
                     failed.push(error);
                     failed.extend(not_put_back);
-                    if matches!(action.operation, Operation::IssueCertificate { .. }) {
+                    if action.operation.order().is_some() {
                         if stop && orders == 0 {
                             ready.retain(|id| for_orders.contains(id));
                             intended.retain(|(id, _)| for_orders.contains(id));

@@ -217,11 +217,7 @@ fn ledgers(invocation: &Invocation, state: &State, candidates: &[Candidate]) -> 
     for (node, inquiries) in inquiries {
         let Some(stored) = state.nodes.get(node) else { continue };
         let asked = apply::renewal_info(&invocation.host, &stored.spec, inquiries);
-        let ledger = invocation.block_on(asked).map_err(|error| {
-            let exit = if error.code == Some("node_locked") { Exit::Locked } else { Exit::Error };
-            Failure { exit, diagnostics: error.into() }
-        })?;
-        ledgers.insert(node.clone(), ledger);
+        ledgers.insert(node.clone(), invocation.block_on(asked)?);
     }
     Ok(ledgers)
 }

@@ -95,8 +95,7 @@ impl Revoke {
         let revoked = invocation.block_on(apply::revoke(&invocation.host, spec, &revoking, reason));
         let by = revoked.map_err(|error| {
             invocation.record_done(vec![entry(Event::ActionFailed).detail(error.summary.clone())]);
-            let exit = if error.code == Some("node_locked") { Exit::Locked } else { Exit::Error };
-            Failure { exit, diagnostics: error.into() }
+            Failure::from(error)
         })?;
         invocation.record_done(vec![entry(Event::ActionDone)]);
         match by {
