@@ -103,6 +103,19 @@ fn samples_of_every_state_are_read() {
     assert_read(1, &file("samples/state-v1-with-stack.json"));
     assert_read(1, &file("samples/state-v1-with-container-proxy.json"));
     assert_read(1, &file("samples/state-v1-with-certificates.json"));
+    assert_read(1, &file("samples/state-v1-with-left.json"));
+}
+
+/// What an interrupted run moved to another node, and had not taken away from the first.
+#[test]
+fn samples_say_what_is_left_on_other_nodes() {
+    let state =
+        StateFile::at(file("samples/state-v1-with-left.json"), "/nonexistent").read().unwrap().unwrap();
+    let issues = |node: &str| -> Vec<_> {
+        let node = vsa::address::Address::new("node", node);
+        state.on(&node).map(|stored| stored.facts.get("issue").cloned()).collect()
+    };
+    assert_eq!((issues("second"), issues("local")), (vec![None], vec![Some(1.into())]));
 }
 
 /// The first vsa knew it of a resource's last directory alone.

@@ -38,6 +38,7 @@ fn state(serial: u64) -> State {
                 facts: serde_json::Map::new(),
                 placed: std::collections::BTreeMap::new(),
                 depends_on: [Address::new("node", "local")].into(),
+                left: Vec::new(),
             },
         )]
         .into(),
@@ -247,6 +248,7 @@ fn any_state() -> impl Strategy<Value = State> {
                     facts,
                     depends_on: [Address::new("tenant", "acme")].into(),
                     placed: std::collections::BTreeMap::new(),
+                    left: Vec::new(),
                 },
             );
         }

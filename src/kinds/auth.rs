@@ -207,7 +207,7 @@ fn schema() -> Schema {
                     "The cost of the bcrypt hashes: each step doubles the time that nginx needs for each request.",
                 )
                 .default(i64::from(COST)),
-                attribute("node", Ty::Ref("node"), "Where the users are known.").only_one(),
+                attribute("node", Ty::Ref("node"), "Where the users are known.").only_one().forces_replacement(),
             ],
             blocks: vec![nested(
                 "user",

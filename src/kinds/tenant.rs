@@ -276,11 +276,11 @@ impl Kind for Tenant {
             let finding = Diagnostic::error(why).code("not_permitted").at(resource.span(&at)).help(help);
             refreshed.findings.push(finding.on(subject.address));
         }
-        if let Some(prior) = subject.prior.filter(|prior| prior.node != subject.node.spec.address) {
+        if let Some(former) = subject.moves_from {
             refreshed.findings.push(
                 Diagnostic::error(format!("`{}` cannot move to another node", subject.address))
                     .at(resource.span(&Path::root().name("node")))
-                    .detail(format!("its directory is on `{}`, and vsa moves no data", prior.node))
+                    .detail(format!("its directory is on `{former}`, and vsa moves no data"))
                     .help("declare a tenant of another label there, move the data, then remove this one")
                     .on(subject.address),
             );

@@ -27,8 +27,8 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Asks the kind for the steps of a change; a replacement is a creation and a deletion. Placed files are written
-    /// once their directories are there.
+    /// Asks the kind for the steps of a change; a replacement is a creation and a deletion, unless what was there is on
+    /// another node, where it goes by itself. Placed files are written once their directories are there.
     pub(super) fn of(
         kind: &dyn Kind,
         subject: Subject<'_>,
@@ -36,7 +36,7 @@ impl Work {
         placement: &Placement,
         drift: &[Drift],
     ) -> Self {
-        let mut steps = if change == ChangeKind::Replace {
+        let mut steps = if change == ChangeKind::Replace && subject.moves_from.is_none() {
             let mut steps = kind.steps(Subject { prior: None, ..subject });
             steps.extend(kind.steps(Subject { desired: None, ..subject }));
             steps

@@ -58,6 +58,7 @@ pub(super) fn compare(
         facts: item.prior.map(|prior| prior.facts.clone()).unwrap_or_default(),
         placed: placement.stored.clone(),
         depends_on: resource.depends_on.clone(),
+        left: Vec::new(),
     });
     Compared { change, stored, placement, uncompared, errors: Diagnostics::new() }
 }
@@ -70,7 +71,7 @@ fn change(
     moved_from: Option<&Address>,
     placement: &Placement,
 ) -> Option<Change> {
-    let before = item.prior.map(|prior| &*prior.attributes);
+    let before = item.prior.or(item.former).map(|prior| &*prior.attributes);
     let mut reasons: Vec<String> = refreshed.due.iter().cloned().collect();
     let repaired = refreshed.drift.iter().filter(|drift| drift.repaired);
     reasons.extend(repaired.map(|drift| format!("{} {}", drift.subject, drift.what)));
@@ -81,12 +82,19 @@ fn change(
             Status::Deleting => reasons.push("an earlier apply could not finish its deletion".to_owned()),
         }
     }
+    // It was to live there, and is wanted where it was again.
+    let begun = item.former.filter(|_| item.prior.is_some());
+    reasons.extend(begun.map(|former| format!("what was begun on `{}` goes", former.node)));
     let mut forced_by = Vec::new();
     let edited = !placement.changed.is_empty();
     let kind = match (before, after) {
         (None, None) => return None,
         (None, Some(_)) => ChangeKind::Create,
         (Some(_), None) => ChangeKind::Delete,
+        (Some(before), Some(after)) if item.prior.is_none() => {
+            forced_by = forcing(before, after, item.kind.schema());
+            ChangeKind::Replace
+        }
         (Some(before), Some(after)) if attributes::same(before, after) => match moved_from {
             _ if !reasons.is_empty() || edited => ChangeKind::Update,
             Some(_) => ChangeKind::NoOp,

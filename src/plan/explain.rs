@@ -56,6 +56,7 @@ impl Explanation<'_> {
             desired: self.resources.get(owner),
             prior: self.state.resources.get(owner),
             node: &self.work.node,
+            moves_from: None,
             observed: &self.work.observed,
             endpoints: &self.work.endpoints,
             destroy_data: false,

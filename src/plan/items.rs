@@ -21,9 +21,14 @@ use crate::state::Stored;
 pub(super) struct Item<'a> {
     pub(super) address: &'a Address,
     pub(super) desired: Option<&'a Resource>,
+    /// What the state knows of it on its node.
     pub(super) prior: Option<&'a Stored>,
     pub(super) node: Address,
     pub(super) kind: &'a dyn Kind,
+    /// What the state knows of it where it last lived, where that is another node than its own.
+    pub(super) former: Option<&'a Stored>,
+    /// Whether it is what is left on a node of a resource that another item is.
+    pub(super) is_left: bool,
     destroy_data: bool,
     attempt: Attempt,
     memo: Memo,
@@ -37,15 +42,47 @@ impl<'a> Item<'a> {
         endpoints: &'a Endpoints,
         now: i64,
     ) -> Subject<'a> {
-        let &Self { address, desired, prior, destroy_data, attempt, ref memo, .. } = self;
-        Subject { address, desired, prior, node, observed, endpoints, destroy_data, attempt, now, memo }
+        let &Self { address, desired, prior, former, destroy_data, attempt, ref memo, .. } = self;
+        let moves_from = former.filter(|_| prior.is_none()).map(|former| &former.node);
+        Subject {
+            address,
+            desired,
+            prior,
+            node,
+            moves_from,
+            observed,
+            endpoints,
+            destroy_data,
+            attempt,
+            now,
+            memo,
+        }
+    }
+
+    /// What there is of a resource on a node that it has left: it goes.
+    fn left(&self, stored: &'a Stored) -> Self {
+        let &Self { address, kind, destroy_data, attempt, .. } = self;
+        let (prior, node, memo) = (Some(stored), stored.node.clone(), Memo::default());
+        Self {
+            address,
+            desired: None,
+            prior,
+            node,
+            kind,
+            former: None,
+            is_left: true,
+            destroy_data,
+            attempt,
+            memo,
+        }
     }
 }
 
 /// A resource as it is wanted and as it is known.
 type Both<'a> = EitherOrBoth<(&'a Address, &'a Resource), (&'a Address, &'a Stored)>;
 
-/// All resources, wanted or known, with their kinds and nodes, in the order of their addresses.
+/// All resources, wanted or known, with their kinds and nodes, in the order of their addresses. Before each of them is what
+/// there is of it on other nodes than its own.
 pub(super) fn items<'a>(
     resources: &'a BTreeMap<Address, Resource>,
     inputs: &Inputs<'a>,
@@ -55,8 +92,8 @@ pub(super) fn items<'a>(
     // Both maps are in the order of the addresses: going along both takes no look-up.
     let both = resources.iter().merge_join_by(&inputs.state.resources, |(a, _), (b, _)| a.cmp(b));
     let both: Vec<_> = both.collect();
-    let item = |item: Both<'a>| -> Result<Option<Item<'a>>, Box<Diagnostic>> {
-        let (address, desired, prior) = match item {
+    let item = |item: Both<'a>| -> Result<Vec<Item<'a>>, Box<Diagnostic>> {
+        let (address, desired, known) = match item {
             EitherOrBoth::Both((address, resource), (_, stored)) => (address, Some(resource), Some(stored)),
             EitherOrBoth::Left((address, resource)) => (address, Some(resource), None),
             EitherOrBoth::Right((address, stored)) => (address, None, Some(stored)),
@@ -66,12 +103,20 @@ pub(super) fn items<'a>(
             Diagnostic::error(summary).help("use the vsa that wrote the state, or a newer one")
         })?;
         let node = desired.map_or_else(
-            || prior.map(|prior| prior.node.clone()),
+            || known.map(|known| known.node.clone()),
             |resource| nodes::placement(resource, specs),
         );
+        let Some(node) = node else { return Ok(Vec::new()) };
+        let everywhere = || known.into_iter().flat_map(Stored::everywhere);
+        let prior = everywhere().find(|stored| stored.node == node);
+        let former = known.filter(|known| known.node != node);
         let (destroy_data, memo) = (inputs.destroy_data, Memo::default());
-        let attempt = inputs.attempts.of(address);
-        Ok(node.map(|node| Item { address, desired, prior, node, kind, destroy_data, attempt, memo }))
+        let (attempt, is_left) = (inputs.attempts.of(address), false);
+        let item = Item { address, desired, prior, node, kind, former, is_left, destroy_data, attempt, memo };
+        let elsewhere = everywhere().filter(|stored| stored.node != item.node);
+        let mut items: Vec<Item<'a>> = elsewhere.map(|stored| item.left(stored)).collect();
+        items.push(item);
+        Ok(items)
     };
     let made: Vec<_> = both.into_par_iter().map(item).collect();
     let mut items = Vec::with_capacity(made.len());

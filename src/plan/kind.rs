@@ -35,10 +35,12 @@ pub struct Subject<'a> {
     pub address: &'a Address,
     /// What the configuration wants; `None` when it goes.
     pub desired: Option<&'a Resource>,
-    /// What the state last knew; `None` when it is new.
+    /// What the state last knew of it on this node; `None` when it is new there.
     pub prior: Option<&'a Stored>,
-    /// The node that it lives on.
+    /// The node that it lives on; of one that goes, the node that it goes from.
     pub node: &'a Node,
+    /// The node that it lived on, where it is wanted on another one: what it has there goes by itself.
+    pub moves_from: Option<&'a Address>,
     /// The node's answers; none of them while questions are still gathered.
     pub observed: &'a Observations,
     /// Where nginx reaches the services that sites of the node name; none while questions are still gathered.

@@ -82,6 +82,9 @@ pub struct Stored {
     /// What it depends on, for the order of deletes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub depends_on: BTreeSet<Address>,
+    /// What there is of it on nodes that it has left, until that is taken away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<Self>,
 }
 
 /// The fact that says of each directory of a resource whether vsa made it.
@@ -91,6 +94,22 @@ const DIRECTORIES: &str = "directories";
 const OWNED: &str = "owned";
 
 impl Stored {
+    /// What there is of it, node by node: where it lives first.
+    pub fn everywhere(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.left)
+    }
+
+    /// Follows what the state knew of the resource before: the facts of the same node go on, and what is on others was
+    /// left there.
+    pub fn follow(&mut self, mut prior: Self) {
+        let mut all = std::mem::take(&mut prior.left);
+        all.insert(0, prior);
+        if let Some(at) = all.iter().position(|stored| stored.node == self.node) {
+            self.facts = all.remove(at).facts;
+        }
+        self.left = all;
+    }
+
     /// Whether vsa made this directory of the resource.
     pub fn owns(&self, path: &Path) -> bool {
         match self.directories() {
@@ -231,4 +250,11 @@ pub struct State {
     /// The audit log.
     #[serde(default)]
     pub audit: AuditHead,
+}
+
+impl State {
+    /// What there is of resources on a node, those too that live on another one by now.
+    pub fn on<'a>(&'a self, node: &'a Address) -> impl Iterator<Item = &'a Stored> {
+        self.resources.values().flat_map(Stored::everywhere).filter(move |stored| stored.node == *node)
+    }
 }

@@ -54,6 +54,7 @@ impl Stored {
         if let Some(Ok(attributes)) = moved.map(RawValue::from_string) {
             self.attributes = attributes;
         }
+        self.left.iter_mut().for_each(|left| left.relocate(moves, texts));
     }
 }
 

@@ -19,6 +19,7 @@ mod lineage_files;
 mod lineage_ground;
 mod lineages;
 mod many;
+mod moved;
 mod on_disk;
 mod partly;
 mod renewing;

@@ -139,6 +139,7 @@ fn stored(resource: &Resource, facts: serde_json::Value) -> Stored {
         facts: serde_json::from_value(facts).unwrap(),
         placed: std::collections::BTreeMap::new(),
         depends_on: resource.depends_on.clone(),
+        left: Vec::new(),
     }
 }
 
@@ -192,6 +193,7 @@ impl Case {
             desired: self.desired.as_ref(),
             prior: self.prior.as_ref(),
             node: &self.node,
+            moves_from: None,
             observed: &self.observed,
             endpoints: &vsa::plan::NO_ENDPOINTS,
             destroy_data: false,

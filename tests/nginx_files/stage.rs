@@ -168,6 +168,7 @@ impl Stage {
                 desired: Some(resource),
                 prior: None,
                 node: &self.node,
+                moves_from: None,
                 observed: &Observations::default(),
                 endpoints: &self.endpoints,
                 destroy_data: false,

@@ -306,6 +306,7 @@ impl Ground {
             facts: serde_json::Map::new(),
             placed: std::collections::BTreeMap::new(),
             depends_on: BTreeSet::new(),
+            left: Vec::new(),
         }
     }
 

@@ -81,12 +81,18 @@ pub(super) fn fold(state: &mut State, header: &Header, records: &[Record]) {
                 let mut stored = desired.clone();
                 let prior = state.resources.get(address);
                 if let Some(prior) = prior {
-                    stored.facts.clone_from(&prior.facts);
+                    stored.follow(prior.clone());
                 }
-                if !complete {
-                    unwritten(&mut stored, prior, own, &progress);
+                let is_here = |action: &&&Action| action.node == stored.node;
+                let here: Vec<&Action> = own.iter().filter(is_here).copied().collect();
+                if complete {
+                    stored.left.clear();
+                } else {
+                    let prior = prior.into_iter().flat_map(Stored::everywhere);
+                    let prior = prior.filter(|prior| prior.node == stored.node).last();
+                    unwritten(&mut stored, prior, &here, &progress);
                 }
-                for action in own {
+                for action in here {
                     learn(&mut stored, action, &progress);
                 }
                 stored.status = if complete { Status::Live } else { Status::Interrupted };

@@ -22,6 +22,7 @@ fn stored(facts: Facts) -> Stored {
         facts,
         depends_on: BTreeSet::new(),
         placed: std::collections::BTreeMap::new(),
+        left: Vec::new(),
     }
 }
 

@@ -35,8 +35,7 @@ pub(super) async fn secrets(context: Context<'_>, env_file: &Path) -> Vec<String
         _ => None,
     });
     let mut secrets: Vec<String> = new.collect();
-    let is_it = |stored: &&Stored| stored.node == *node && stored.placed.contains_key(env_file);
-    if let Some(stored) = context.state.resources.values().find(is_it) {
+    if let Some(stored) = context.state.on(node).find(|stored| stored.placed.contains_key(env_file)) {
         secrets.extend(on_the_node(context.host, stored, env_file).await);
     }
     spelled(&secrets)

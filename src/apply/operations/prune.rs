@@ -150,19 +150,11 @@ fn number_of(issue: &Path) -> Option<u64> {
 
 /// The issues of this node that the state knows, served or not, with the names of their certificates.
 fn facts(context: Context<'_>) -> impl Iterator<Item = (&str, u64)> {
-    let node = &context.spec.address;
-    context
-        .state
-        .resources
-        .values()
-        .filter(move |stored| stored.node == *node)
-        .filter_map(|stored| Some((&*stored.name, stored.facts.get("issue")?.as_u64()?)))
+    let known = context.state.on(&context.spec.address);
+    known.filter_map(|stored| Some((&*stored.name, stored.facts.get("issue")?.as_u64()?)))
 }
 
-/// The directories of all issues that the state knows.
+/// The directories of all issues of this node that the state knows.
 fn known(context: Context<'_>) -> impl Iterator<Item = PathBuf> {
-    context.state.resources.values().filter_map(move |stored| {
-        let issue = stored.facts.get("issue")?.as_u64()?;
-        Some(context.spec.certificate(&stored.name, issue))
-    })
+    facts(context).map(move |(name, issue)| context.spec.certificate(name, issue))
 }

@@ -173,9 +173,8 @@ pub(super) async fn restore(
 
 /// The services that the state knows of a stack.
 fn before(context: Context<'_>, stack: &SwarmStack) -> BTreeMap<String, serde_json::Value> {
-    let node = &context.spec.address;
-    let mut stored = context.state.resources.values();
-    let stored = stored.find(|stored| stored.node == *node && stored.placed.contains_key(&stack.file));
+    let mut stored = context.state.on(&context.spec.address);
+    let stored = stored.find(|stored| stored.placed.contains_key(&stack.file));
     let services = stored.and_then(|stored| stored.facts.get("services"));
     services.and_then(|services| serde_json::from_value(services.clone()).ok()).unwrap_or_default()
 }

@@ -46,9 +46,7 @@ impl Known {
 
     /// Whether what is asked for is not what was asked for before.
     pub(super) fn asked_anew(&self, subject: Subject<'_>) -> bool {
-        self.facts.issue == 0
-            || subject.prior.is_none_or(|prior| prior.node != subject.node.spec.address)
-            || !asks_the_same(&self.facts.request, &self.request)
+        self.facts.issue == 0 || subject.prior.is_none() || !asks_the_same(&self.facts.request, &self.request)
     }
 
     /// Whether the next issue renews the last one in the eyes of the authority: that issued it, to the node's account.

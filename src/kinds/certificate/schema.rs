@@ -83,7 +83,7 @@ pub(super) fn schema() -> Schema {
                     Ty::Text(&FileName::TYPE),
                     "What certbot calls it (`certbot certificates`): the label unless set.",
                 ),
-                attribute("node", Ty::Ref("node"), "Where it is used.").only_one(),
+                attribute("node", Ty::Ref("node"), "Where it is used.").only_one().forces_replacement(),
             ],
             blocks: vec![nested(
                 "acme",

@@ -65,6 +65,8 @@ pub(super) fn changes(
     let subjects = subjects(scope, known, work);
     let mut made = Changes::default();
     let sites = OnceCell::new();
+    // What there is to say of what goes from other nodes is said of the resource itself, which comes after it.
+    let mut of_left: Vec<String> = Vec::new();
     for (((item, subject), refreshed), compared) in items.iter().zip(subjects).zip(refreshed).zip(compared) {
         made.uncompared |= compared.uncompared;
         findings.extend(compared.errors);
@@ -87,6 +89,11 @@ pub(super) fn changes(
                 felt_by: felt_by(scope, item, &details.interrupted, brought.as_ref(), &sites),
                 ..details
             });
+            if item.is_left {
+                of_left.extend(change.details.take().into_iter().flat_map(|details| details.remarks));
+            } else if !of_left.is_empty() {
+                change.details.get_or_insert_default().remarks.append(&mut of_left);
+            }
             let secrets = item.kind.secrets(subject);
             if !secrets.is_empty() {
                 made.secrets.insert(item.address.clone(), secrets);
@@ -102,7 +109,9 @@ pub(super) fn changes(
         let files = placement.files.into_iter();
         made.placed.extend(files.map(|(path, file)| ((item.node.clone(), path), file)));
         made.stored.extend(compared.stored.map(|stored| (item.address.clone(), stored)));
-        made.all.push(change);
+        if !item.is_left {
+            made.all.push(change);
+        }
     }
     made
 }

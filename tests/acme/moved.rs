@@ -1,0 +1,162 @@
+//! A certificate that moves from one node to another: it goes from the first as one that is removed does, and is had anew on
+//! the second.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::disk_story::NAME;
+use super::issuing::site;
+use crate::support::authority::{Behaviour, Fault, Step, Validation};
+use crate::support::ports::Port;
+use crate::support::{Authority, Workspace};
+use crate::support::{Request, fetch};
+
+/// Two nodes with a tenant each, and a site that is on one of them.
+struct Story {
+    ground: Workspace,
+    authority: Authority,
+    /// The ports of the second node.
+    ports: [Port; 2],
+}
+
+impl Story {
+    /// The site is on the first node.
+    fn begun() -> Option<Self> {
+        let ground = Workspace::managed()?;
+        let authority = Authority::start(Behaviour::new(Validation::Believes));
+        let story = Self { ground, authority, ports: [Port::reserve(), Port::reserve()] };
+        story.on("a", "");
+        story.ground.apply();
+        Some(story)
+    }
+
+    fn https(&self, node: &str) -> u16 {
+        if node == "a" { self.ground.https_port() } else { self.ports[1].number }
+    }
+
+    /// Has the configuration put the site on a node.
+    fn on(&self, node: &str, more: &str) {
+        let of_node = |name: &str, http: u16| {
+            format!(
+                "node \"{name}\" {{\n  proxy {{\n    http_port  = {http}\n    https_port = {}\n  }}\n  acme {{\n    directory   = \"{}\"\n    \
+                 ca          = \"{}\"\n    check_names = false\n  }}\n}}\ntenant \"{name}\" {{\n  node = node.{name}\n}}\n",
+                self.https(name),
+                self.authority.directory(),
+                self.authority.ca().display(),
+            )
+        };
+        let nodes = of_node("a", self.ground.http_port()) + &of_node("b", self.ports[0].number);
+        let site = site(&self.ground, NAME, &format!("node = node.{node}\n  {more}"));
+        let site = site.replace("tenant.acme", &format!("tenant.{node}"));
+        self.ground.write("main.hcl", nodes + &site);
+    }
+
+    /// A path below a node's directory.
+    fn path(&self, node: &str, below: &str) -> PathBuf {
+        self.ground.configuration().join(".vsa/nodes").join(node).join(below)
+    }
+
+    fn serves(&self, node: &str) -> bool {
+        fetch(&Request::https(self.https(node), NAME, "/")).is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// What a node remembers of the certificate.
+    fn remembers(&self, node: &str) -> bool {
+        let Ok(text) = fs::read(self.path(node, "accounts/ledger.json")) else { return false };
+        let ledger: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        ledger["certificates"].get(NAME).is_some()
+    }
+
+    /// Checks that all is on this node, and that of the other one's nothing is left but what its old generations name.
+    fn is_on(&self, node: &str, orders: usize) {
+        self.ground.assert_nothing_to_do();
+        assert!(self.serves(node));
+        assert_eq!(self.authority.orders().len(), orders);
+        let other = if node == "a" { "b" } else { "a" };
+        assert!(!self.serves(other));
+        for (node, there) in [(node, true), (other, false)] {
+            for below in ["live", "archive"] {
+                assert_eq!(self.path(node, &format!("{below}/{NAME}")).exists(), there, "{below} of {node}");
+            }
+            assert_eq!(self.path(node, &format!("renewal/{NAME}.conf")).exists(), there, "{node}");
+        }
+        assert!(!self.remembers(other));
+    }
+}
+
+#[test]
+fn a_certificate_that_moves_goes_from_the_first_node_and_is_issued_on_the_second() {
+    let Some(story) = Story::begun() else { return };
+    let Story { ground, authority, .. } = &story;
+    story.is_on("a", 1);
+    story.on("b", "");
+    let plan = ground.vsa(["plan"]).code(0);
+    let in_a = |below: &str| story.path("a", below).display().to_string();
+    let _ = plan
+        .says(&format!("# certificate[\"{NAME}\"] must be replaced"))
+        .says(&format!("issue a certificate for {NAME}"))
+        .says(&format!("remove the certificate published as {}", in_a(&format!("live/{NAME}"))))
+        .says(&format!("remove the certificate in {}", in_a(&format!("certificates/{NAME}/1"))));
+
+    // A run that is taken back leaves the first node as it was.
+    let before = fs::read(story.path("a", &format!("live/{NAME}/privkey.pem"))).unwrap();
+    authority.fail(Step::Finalize, Fault::Unavailable, usize::MAX);
+    let _ = ground.vsa(["apply", "-auto-approve"]).code(5);
+    authority.mend();
+    assert!(story.serves("a") && story.remembers("a"));
+    assert_eq!(fs::read(story.path("a", &format!("live/{NAME}/privkey.pem"))).unwrap(), before);
+
+    // It is tried again once its pause has ended, with the order that was begun.
+    let path = story.path("b", "accounts/ledger.json");
+    let mut ledger: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    ledger["certificates"][NAME]["failed"]["again"] = 0.into();
+    fs::write(&path, ledger.to_string()).unwrap();
+    ground.apply();
+    story.is_on("b", 2);
+    assert!(story.remembers("b"));
+    let kept = story.path("a", &format!("certificates/{NAME}/1"));
+    assert!(kept.exists(), "old generations name it");
+    for version in 0..12 {
+        story.on("b", "");
+        // The first node's generations change too.
+        let more = format!(
+            "domain \"other.example.com\" {{\n  node = node.a\n  tenant = tenant.a\n  redirect {{\n    to = \"https://example.com/{version}\"\n  }}\n  \
+             tls {{\n    enabled = false\n  }}\n}}\n"
+        );
+        ground.write("more.hcl", more);
+        ground.apply();
+    }
+    assert!(!kept.exists(), "it went with the last generation that named it");
+
+    // Back again, with a new one.
+    story.on("a", "");
+    ground.apply();
+    story.is_on("a", 3);
+}
+
+#[test]
+fn what_a_killed_run_left_on_the_first_node_goes_by_the_next() {
+    let Some(story) = Story::begun() else { return };
+    let Story { ground, .. } = &story;
+    let killed = |instant: &str| {
+        let mut child = ground.stopped_at(instant).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    for (number, instant) in ["phase:prepare:40", "phase:clean_up:4"].into_iter().enumerate() {
+        let to = if number == 0 { "b" } else { "a" };
+        story.on(to, "");
+        killed(instant);
+        let _ = ground.vsa(["plan"]).code(0).says("interrupted");
+        ground.apply();
+        // What is there of a while ago is taken again.
+        story.is_on(to, 2);
+    }
+    // One that is not wanted there after all.
+    story.on("b", "");
+    killed("phase:switch:4");
+    assert!(story.path("b", &format!("live/{NAME}")).exists());
+    story.on("a", "");
+    ground.apply();
+    story.is_on("a", 2);
+}
