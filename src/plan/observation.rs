@@ -40,7 +40,7 @@ pub enum Query {
     Entries(PathBuf),
     /// Everything below a directory: answered with [`Answer::Tree`].
     Tree(PathBuf),
-    /// The links directly in a directory, and two files in the directory that each names: answered with
+    /// The links directly in a directory, and three files in the directory that each names: answered with
     /// [`Answer::Tree`], `shop` and `shop/fullchain.pem`.
     Linked {
         /// The directory of the links.
@@ -49,6 +49,8 @@ pub enum Query {
         read: &'static str,
         /// The name of a private key, which is read only where it was written after the first: [`Leaf::Unread`].
         unread: &'static str,
+        /// The name of a file that most often is not there, and is not read either.
+        rare: &'static str,
     },
     /// The files that a glob pattern matches, with their bytes: answered with [`Answer::Files`].
     Glob(String),

@@ -10,6 +10,7 @@ mod disk_story;
 mod distrusted;
 mod dns;
 mod dns_apis;
+mod exposed_keys;
 mod failing_names;
 mod failures;
 mod imports;

@@ -107,6 +107,33 @@ fn what_is_revoked_is_renewed_by_the_timer() {
 }
 
 #[test]
+fn what_was_revoked_is_known_without_the_ledger() {
+    let Some(ground) = Workspace::managed() else { return };
+    let authority = issued(&ground);
+    let revoke = || {
+        let _ = ground.vsa(["cert", "revoke", NAME, "-auto-approve"]).code(0);
+        fs::remove_file(ground.node_root().join("accounts/ledger.json")).unwrap();
+        let _ = ground.vsa(["cert", "status"]).code(1).says("revoked: due").says("was revoked on");
+        let _ = ground.vsa(["cert", "status", "-nagios"]).code(2).says("was revoked on");
+        let _ = ground.vsa(["cert", "show", NAME]).code(0).says("revoked     was revoked on");
+        let _ = ground.vsa(["plan"]).code(0).says("renewal is due: it was revoked on");
+    };
+    revoke();
+    ground.apply();
+    ground.assert_nothing_to_do();
+    let _ = ground.vsa(["cert", "status"]).code(0);
+    revoke();
+    let _ = ground.vsa(["cert", "renew"]).code(0).says("0 added, 1 changed, 0 destroyed");
+    let _ = ground.vsa(["cert", "renew"]).code(0).says("No certificate is due");
+    assert_eq!(authority.issued().len(), 3);
+
+    // Whatever stands in the note.
+    let issue = fs::read_link(ground.node_root().join(format!("current/certificates/{NAME}"))).unwrap();
+    fs::write(issue.join("revoked"), "no JSON").unwrap();
+    let _ = ground.vsa(["plan"]).code(0).says("renewal is due: it was revoked; it ends on");
+}
+
+#[test]
 fn without_its_account_a_certificate_is_revoked_with_its_own_key() {
     let Some(ground) = Workspace::managed() else { return };
     let Some(pebble) = Pebble::start(&Options::new(ground.http_port())) else { return };

@@ -10,7 +10,7 @@ const REQUEST: &str = "node.local self_signed ecdsa-p256 365 shop.example.com";
 
 fn linked() -> Query {
     let directory = "/node/current/certificates".into();
-    Query::Linked { directory, read: "fullchain.pem", unread: "privkey.pem" }
+    Query::Linked { directory, read: "fullchain.pem", unread: "privkey.pem", rare: "revoked" }
 }
 
 fn link(issue: u32) -> Leaf {
@@ -123,7 +123,8 @@ fn one_that_nginx_does_not_read_is_looked_at_alone() {
     for answer in [elsewhere, || tree([]), || Answer::Absent] {
         let case = || issued(200).seen(linked(), answer());
         let asked = case().kind().queries(case().subject());
-        assert_eq!((&asked[1], &asked[2..]), (&Query::Myself, &alone()[..]));
+        assert_eq!((&asked[1], &asked[2..5]), (&Query::Myself, &alone()[..]));
+        assert_eq!(asked[5..], [Query::Read(file("revoked"))]);
         let drift = |answers: [Answer; 3]| {
             let found = alone().into_iter().zip(answers);
             found.fold(case(), |case, (query, answer)| case.seen(query, answer)).drift()

@@ -33,8 +33,8 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
         Query::Tail { path, offset } => answer(tail(path, *offset)),
         Query::Entries(path) => answer(entries(path).map(Answer::Entries)),
         Query::Tree(path) => answer(tree::tree(path).map(Answer::Tree)),
-        Query::Linked { directory, read, unread } => {
-            answer(tree::linked(directory, read, unread).map(Answer::Tree))
+        Query::Linked { directory, read, unread, rare } => {
+            answer(tree::linked(directory, [read, unread, rare]).map(Answer::Tree))
         }
         Query::Glob(pattern) => glob(pattern),
         Query::Certificate(path) => match read_pem(path) {

@@ -41,7 +41,7 @@ pub(super) fn tree(directory: &Path) -> io::Result<BTreeMap<String, Leaf>> {
 }
 
 /// The links directly in a directory, with what the directories that they name hold of two files.
-pub(super) fn linked(path: &Path, read: &str, unread: &str) -> io::Result<BTreeMap<String, Leaf>> {
+pub(super) fn linked(path: &Path, [read, unread, rare]: [&str; 3]) -> io::Result<BTreeMap<String, Leaf>> {
     let Listed { handle, leaves, .. } = list(path, String::new())?;
     let links = leaves.into_par_iter().filter(|(_, is_link)| *is_link);
     let found: Vec<_> = links
@@ -51,7 +51,7 @@ pub(super) fn linked(path: &Path, read: &str, unread: &str) -> io::Result<BTreeM
                 return Ok(Vec::new());
             };
             let link = path.join(&name);
-            let mut found = Vec::with_capacity(3);
+            let mut found = Vec::with_capacity(4);
             let chain = there(Place { directory, path: &target.join(read) }.leaf(buffer))?;
             let mut key = there(Place { directory, path: &target.join(unread) }.unread())?;
             if let (Some((_, Some(certified))), Some((Leaf::Unread { is_anothers, .. }, Some(written)))) =
@@ -62,6 +62,8 @@ pub(super) fn linked(path: &Path, read: &str, unread: &str) -> io::Result<BTreeM
             }
             found.extend(chain.map(|(leaf, _)| (format!("{name}/{read}"), leaf)));
             found.extend(key.map(|(leaf, _)| (format!("{name}/{unread}"), leaf)));
+            let rarely = there(Place { directory, path: &target.join(rare) }.unread())?;
+            found.extend(rarely.map(|(leaf, _)| (format!("{name}/{rare}"), leaf)));
             found.push((name, Leaf::Link(target)));
             Ok(found)
         })
@@ -200,7 +202,7 @@ mod tests {
         for (name, target) in [("shop", made.as_path()), ("gone", Path::new("/nowhere"))] {
             std::os::unix::fs::symlink(target, links.join(name)).unwrap();
         }
-        let found = linked(&links, "chain", "key").unwrap();
+        let found = linked(&links, ["chain", "key", "rare"]).unwrap();
         assert_eq!(found.keys().collect::<Vec<_>>(), ["gone", "shop", "shop/chain", "shop/key"]);
         assert_eq!(found["shop/key"], Leaf::Link("chain".into()));
         assert!(matches!(&found["shop/chain"], Leaf::File { digest, .. } if digest.starts_with("ba7816bf")));

@@ -1,5 +1,6 @@
 //! Certificates that an authority issues: what becomes of each, and what is asked for.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::attributes::{Attributes, names};
@@ -19,11 +20,13 @@ fn ledger(subject: Subject<'_>) -> Query {
     Query::Ledger(subject.node.spec.ledger())
 }
 
-pub(super) fn remembered<'a>(subject: Subject<'a>, name: &str) -> Option<&'a Remembered> {
-    match subject.observed.get(&ledger(subject))? {
-        Answer::Ledger(ledger) => ledger.certificates.get(name),
+/// What it remembers of one, with what is noted beside its last issue.
+pub(super) fn remembered<'a>(subject: Subject<'a>, name: &str, known: &Known) -> Option<Cow<'a, Remembered>> {
+    let in_ledger = match subject.observed.get(&ledger(subject)) {
+        Some(Answer::Ledger(ledger)) => ledger.certificates.get(name),
         _ => None,
-    }
+    };
+    Remembered::with(in_ledger, issue::noted(subject, known))
 }
 
 pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) -> Vec<Query> {
@@ -62,8 +65,8 @@ fn left(name: &str, is_there: bool) -> Diagnostic {
 /// Whether all goes on without it since it failed: something else is served, and was applied as it is wanted.
 fn goes_on_without(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &Judgement) -> bool {
     let is_applied = || subject.prior.is_some_and(|prior| known.attributes.is_applied(resource, prior));
-    known.stands_in()
-        || known.facts.issue > 0 && judgement.drift.is_none() && (!known.asked_anew(subject) || is_applied())
+    let is_usable = || judgement.drift.as_ref().is_none_or(|drift| drift.is_usable);
+    known.stands_in() || known.facts.issue > 0 && is_usable() && (!known.asked_anew(subject) || is_applied())
 }
 
 /// Why it is not asked for now, because it failed before.
@@ -78,8 +81,9 @@ fn failed_before(
         let secrets = known.settings.as_ref().map(Settings::secrets).unwrap_or_default();
         Some(order(resource, known)?.circumstances(&subject.node.spec, &secrets))
     };
-    let remembered = remembered(subject, name).filter(|remembered| remembered.failed.is_some());
+    let remembered = remembered(subject, name, known).filter(|remembered| remembered.failed.is_some());
     let failed = remembered
+        .as_deref()
         .and_then(|remembered| remembered.failed(|former| asks_the_same(former, &known.request), &with()?));
     let is_there = known.facts.issue > 0;
     let failed = match subject.attempt {

@@ -41,6 +41,7 @@ pub(super) fn whole(subject: Subject<'_>, resource: &Resource, known: &Known) ->
     let [Some(Answer::Digest(digest)), Some(pair), Some(Answer::Stat(key))] = answers else { return None };
     let is_whole =
         *digest == facts.digest && matches!(pair, Answer::PrivateKey { wrong: None } | Answer::Failed(_));
-    let is_private = key.file_type == FileType::File && !is_open(key.mode) && is_own(subject, known, key.uid);
+    let is_private =
+        key.file_type == FileType::File && !is_open(key.mode) && is_own(subject.observed, facts, key.uid);
     (is_whole && is_private).then_some(facts.published)
 }

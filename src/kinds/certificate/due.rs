@@ -49,8 +49,8 @@ pub(super) fn due_from<'a>(
 
 /// Why the last issue is to be renewed, where it is.
 pub(super) fn renewal(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<String> {
-    let remembered = remembered(subject, &resource.name);
-    let (from, by) = due_from(&known.facts, known.attributes.renew_before.as_ref(), remembered);
+    let remembered = remembered(subject, &resource.name, known);
+    let (from, by) = due_from(&known.facts, known.attributes.renew_before.as_ref(), remembered.as_deref());
     let whose = match by {
         By::Revoked(revoked) => format!("it {}; ", revoked.said()),
         By::Authority => format!("the authority wants it from {} on; ", day(from)),
@@ -64,8 +64,8 @@ pub(super) fn renewal(subject: Subject<'_>, resource: &Resource, known: &Known) 
 
 /// Whether a renewal is late: a third of the time has passed that was left for it. Then whoever can tries it.
 pub(super) fn is_late(subject: Subject<'_>, resource: &Resource, known: &Known) -> bool {
-    let remembered = remembered(subject, &resource.name);
-    let (from, _) = due_from(&known.facts, known.attributes.renew_before.as_ref(), remembered);
+    let remembered = remembered(subject, &resource.name, known);
+    let (from, _) = due_from(&known.facts, known.attributes.renew_before.as_ref(), remembered.as_deref());
     known.facts.issue > 0 && late_from(from, known.facts.not_after) <= subject.now
 }
 

@@ -74,14 +74,13 @@ pub(super) fn fitting(subject: Subject<'_>, resource: &Resource, known: &Known) 
     let is_new = subject.attempt != Attempt::Anew || subject.now.saturating_sub(facts.not_before) < DAY;
     let fits = is_its_own && is_private && is_new && !ends_soon(subject, known, facts);
     // It is said beside the issue, too: the ledger may have been lost.
-    let is_revoked = !matches!(noted, Some(Answer::Absent))
+    let is_spoilt = !matches!(noted, Some(Answer::Absent))
         || match digest {
-            Some(Answer::Digest(digest)) => {
-                remembered(subject, &resource.name).is_some_and(|known| known.revoked(digest).is_some())
-            }
+            Some(Answer::Digest(digest)) => remembered(subject, &resource.name, known)
+                .is_some_and(|known| known.revoked(digest).is_some() || known.is_exposed(digest)),
             _ => true,
         };
-    (fits && !is_revoked).then_some(issue)
+    (fits && !is_spoilt).then_some(issue)
 }
 
 fn ends_soon(subject: Subject<'_>, known: &Known, facts: &CertificateFacts) -> bool {

@@ -1,11 +1,14 @@
 //! The files of the last issue: what is asked about them, and what is wrong with them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use super::facts::Facts;
 use super::known::Known;
-use super::{CHAIN, KEY, published};
+use super::{CHAIN, KEY, acme, published};
 use crate::plan::issuance::lineage::KEY_MODE;
-use crate::plan::observation::{FileType, Ids, Leaf, Stat};
+use crate::plan::issuance::{REVOKED, Revoked};
+use crate::plan::observation::{FileType, Ids, Leaf, Observations, Stat};
 use crate::plan::{Answer, Query, Subject};
 use crate::resource::Resource;
 
@@ -25,7 +28,7 @@ pub(super) struct IssueDrift {
 /// One question for all certificates of the node that nginx reads. No key is read for it.
 fn linked(subject: Subject<'_>) -> Query {
     let directory = subject.node.spec.current().join("certificates");
-    Query::Linked { directory, read: CHAIN, unread: KEY }
+    Query::Linked { directory, read: CHAIN, unread: KEY, rare: REVOKED }
 }
 
 /// Whether nginx does not read the last issue: its link is gone or leads elsewhere.
@@ -48,16 +51,24 @@ fn asked_alone(known: &Known) -> [Query; 3] {
 /// What is asked about the last issue.
 pub(super) fn queries(subject: Subject<'_>, name: &str, known: &Known) -> impl Iterator<Item = Query> {
     let linked = linked(subject);
-    let alone = is_alone(name, known, subject.observed.get(&linked)).then(|| asked_alone(known));
-    [linked, Query::Myself].into_iter().chain(alone.into_iter().flatten())
+    let answer = subject.observed.get(&linked);
+    let alone = is_alone(name, known, answer).then(|| asked_alone(known));
+    let is_noted = |tree: &BTreeMap<String, Leaf>| tree.contains_key(&format!("{name}/{REVOKED}"));
+    let may_be_noted = alone.is_some() || matches!(answer, Some(Answer::Tree(tree)) if is_noted(tree));
+    let noted = may_be_noted.then(|| Query::Read(known.last.join(REVOKED)));
+    [linked, Query::Myself].into_iter().chain(alone.into_iter().flatten()).chain(noted)
+}
+
+/// That the last issue was revoked, where that is noted beside it.
+pub(super) fn noted(subject: Subject<'_>, known: &Known) -> Option<Revoked> {
+    Revoked::noted(subject.observed.get(&Query::Read(known.last.join(REVOKED))), &known.facts.digest)
 }
 
 /// Whether what belongs to this user is in the hands that wrote it: vsa's own, which may be another user than it was, as
 /// where a node was put back from a copy.
-pub(super) fn is_own(subject: Subject<'_>, known: &Known, user: u32) -> bool {
-    let is_me =
-        || matches!(subject.observed.get(&Query::Myself), Some(Answer::User { uid, .. }) if *uid == user);
-    known.facts.owner.is_none_or(|owner| owner == user) || is_me()
+pub(super) fn is_own(observed: &Observations, facts: &Facts, user: u32) -> bool {
+    let is_me = || matches!(observed.get(&Query::Myself), Some(Answer::User { uid, .. }) if *uid == user);
+    facts.owner.is_none_or(|owner| owner == user) || is_me()
 }
 
 /// Chain and key of the last issue, where they are there; `None` where that is not known.
@@ -89,7 +100,15 @@ pub(super) fn drift(subject: Subject<'_>, resource: &Resource, known: &Known) ->
         let shown = |file: &str| format!("certificates/{}/{}/{file}", resource.name, known.facts.issue);
         let damage = damage(known, chain, key);
         // What others may have read is told before all else: that is what decides.
-        if let Some(why) = exposed(subject, known, key) {
+        let mode_and_owner = key.and_then(|key| match key {
+            Leaf::File { mode, ids, .. } | Leaf::Unread { mode, ids, .. } => Some((*mode, ids.uid)),
+            Leaf::Link(_) => None,
+        });
+        let shown_by = || exposed(subject.observed, &known.facts, mode_and_owner?);
+        let was = || known.settings.as_ref().and(acme::remembered(subject, &resource.name, known));
+        let was_before =
+            || was().filter(|was| was.is_exposed(&known.facts.digest)).map(|_| WAS_OPEN.to_owned());
+        if let Some(why) = shown_by().or_else(was_before) {
             let is_usable = damage.is_none_or(|(.., is_usable)| is_usable);
             return Some(IssueDrift {
                 file: shown(KEY),
@@ -106,23 +125,25 @@ pub(super) fn drift(subject: Subject<'_>, resource: &Resource, known: &Known) ->
         .or_else(|| published::exposed(subject, resource, known))
 }
 
+/// Why others may have read a key of which that is all that is remembered.
+const WAS_OPEN: &str = "a copy of it was open to them";
+
 /// That others may have read a key.
 pub(super) fn said_exposed(why: &str) -> String {
     format!("may have been read by others: {why}")
 }
 
-/// Why others may have read the key.
-fn exposed(subject: Subject<'_>, known: &Known, key: Option<&Leaf>) -> Option<String> {
-    let (Leaf::File { mode, ids, .. } | Leaf::Unread { mode, ids, .. }) = key? else { return None };
-    if *mode != KEY_MODE {
+/// Why others may have read the key with this mode and owner.
+pub(super) fn exposed(observed: &Observations, facts: &Facts, (mode, owner): (u32, u32)) -> Option<String> {
+    if mode != KEY_MODE {
         return Some(format!("its mode is {mode:04o}, not {KEY_MODE:04o}"));
     }
-    another_owner(subject, known, ids.uid)
+    another_owner(observed, facts, owner)
 }
 
 /// That a key has another owner.
-pub(super) fn another_owner(subject: Subject<'_>, known: &Known, user: u32) -> Option<String> {
-    let owner = known.facts.owner.filter(|_| !is_own(subject, known, user))?;
+pub(super) fn another_owner(observed: &Observations, facts: &Facts, user: u32) -> Option<String> {
+    let owner = facts.owner.filter(|_| !is_own(observed, facts, user))?;
     Some(format!("its owner is {user}, not {owner}"))
 }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use serde::Deserialize as _;
 
-use super::CHAIN;
 use super::acme::order_of;
 use super::attributes::Attributes;
 use super::due::{By, due_from};
 use super::facts::Facts;
 use super::held::issuer;
+use super::{CHAIN, KEY, issue, published};
 use crate::plan::NodeSpec;
-use crate::plan::issuance::{Authority, Failed, Remembered, asks_the_same};
+use crate::plan::issuance::{Authority, Failed, REVOKED, Remembered, Revoked, asks_the_same};
+use crate::plan::observation::{Answer, FileType, Observations, Query};
 use crate::resource::Resource;
 use crate::state::Stored;
 
@@ -27,6 +28,8 @@ pub struct Issued {
     pub chain: Option<PathBuf>,
     /// The digest of that file.
     pub digest: String,
+    /// The directory of its node.
+    root: PathBuf,
     facts: Facts,
     attributes: Attributes,
     request: String,
@@ -58,16 +61,54 @@ pub fn issued(
         request: attributes.request(resource, &spec.address),
         with: order_of(resource, &attributes, &settings, None).circumstances(spec, &settings.secrets()),
         is_applied: attributes.is_applied(resource, stored),
+        root: spec.root.clone(),
         facts,
         attributes,
     })
 }
 
 impl Issued {
-    /// From when on it is to be had, in seconds since 1970; one that is not there yet or was revoked is due at any time, and
-    /// so is one that was applied without what it is wanted for, because that failed.
-    pub fn due_from(&self, remembered: Option<&Remembered>) -> Option<i64> {
-        self.chain.as_ref()?;
+    /// What is asked about its files.
+    pub fn queries(&self) -> Vec<Query> {
+        let Some(beside) = self.beside() else { return Vec::new() };
+        let files = [Query::Read(beside(REVOKED)), Query::Stat(beside(KEY))];
+        files.into_iter().chain([Query::Myself, self.published()]).collect()
+    }
+
+    /// A file beside its chain.
+    fn beside(&self) -> Option<impl Fn(&str) -> PathBuf> {
+        let chain = self.chain.as_ref()?;
+        Some(|file: &str| chain.with_file_name(file))
+    }
+
+    fn published(&self) -> Query {
+        Query::Published(self.root.clone())
+    }
+
+    /// Whether others may have read its key.
+    fn is_exposed(&self, remembered: Option<&Remembered>, observed: &Observations) -> bool {
+        let Some(beside) = self.beside() else { return false };
+        let facts = &self.facts;
+        let key = observed.stat(beside(KEY)).filter(|key| key.file_type == FileType::File);
+        let laid_out = match observed.get(&self.published()) {
+            Some(Answer::Published(all)) => all.get(&*self.name).and_then(|found| found.as_ref().ok()),
+            _ => None,
+        };
+        let laid_out = laid_out.filter(|_| facts.published_issue == Some(facts.issue));
+        remembered.is_some_and(|known| known.is_exposed(&facts.digest))
+            || key.is_some_and(|key| issue::exposed(observed, facts, (key.mode, key.uid)).is_some())
+            || laid_out.is_some_and(|found| published::why_exposed(observed, facts, found).is_some())
+    }
+
+    /// From when on it is to be had, in seconds since 1970; one that is not there yet, was revoked, or whose key others may
+    /// have read is due at any time, and so is one that was applied without what it is wanted for, because that failed.
+    pub fn due_from(&self, remembered: Option<&Remembered>, observed: &Observations) -> Option<i64> {
+        let noted = Query::Read(self.beside()?(REVOKED));
+        if self.is_exposed(remembered, observed) {
+            return None;
+        }
+        let remembered = Remembered::with(remembered, Revoked::noted(observed.get(&noted), &self.digest));
+        let remembered = remembered.as_deref();
         let is_owed = !asks_the_same(&self.facts.request, &self.request) && self.is_applied;
         if is_owed && self.failed(remembered).is_some() {
             return None;

@@ -1,12 +1,13 @@
 //! What is wrong with how the last issue is laid out for other programs.
 
+use super::facts::Facts;
 use super::issue::{IssueDrift, another_owner, said_exposed};
 use super::known::Known;
 use crate::diag::Diagnostic;
 use crate::plan::Subject;
 use crate::plan::issuance::lineage::{KEY_MODE, is_open};
 use crate::plan::issuance::{Damage, PublishedLineage};
-use crate::plan::observation::{Answer, Query};
+use crate::plan::observation::{Answer, Observations, Query};
 use crate::resource::Resource;
 
 /// One question for all certificates of the node.
@@ -30,14 +31,22 @@ fn found<'a>(subject: Subject<'a>, resource: &Resource, known: &Known) -> Option
 pub(super) fn exposed(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<IssueDrift> {
     let is_asked_for = known.settings.is_some() && known.facts.issue > 0;
     let Ok(found) = found(subject, resource, known).filter(|_| is_asked_for)?? else { return None };
-    let mode = found.key_mode;
-    let why = if is_open(mode) {
-        format!("its mode is {mode:04o}, not {KEY_MODE:04o}")
-    } else {
-        another_owner(subject, known, found.key_owner)?
-    };
+    let why = why_exposed(subject.observed, &known.facts, found)?;
     let (file, what) = (archived(resource, found, "privkey"), said_exposed(&why));
     Some(IssueDrift { file, what, is_exposed: true, is_usable: true })
+}
+
+/// Why others may have read the key where it is laid out.
+pub(super) fn why_exposed(
+    observed: &Observations,
+    facts: &Facts,
+    found: &PublishedLineage,
+) -> Option<String> {
+    let mode = found.key_mode;
+    if is_open(mode) {
+        return Some(format!("its mode is {mode:04o}, not {KEY_MODE:04o}"));
+    }
+    another_owner(observed, facts, found.key_owner)
 }
 
 /// That something stands where it is laid out, which only its owner may move away.

@@ -89,12 +89,13 @@ impl Ledger {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Forgets a certificate that goes, but for what was revoked: an old generation may keep it, and it is never taken again.
+    /// Forgets a certificate that goes, but for what was revoked or exposed: an old generation may keep it, and it is never taken again.
     pub fn forget(&mut self, name: &str) {
-        let Some(known) = self.certificates.remove(name).filter(|known| !known.revoked.is_empty()) else {
+        let Some(Remembered { revoked, exposed, .. }) = self.certificates.remove(name) else { return };
+        if revoked.is_empty() && exposed.is_empty() {
             return;
-        };
-        let left = Remembered { revoked: known.revoked, is_gone: true, ..Remembered::default() };
+        }
+        let left = Remembered { revoked, exposed, is_gone: true, ..Remembered::default() };
         self.certificates.insert(name.to_owned(), left);
     }
 

@@ -1,5 +1,7 @@
 //! What a node remembers of one certificate: failures, what its authority wants, the order that is under way.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Revoked, Window};
@@ -38,7 +40,10 @@ pub struct Remembered {
     /// What was revoked, the oldest first: going back to a former generation may go back to one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<Revoked>,
-    /// Whether the certificate was removed: what was revoked is all that is left to know.
+    /// The digests of certificates whose key others may have read, where nothing on the disk shows that any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposed: Vec<String>,
+    /// Whether the certificate was removed: what was revoked or exposed is all that is left to know.
     #[serde(default, rename = "gone", skip_serializing_if = "std::ops::Not::not")]
     pub is_gone: bool,
 }
@@ -165,6 +170,26 @@ impl Remembered {
     /// Whether the certificate with this digest was revoked.
     pub fn revoked(&self, digest: &str) -> Option<&Revoked> {
         self.revoked.iter().rev().find(|revoked| revoked.digest == digest)
+    }
+
+    /// Takes note that others may have read the key of the certificate with this digest.
+    pub fn expose(&mut self, digest: &str) {
+        if !self.is_exposed(digest) {
+            self.exposed.push(digest.to_owned());
+        }
+    }
+
+    /// Whether others may have read the key of the certificate with this digest.
+    pub fn is_exposed(&self, digest: &str) -> bool {
+        self.exposed.iter().any(|exposed| exposed == digest)
+    }
+
+    /// What is remembered, with what is noted beside the issue: what the node remembers may have been lost.
+    pub fn with(known: Option<&Self>, noted: Option<Revoked>) -> Option<Cow<'_, Self>> {
+        let Some(noted) = noted else { return known.map(Cow::Borrowed) };
+        let mut known = known.cloned().unwrap_or_default();
+        known.revoke(noted);
+        Some(Cow::Owned(known))
     }
 
     /// Takes note that a certificate was revoked; one that is known to be stays as it is.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diag::day;
+use crate::plan::observation::Answer;
 
 /// The file beside a pair that says that its certificate was revoked, as JSON.
 pub const REVOKED: &str = "revoked";
@@ -45,8 +46,20 @@ impl Revocation {
 }
 
 impl Revoked {
+    /// What the file [`REVOKED`] beside the pair with this digest says, where it is there. One that cannot be read says
+    /// that much, too.
+    pub fn noted(answer: Option<&Answer>, digest: &str) -> Option<Self> {
+        let Some(Answer::Bytes(bytes)) = answer else { return None };
+        let unknown = || Self { digest: String::new(), at: 0, reason: Revocation::Unspecified };
+        let noted: Self = serde_json::from_slice(bytes).unwrap_or_else(|_| unknown());
+        Some(Self { digest: digest.to_owned(), ..noted })
+    }
+
     /// That it was, for people.
     pub fn said(&self) -> String {
-        format!("was revoked on {} ({})", day(self.at), self.reason.words())
+        match self.at {
+            0 => "was revoked".to_owned(),
+            at => format!("was revoked on {} ({})", day(at), self.reason.words()),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Context, access};
 use crate::apply::certificate::Pair;
 use crate::diag::Diagnostic;
+use crate::digest::sha256;
 use crate::host::{Contents, FileOperation};
 use crate::plan::issuance::lineage::{GROUP_READS, KEY_MODE, is_open, resolved};
 use crate::plan::issuance::{Lineage, Piece};
@@ -21,6 +22,12 @@ impl Issue {
     pub(super) async fn read(context: Context<'_>, directory: &Path) -> Result<Self, Diagnostic> {
         let [chain, key] = [Piece::Fullchain, Piece::Privkey].map(|piece| directory.join(piece.file()));
         Ok(Self { pieces: Pair::read(context.host, &chain, &key).await?.pieces() })
+    }
+
+    /// The bytes of a piece.
+    fn bytes(&self, wanted: Piece) -> &[u8] {
+        let found = self.pieces.iter().find(|(piece, ..)| *piece == wanted);
+        found.map_or(&[], |(.., bytes)| bytes)
     }
 }
 
@@ -85,20 +92,30 @@ impl Archived {
     }
 }
 
-/// What takes the keys of an archive away from others, whose copy may have been opened to them.
-pub(super) async fn private(context: Context<'_>, lineage: &Lineage) -> Vec<FileOperation> {
+/// What takes the keys of an archive away from others, whose copy may have been opened to them. That one of these is the
+/// key of an issue is remembered before it is not seen any more.
+pub(super) async fn private(
+    context: Context<'_>,
+    lineage: &Lineage,
+    issue: &Issue,
+) -> Result<Vec<FileOperation>, Diagnostic> {
     let (host, archive) = (context.host, lineage.archive());
     let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(archive.clone())]).await.pop() else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let is_key = |name: &&String| matches!(Piece::of_archived(name), Some((Piece::Privkey, _)));
     let keys: Vec<_> = entries.keys().filter(is_key).map(|name| archive.join(name)).collect();
     let found = host.observe(&keys.iter().cloned().map(Query::Stat).collect::<Vec<_>>()).await;
-    let open = keys.into_iter().zip(found).filter_map(|(path, answer)| match answer {
-        Answer::Stat(stat) if stat.file_type == FileType::File && is_open(stat.mode) => {
-            Some(FileOperation::SetAccess { path, access: access(KEY_MODE) })
-        }
-        _ => None,
-    });
-    open.collect()
+    let is_open = |answer: &Answer| matches!(answer, Answer::Stat(stat) if stat.file_type == FileType::File && is_open(stat.mode));
+    let open: Vec<_> =
+        keys.into_iter().zip(found).filter(|(_, answer)| is_open(answer)).map(|(path, _)| path).collect();
+    let read = host.observe(&open.iter().cloned().map(Query::Read).collect::<Vec<_>>()).await;
+    let is_of_issue =
+        |answer: &Answer| matches!(answer, Answer::Bytes(key) if *key == issue.bytes(Piece::Privkey));
+    if read.iter().any(is_of_issue) {
+        let digest = sha256(issue.bytes(Piece::Fullchain));
+        let remember = context.issuance.remember(context.spec, lineage.name(), |known| known.expose(&digest));
+        remember.await?;
+    }
+    Ok(open.into_iter().map(|path| FileOperation::SetAccess { path, access: access(KEY_MODE) }).collect())
 }

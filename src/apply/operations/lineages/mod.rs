@@ -60,7 +60,7 @@ pub(super) async fn publish(
         operations.push(FileOperation::Replace { path, access, bytes: bytes.clone() });
     }
     if lineage.home() == context.spec.root {
-        operations.extend(archived::private(context, lineage).await);
+        operations.extend(archived::private(context, lineage, &issue).await?);
     }
     let links = links_to(lineage, archived.number);
     operations.extend(switch(context, lineage, &links).await?);

@@ -10,7 +10,7 @@ use crate::cli::Invocation;
 use crate::diag::{Diagnostic, Severity, Sources, rfc3339};
 use crate::kinds::certificate::{Held, held};
 use crate::plan::docker::Protocol;
-use crate::plan::issuance::{Failed, Ledger, Piece, Revoked};
+use crate::plan::issuance::{Failed, Ledger, Piece, REVOKED, Revoked};
 use crate::plan::observation::CertificateFacts;
 use crate::plan::{Answer, NodeSpec, Query};
 use crate::state::{State, Stored};
@@ -53,18 +53,26 @@ pub(super) fn every<'a>(invocation: &Invocation, state: &'a State) -> Vec<Known<
             Some((address, stored, spec, held, remembered.and_then(|remembered| remembered.failed)))
         })
         .collect();
-    let files = all.iter().map(|(_, _, _, held, _)| held.directory.join(Piece::Fullchain.file()));
-    let queries: Vec<Query> = files.map(Query::Certificate).collect();
-    let answers = invocation.block_on(invocation.host.observe(&queries));
-    let known = |((address, stored, spec, held, failed), answer): ((_, _, &'a NodeSpec, _, _), _)| {
-        let live = match answer {
-            Answer::Certificate(found) => Ok(found),
-            Answer::Failed(why) => Err(why),
-            _ => Err("its file is not there".to_owned()),
+    let files = all.iter().flat_map(|(_, _, _, held, _)| {
+        let file = |file: &str| held.directory.join(file);
+        [Query::Certificate(file(Piece::Fullchain.file())), Query::Read(file(REVOKED))]
+    });
+    let answers = invocation.block_on(invocation.host.observe(&files.collect::<Vec<_>>()));
+    let known =
+        |((address, stored, spec, mut held, failed), answers): ((_, _, &'a NodeSpec, Held, _), &[Answer])| {
+            let live = match &answers[0] {
+                Answer::Certificate(found) => Ok(found.clone()),
+                Answer::Failed(why) => Err(why.clone()),
+                _ => Err("its file is not there".to_owned()),
+            };
+            // What its node remembers may have been lost.
+            if let (None, Some(noted)) = (&held.revoked, Revoked::noted(answers.get(1), &held.digest)) {
+                held.renews = held.renews.map(|_| noted.at);
+                held.revoked = Some(noted);
+            }
+            Known { address, stored, spec, held, failed, forgotten: forgotten(spec), live }
         };
-        Known { address, stored, spec, held, failed, forgotten: forgotten(spec), live }
-    };
-    all.into_iter().zip(answers).map(known).collect()
+    all.into_iter().zip(answers.chunks(2)).map(known).collect()
 }
 
 /// When and why a certificate was revoked.

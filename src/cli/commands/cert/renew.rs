@@ -1,6 +1,6 @@
 //! `vsa cert renew`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use clap::Args;
 
@@ -16,8 +16,9 @@ use crate::config::Declared;
 use crate::diag::{Diagnostic, Diagnostics, moment};
 use crate::host::clock;
 use crate::kinds::certificate::{Issued, issued, waits};
-use crate::plan::Attempts;
 use crate::plan::issuance::{Failed, Ledger, Remembered};
+use crate::plan::observation::Observations;
+use crate::plan::{Attempts, Query};
 use crate::state::State;
 
 /// Renew the certificates that are due, and switch nginx to them; made for timers
@@ -73,7 +74,9 @@ impl Renew {
             return Ok(Exit::Done);
         };
         let candidates = self.chosen(candidates(&declared, &state))?;
-        let due = Self::due(&declared, &candidates, &ledgers(invocation, &state, &candidates)?, self.force);
+        let ledgers = ledgers(invocation, &state, &candidates)?;
+        let observed = observed(invocation, &candidates);
+        let due = Self::due(&declared, &candidates, (&ledgers, &observed), self.force);
         self.renew(invocation, &declared, due)
     }
 
@@ -97,15 +100,20 @@ impl Renew {
     }
 
     /// Which of them are due; all of them where they are asked for anyway.
-    fn due(declared: &Declared, candidates: &[Candidate], ledgers: &Ledgers, anyway: bool) -> Due {
+    fn due(
+        declared: &Declared,
+        candidates: &[Candidate],
+        (ledgers, observed): (&Ledgers, &Observations),
+        anyway: bool,
+    ) -> Due {
         let now = clock().as_second();
         let sites = Sites::of(declared);
         let mut due = Due::default();
         for candidate in candidates {
             let Candidate { address, issued, .. } = candidate;
             if !anyway {
-                if let Some(from) = issued.due_from(candidate.remembered(ledgers)).filter(|from| *from > now)
-                {
+                let from = issued.due_from(candidate.remembered(ledgers), observed);
+                if let Some(from) = from.filter(|from| *from > now) {
                     let next = (from, address.clone());
                     due.next = Some(due.next.take().map_or(next.clone(), |known| known.min(next)));
                     continue;
@@ -199,6 +207,15 @@ fn candidates(declared: &Declared, state: &State) -> Vec<Candidate> {
         Some(Candidate { address: address.clone(), node: stored.node.clone(), issued })
     });
     known.collect()
+}
+
+/// What their files show: one question for all.
+fn observed(invocation: &Invocation, candidates: &[Candidate]) -> Observations {
+    let queries: HashSet<Query> =
+        candidates.iter().flat_map(|candidate| candidate.issued.queries()).collect();
+    let queries: Vec<Query> = queries.into_iter().collect();
+    let answers = invocation.block_on(invocation.host.observe(&queries));
+    queries.into_iter().zip(answers).collect()
 }
 
 /// What the nodes remember, their authorities asked where it is time to.
