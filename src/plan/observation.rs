@@ -68,9 +68,8 @@ pub enum Query {
     /// The lineages of a home in certbot's layout: answered with [`Answer::Lineages`]; absent where there is no `renewal`
     /// directory in it. Keys are read to tell whether they are those of their certificates, and never shown.
     Lineages(PathBuf),
-    /// What vsa laid out in a home of its own in certbot's layout: answered with [`Answer::Published`]; absent where there
-    /// is no `live` directory in it. Of each lineage the links are looked at, the chain is read, and what was written after
-    /// it.
+    /// What is laid out in a home in certbot's layout: answered with [`Answer::Published`]; absent where there is no `live`
+    /// directory in it. Of each lineage the links are looked at, the chain is read, and what was written after it.
     Published(PathBuf),
     /// Which certificate a TLS handshake with a loopback port presents for each of these names: answered with
     /// [`Answer::Served`], within some 20 seconds.

@@ -58,6 +58,12 @@ impl Imports {
         fs::read_to_string(self.home().join(format!("renewal/{NAME}.conf"))).unwrap()
     }
 
+    /// The file of certbot's archive that a link leads to.
+    fn target(&self, file: &str) -> PathBuf {
+        let link = self.live(file);
+        link.parent().unwrap().join(fs::read_link(&link).unwrap())
+    }
+
     fn number(&self) -> PathBuf {
         fs::read_link(self.live("fullchain.pem")).unwrap().file_name().unwrap().into()
     }
@@ -114,6 +120,95 @@ fn a_certificate_of_certbots_is_served_renewed_and_given_back_under_its_own_path
     assert_eq!(imports.renewal(), before, "certbot renews it again");
     assert_eq!(read(&imports.live("fullchain.pem")), renewed);
     assert!(!own("fullchain.pem").exists());
+}
+
+/// What somebody does to what is certbot's, and what the plan says of it.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Imports));
+
+#[test]
+fn what_is_damaged_under_certbots_paths_is_laid_out_again() {
+    let Some(imports) = Imports::new() else { return };
+    let Imports { ground, pebble, certbot } = &imports;
+    imports.configure(&imports.taken_over());
+    ground.apply();
+    ground.assert_nothing_to_do();
+    let orders = pebble.orders();
+    let [chain, key] = ["fullchain.pem", "privkey.pem"].map(|file| read(&imports.live(file)));
+    let fifo = |path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let damages: [Damage<'_>; 8] = [
+        ("live/NAME/privkey.pem was deleted", &|it| fs::remove_file(it.live("privkey.pem")).unwrap()),
+        ("live/NAME/chain.pem leads to `/etc/hosts`", &|it| {
+            fs::remove_file(it.live("chain.pem")).unwrap();
+            std::os::unix::fs::symlink("/etc/hosts", it.live("chain.pem")).unwrap();
+        }),
+        ("privkey1.pem was deleted", &|it| fs::remove_file(it.target("privkey.pem")).unwrap()),
+        ("privkey1.pem is no file any more", &|it| {
+            let path = it.target("privkey.pem");
+            fs::remove_file(&path).unwrap();
+            fifo(&path);
+        }),
+        ("privkey2.pem is no file any more", &|it| {
+            let path = it.target("privkey.pem");
+            fs::remove_file(&path).unwrap();
+            fs::create_dir(&path).unwrap();
+        }),
+        ("fullchain3.pem is not the certificate that is served", &|it| {
+            fs::write(it.target("fullchain.pem"), "another").unwrap();
+        }),
+        ("renewal/NAME.conf was deleted", &|it| {
+            fs::remove_file(it.home().join(format!("renewal/{NAME}.conf"))).unwrap();
+        }),
+        ("live/NAME was deleted", &|it| fs::remove_dir_all(it.home()).unwrap()),
+    ];
+    for (says, damage) in damages {
+        damage(&imports);
+        let says = says.replace("NAME", NAME);
+        let home = imports.home().display().to_string();
+        let _ = ground.vsa(["plan"]).code(0).says(&says).says(&format!("publish the certificate as {home}"));
+        ground.apply();
+        ground.assert_nothing_to_do();
+        assert_eq!(read(&imports.live("fullchain.pem")), chain, "{says}");
+        assert_eq!(read(&imports.live("privkey.pem")), key, "{says}");
+        let listed = certbot.certificates(&imports.home()).unwrap();
+        assert_eq!((listed.len(), listed[0].name.as_str()), (1, NAME), "{says}");
+    }
+    // What another program may have put there is not vsa's to move.
+    let link = imports.live("privkey.pem");
+    let target = fs::read_link(&link).unwrap();
+    fs::remove_file(&link).unwrap();
+    fs::write(&link, "the only copy").unwrap();
+    let _ = ground.vsa(["plan"]).code(1).says("error[obstructed]").says("is no link any more");
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(target, &link).unwrap();
+    ground.assert_nothing_to_do();
+
+    // The copy that is there takes the place of a damaged issue, the one of certbot's too.
+    let own = |below: &str| ground.node_root().join(below);
+    let damage_own = |issue: u64| {
+        fs::remove_file(own(&format!("certificates/{NAME}/{issue}/privkey.pem"))).unwrap();
+        fs::remove_dir_all(own(&format!("archive/{NAME}"))).unwrap();
+    };
+    damage_own(1);
+    let copied = imports.home().join(format!("archive/{NAME}/fullchain1.pem"));
+    let plan = ground.vsa(["plan"]).code(0).says("its copy in the archive takes its place");
+    let _ = plan.says(&format!("copy the certificate {}", copied.display()));
+    ground.apply();
+    ground.assert_nothing_to_do();
+    assert_eq!((pebble.orders(), read(&imports.live("privkey.pem"))), (orders, key.clone()));
+    // With no copy of the key anywhere, it is issued again.
+    damage_own(2);
+    fs::remove_file(imports.target("privkey.pem")).unwrap();
+    let plan = ground.vsa(["plan"]).code(0).says("it is issued anew");
+    let _ = plan.says(&format!("certificates/{NAME}/2/privkey.pem was deleted"));
+    ground.apply();
+    ground.assert_nothing_to_do();
+    assert_eq!(pebble.orders(), orders + 1);
+    assert_ne!(read(&imports.live("privkey.pem")), key);
+    assert_eq!(ground.https(NAME, "/").status, 200);
+
+    // certbot is not told to renew what it does not know how to renew any more.
+    let _ = ground.vsa(["destroy", "-auto-approve"]).code(0);
+    assert!(imports.renewal().contains("autorenew = False"), "{}", imports.renewal());
 }
 
 #[test]

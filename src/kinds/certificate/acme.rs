@@ -162,10 +162,10 @@ fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
     let next = last_kept(subject).max(known.facts.issue).saturating_add(1);
     if !asked_anew
         && !is_renewed
-        && let Some(archived) = archived::whole(subject, resource, known)
+        && let Some((home, number)) = archived::whole(subject, resource, known)
     {
         judgement.due = Some("its copy in the archive takes its place".to_owned());
-        judgement.make(next, Origin::Archive(archived));
+        judgement.make(next, Origin::Archive(home, number));
         return;
     }
     if let Some(remark) = failed_before(subject, resource, known, judgement) {

@@ -102,7 +102,7 @@ pub(super) fn adopts(
 }
 
 /// Whether certbot's renewal was switched off before.
-fn is_stopped(resource: &Resource, known: &Known) -> bool {
+pub(super) fn is_stopped(resource: &Resource, known: &Known) -> bool {
     known.facts.certbot.is_some() && known.facts.certbot == known.attributes.lineage(resource)
 }
 

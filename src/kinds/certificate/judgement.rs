@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::attributes::Issuer;
 use super::known::Known;
+use super::published::Home;
 use super::{DAY, acme, issue, name, published, source};
 use crate::diag::{Diagnostics, day};
 use crate::names;
@@ -24,8 +25,8 @@ pub(super) enum Origin {
     Certbot,
     /// It is on the disk, and the state does not know it.
     Disk,
-    /// A copy of the last issue is in the archive, under this number.
-    Archive(u64),
+    /// A copy of the last issue is in the archive of a home, under this number.
+    Archive(Home, u64),
 }
 
 /// What is to be done about a certificate.
@@ -45,6 +46,8 @@ pub(super) struct Judgement {
     pub(super) is_pending: bool,
     /// What is wrong with how the issue that there is is laid out for other programs.
     pub(super) laid_out: Option<(String, String)>,
+    /// The same, in certbot's directory.
+    pub(super) imported: Option<(String, String)>,
 }
 
 impl Judgement {
@@ -59,7 +62,8 @@ impl Judgement {
         let unpublished =
             || known.is_unpublished().then(|| "it is not laid out for other programs yet".to_owned());
         self.due = self.due.take().or_else(unpublished);
-        self.laid_out = published::drift(subject, resource, known);
+        self.laid_out = published::drift(subject, resource, known, Home::Own);
+        self.imported = published::drift(subject, resource, known, Home::Certbot);
     }
 }
 

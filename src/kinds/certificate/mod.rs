@@ -121,7 +121,7 @@ impl Kind for Certificate {
             queries.extend(acme::queries(subject, resource, known));
             queries.extend(imported::queries(resource, known));
         }
-        queries.extend(published::query(subject, known));
+        queries.extend(published::queries(subject, resource, known));
         queries.extend(source::queries(&known.attributes));
         queries
     }
@@ -133,7 +133,8 @@ impl Kind for Certificate {
         // What others may have read is served as long as there is no other.
         let is_repaired = judgement.from != judgement::Origin::Before;
         let of_issue = judgement.drift.map(|drift| (drift.file, drift.what, is_repaired));
-        let laid_out = judgement.laid_out.map(|(file, what)| (file, what, true));
+        let laid_out = judgement.laid_out.into_iter().chain(judgement.imported);
+        let laid_out = laid_out.map(|(file, what)| (file, what, true));
         let drift = of_issue.into_iter().chain(laid_out).map(|(file, what, repaired)| Drift {
             address: subject.address.clone(),
             subject: file,

@@ -28,12 +28,16 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
     if judgement.from == Origin::Before && !judgement.is_pending && known.is_unpublished() {
         steps.extend(publish(subject, resource, known, known.last.clone()));
         steps.extend(imported::publish(resource, known, &known.last));
-    } else if judgement.laid_out.is_some() {
-        steps.extend(publish(subject, resource, known, known.last.clone()));
     } else if judgement.from != Origin::Before {
         steps.extend(issuing(subject, resource, known, &judgement));
-    } else if known.facts.issue > 0 && imported::is_added(resource, known) {
-        steps.extend(imported::publish(resource, known, &known.last));
+    } else {
+        if judgement.laid_out.is_some() {
+            steps.extend(publish(subject, resource, known, known.last.clone()));
+        }
+        let is_added = known.facts.issue > 0 && imported::is_added(resource, known);
+        if is_added || judgement.imported.is_some() {
+            steps.extend(imported::publish(resource, known, &known.last));
+        }
     }
     let kept = known.attributes.lineage(resource);
     steps.extend(imported::resume(known.facts.certbot.as_ref(), kept.as_ref()));
@@ -98,8 +102,8 @@ fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: 
                 let adopt = imported::adopt(resource, known, issue, &directory);
                 adopt.map(|operation| prepare(operation, Undo::RemoveMade))
             }
-            Origin::Archive(number) => {
-                archived::files(subject, resource, number).map(|(certificate, key)| {
+            Origin::Archive(home, number) => {
+                archived::files(subject, resource, known, home, number).map(|(certificate, key)| {
                     let operation =
                         Operation::CopyCertificate { issue, request, directory, certificate, key };
                     prepare(operation, Undo::RemoveMade)

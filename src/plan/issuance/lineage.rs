@@ -185,7 +185,7 @@ pub struct FoundLineage {
     pub number: u64,
 }
 
-/// A lineage of vsa's own: its links lead to the files of one issue.
+/// A lineage that vsa lays issues out in: its links lead to the files of one issue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedLineage {
     /// The number of that issue.
@@ -198,21 +198,35 @@ pub struct PublishedLineage {
     pub key_owner: u32,
 }
 
-/// What is wrong with a lineage of vsa's own.
+/// What is wrong with a lineage that vsa lays issues out in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The link or file, by its path below the home.
     pub path: String,
     /// What: `was deleted`.
     pub what: String,
-    /// Whether it is what nobody lays anything out over.
-    pub is_in_the_way: bool,
+    /// What stands in the way of laying it out again.
+    pub obstacle: Option<Obstacle>,
 }
 
-/// What a link leads to, without asking: `..` takes the name before it away.
+/// What stands where something of a lineage is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// A file in the place of a link: in a home of vsa's own it is kept beside the link.
+    File,
+    /// What nobody lays anything out over.
+    Other,
+}
+
+/// What a link leads to, without asking; see [`plain`].
 pub fn resolved(link: &Path, target: &Path) -> PathBuf {
+    plain(&link.parent().unwrap_or(Path::new("/")).join(target))
+}
+
+/// A path without `.` and `..`, without asking: `..` takes the name before it away.
+pub fn plain(from: &Path) -> PathBuf {
     let mut path = PathBuf::new();
-    for part in link.parent().unwrap_or(Path::new("/")).join(target).components() {
+    for part in from.components() {
         match part {
             Component::ParentDir => {
                 path.pop();

@@ -16,7 +16,7 @@ mod settings;
 pub use authority::{Authority, ChallengeType, Window, host_of};
 pub use dns::{CLOUDFLARE_API, DnsProvider, HETZNER_API, TsigAlgorithm};
 pub use ledger::{Ledger, Ordered};
-pub use lineage::{Damage, FoundLineage, Lineage, Piece, PublishedLineage};
+pub use lineage::{Damage, FoundLineage, Lineage, Obstacle, Piece, PublishedLineage};
 pub use order::{CertificateOrder, DNS_SECRET, EAB_KEY};
 pub use remembered::{Failed, LONGEST_WAIT, Remembered, RenewalInfo, TxtRecord, UnderWay};
 pub use renewal::Renewal;

@@ -64,7 +64,7 @@ pub(super) async fn publish(
     }
     let links = links_to(lineage, archived.number);
     operations.extend(switch(context, lineage, &links).await?);
-    if lineage.home() == context.spec.root {
+    if lineage.home() == context.spec.root || is_unknown(context, lineage).await {
         operations.extend(configure(context, lineage, server).await);
     }
     host.files(operations).await?;
@@ -124,6 +124,13 @@ pub(super) async fn unpublish(
             _ if before.existed => {}
             _ => operations.push(FileOperation::Remove { path }),
         }
+    } else if !before.existed {
+        // Nothing was there of it but what this run wrote.
+        let path = lineage.renewal();
+        let written = renewal::of_own(lineage, None).into_bytes();
+        let found = host.observe(&[Query::Read(path.clone())]).await.pop();
+        let is_it = found == Some(Answer::Bytes(written));
+        operations.extend(is_it.then_some(FileOperation::Remove { path }));
     }
     host.files(operations).await?;
     remove_empty(context, lineage).await
@@ -168,12 +175,18 @@ pub(super) async fn remove(context: Context<'_>, lineage: &Lineage) -> Result<Fa
     Ok(Facts::new())
 }
 
+/// Whether certbot knows nothing of a lineage any more: without a configuration it does not list it.
+async fn is_unknown(context: Context<'_>, lineage: &Lineage) -> bool {
+    let found = context.host.observe(&[Query::Stat(lineage.renewal())]).await.pop();
+    matches!(found, Some(Answer::Absent))
+}
+
 fn access(mode: u32) -> Access {
     Access { owner: None, group: None, mode }
 }
 
-/// The operations that write the configuration of a lineage of the node's own, where it has another. The former one is
-/// kept beside the links: beside the configuration is the place of [`stop_certbot`]'s.
+/// The operations that write the configuration of a lineage of the node's own, or of one that has lost it, where it has
+/// another. The former one is kept beside the links: beside the configuration is the place of [`stop_certbot`]'s.
 async fn configure(context: Context<'_>, lineage: &Lineage, server: Option<&str>) -> Vec<FileOperation> {
     let path = lineage.renewal();
     let text = renewal::of_own(lineage, server);

@@ -149,9 +149,12 @@ pub fn switched_off(text: &str) -> Result<String, RenewalError> {
 }
 
 /// The text with certbot's renewal switched on again: what [`switched_off`] put into it is taken out. What somebody else
-/// switched off stays so.
+/// switched off stays so, and so does what vsa wrote because there was none: it does not say how certbot would renew it.
 pub fn switched_on(text: &str) -> Result<String, RenewalError> {
     let document = Document::parse(text)?;
+    if document.one(&[PARAMS], "authenticator")? == Some(AUTHENTICATOR) {
+        return Ok(text.to_owned());
+    }
     Ok(match document.find(&[PARAMS], AUTORENEW) {
         Some(entry) if document.lines[entry.lines.start].trim() == SWITCHED_OFF => {
             document.with(entry.lines.clone(), None)
@@ -163,7 +166,10 @@ pub fn switched_on(text: &str) -> Result<String, RenewalError> {
     })
 }
 
-/// The configuration of a lineage of vsa's own: certbot lists it, and leaves its renewal to vsa. No authenticator of
+/// The authenticator of what vsa renews: none of certbot's is called so.
+const AUTHENTICATOR: &str = "vsa";
+
+/// The configuration of a lineage of vsa's own, or of one that has lost its own: certbot lists it, and leaves its renewal to vsa. No authenticator of
 /// certbot's has the name, so that a renewal that is forced ends before anything is asked for.
 pub fn of_own(lineage: &Lineage, server: Option<&str>) -> String {
     let mut text = "# Written by vsa, which renews this certificate; changes here are lost.\n".to_owned();
@@ -174,7 +180,7 @@ pub fn of_own(lineage: &Lineage, server: Option<&str>) -> String {
     for piece in Piece::ALL {
         line(piece.stem(), &lineage.link(piece).to_string_lossy());
     }
-    let _ = write!(text, "\n[{PARAMS}]\n{SWITCHED_OFF}\nauthenticator = vsa\n");
+    let _ = write!(text, "\n[{PARAMS}]\n{SWITCHED_OFF}\nauthenticator = {AUTHENTICATOR}\n");
     if let Some(server) = server {
         let _ = writeln!(text, "server = {}", quoted(server));
     }
