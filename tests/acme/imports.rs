@@ -212,6 +212,23 @@ fn what_is_damaged_under_certbots_paths_is_laid_out_again() {
 }
 
 #[test]
+fn a_directory_is_found_by_a_way_with_dots_in_it() {
+    let Some(imports) = Imports::new() else { return };
+    let ground = &imports.ground;
+    imports.configure("");
+    let home = imports.home();
+    let below = home.strip_prefix(ground.configuration()).unwrap();
+    let from = format!("nowhere/../{}", below.display());
+    let run = ground.vsa(["cert", "import", "-list", "-from", &from]).code(0).says("renewed by certbot");
+    assert!(!run.stdout.contains("broken"), "{run}");
+    let from = format!("../{}/{}", ground.configuration().file_name().unwrap().display(), below.display());
+    let _ = ground.vsa(["cert", "import", NAME, "-from", &from, "-auto-approve"]).code(0);
+    ground.apply();
+    ground.assert_nothing_to_do();
+    assert!(ground.read("certificates.hcl").contains(&format!("certbot = \"{}\"", home.display())));
+}
+
+#[test]
 fn what_cannot_be_taken_over_is_said_before_anything_is_done() {
     let Some(imports) = Imports::new() else { return };
     let Imports { ground, pebble, .. } = &imports;

@@ -17,6 +17,7 @@ use crate::config::{self, Edit, set_text};
 use crate::diag::{Diagnostic, Sources, day, visible};
 use crate::names::{HostName, Text as _};
 use crate::plan::issuance::FoundLineage;
+use crate::plan::issuance::lineage::plain;
 use crate::plan::{Answer, Query};
 
 /// The file that new blocks are written into.
@@ -53,9 +54,7 @@ impl Import {
     /// Runs the command.
     pub(super) fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
         let home = match &self.from {
-            Some(from) => std::path::absolute(invocation.base.configuration.join(from)).map_err(|error| {
-                Diagnostic::error(format!("`{}` is no directory: {error}", from.display()))
-            })?,
+            Some(from) => plain(&invocation.base.configuration.join(from)),
             None => invocation.base.place(certbot::HOME),
         };
         let found = lineages(invocation, &home)?;
