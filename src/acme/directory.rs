@@ -6,16 +6,16 @@ use std::time::Duration;
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use instant_acme::{Error, NewAccount, Problem};
+use instant_acme::{Error, Problem};
 use serde_json::Value;
 
-use super::account::{Account, ExternalAccount, key};
+use super::account::Account;
 use super::authority::{Reason, Refused};
-use super::client::{Client, TRIES, builder, code, of_revocation, steadily};
+use super::client::{Client, TRIES, code, of_revocation};
 use super::http::{Http, HttpError, Response};
-use super::own_key::{OwnKey, encoded};
-use super::refusal::{is_bad_nonce, refused};
-use super::wire::{Noted, Wire};
+use super::refusal::{is_bad_nonce, refused, unanswered};
+use super::signing_key::{SigningKey, encoded};
+use super::wire::Wire;
 use crate::host::clock;
 use crate::plan::issuance::Revocation;
 use crate::value::Secret;
@@ -23,14 +23,18 @@ use crate::value::Secret;
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often a request is made anew whose nonce was refused: as often as with the library's own tries.
+const NONCES: u32 = 3 * TRIES;
+
 /// The directory of an authority (RFC 8555, section 7.1.1).
 #[derive(Clone, Debug)]
 pub struct Directory {
     http: Http,
     pub(super) wire: Wire,
-    address: String,
-    /// Where nonces are given, and certificates revoked.
+    pub(super) address: String,
+    /// Where nonces are given, accounts made and certificates revoked.
     nonces: String,
+    pub(super) accounts: String,
     revocations: String,
     meta: Arc<Value>,
     pub(super) has_windows: bool,
@@ -42,10 +46,10 @@ impl Directory {
     /// Asks for it.
     pub async fn read(http: &Http, address: &str) -> Result<Self, Refused> {
         let response = http.send(Method::GET, address, &[], Bytes::new(), PATIENCE).await;
-        let response = response.map_err(|error| super::refusal::unanswered(&error))?;
+        let response = response.map_err(|error| unanswered(&error))?;
         if !response.status.is_success() {
             let error = format!("it answers with status {}", response.status.as_u16());
-            return Err(super::refusal::unanswered(&HttpError::Unreachable(error)));
+            return Err(unanswered(&HttpError::Unreachable(error)));
         }
         let malformed = |what: &str| Refused::new(Reason::Malformed, format!("`{address}` {what}"));
         let directory: Value = serde_json::from_slice(&response.body)
@@ -59,6 +63,7 @@ impl Directory {
         Ok(Self {
             http: http.clone(),
             nonces: text("newNonce"),
+            accounts: text("newAccount"),
             revocations: text("revokeCert"),
             wire: Wire::new(http.clone(), address.to_owned(), response.body),
             address: address.to_owned(),
@@ -90,30 +95,6 @@ impl Directory {
         profiles.into_iter().flatten().map(|(name, about)| (name.clone(), text(about))).collect()
     }
 
-    /// Makes an account, with a new key.
-    pub async fn register(
-        &self,
-        email: Option<&str>,
-        external: Option<&ExternalAccount<'_>>,
-    ) -> Result<Account, Refused> {
-        let contact = email.map(|email| format!("mailto:{email}"));
-        let contacts: Vec<&str> = contact.iter().map(String::as_str).collect();
-        let external = external.map(key).transpose()?;
-        let wire = self.wire.fresh();
-        let new =
-            NewAccount { contact: &contacts, terms_of_service_agreed: true, only_return_existing: false };
-        let made = steadily!(builder(&wire).create(&new, self.address.clone(), external.as_ref()));
-        let (_, credentials) = made.map_err(|error| {
-            let refused = refused(error, &wire.noted());
-            // Nothing is proven here but that the key is the right one.
-            let is_about_key = external.is_some() && refused.reason == Reason::WrongProof;
-            if is_about_key { Refused { reason: Reason::ExternalAccount, ..refused } } else { refused }
-        })?;
-        let text = serde_json::to_string(&credentials)
-            .map_err(|error| Refused::new(Reason::Other, format!("the account cannot be kept: {error}")))?;
-        Ok(Account(Secret::new(text)))
-    }
-
     /// Revokes a certificate (DER) with its own key (PEM), whoever it was issued to (RFC 8555, section 7.6).
     pub async fn revoke_with_key(
         &self,
@@ -123,29 +104,42 @@ impl Directory {
     ) -> Result<(), Refused> {
         let unable =
             || Refused::new(Reason::NotOwner, "requests cannot be signed with the certificate's key");
-        let key = OwnKey::parse(key).ok_or_else(unable)?;
+        let key = SigningKey::parse(key).ok_or_else(unable)?;
         let payload =
             serde_json::json!({ "certificate": encoded(certificate), "reason": code(reason) as u8 });
+        self.post(&self.revocations, &key, &payload).await.map(drop).map_err(of_revocation)
+    }
+
+    /// Sends what is signed with a key; an answer is one of success.
+    pub(super) async fn post(
+        &self,
+        address: &str,
+        key: &SigningKey,
+        payload: &Value,
+    ) -> Result<Response, Refused> {
         let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/jose+json"))];
+        let wire = self.wire.fresh();
         let mut tries = 1;
         loop {
             let answer = self.http.send(Method::HEAD, &self.nonces, &[], Bytes::new(), PATIENCE).await;
-            let answer = answer.map_err(|error| super::refusal::unanswered(&error))?;
+            let answer = answer.map_err(|error| unanswered(&error))?;
             let nonce = answer.headers.get("replay-nonce").and_then(|nonce| nonce.to_str().ok());
             let nonce = nonce.ok_or_else(|| Refused::new(Reason::Malformed, "it gives no nonce"))?;
-            let body = key.request(&self.revocations, nonce, &payload).ok_or_else(unable)?;
-            let answer = self.http.send(Method::POST, &self.revocations, &headers, body, PATIENCE).await;
-            let Response { status, body, .. } = answer.map_err(|error| super::refusal::unanswered(&error))?;
-            if status.is_success() {
-                return Ok(());
+            let unsigned = || Refused::new(Reason::Other, "a request cannot be signed");
+            let body = key.request(address, nonce, payload).ok_or_else(unsigned)?.to_string();
+            let answer = self.http.send(Method::POST, address, &headers, body, PATIENCE).await;
+            let answer = answer.map_err(|error| unanswered(&error))?;
+            if answer.status.is_success() {
+                return Ok(answer);
             }
-            let Ok(problem) = serde_json::from_slice::<Problem>(&body) else {
-                let error = format!("it answers with status {}", status.as_u16());
-                return Err(super::refusal::unanswered(&HttpError::Unreachable(error)));
+            wire.note(&answer);
+            let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) else {
+                let error = format!("it answers with status {}", answer.status.as_u16());
+                return Err(unanswered(&HttpError::Unreachable(error)));
             };
             let error = Error::Api(problem);
-            if tries == TRIES || !is_bad_nonce(&error) {
-                return Err(of_revocation(refused(error, &Noted::default())));
+            if tries == NONCES || !is_bad_nonce(&error) {
+                return Err(refused(error, &wire.noted()));
             }
             tries += 1;
         }
@@ -153,9 +147,8 @@ impl Directory {
 
     /// With an account that was made before.
     pub fn with(&self, account: Account) -> Result<Client, Refused> {
-        let kept: Result<Value, _> = serde_json::from_str(account.0.expose());
-        let address = kept.ok().and_then(|kept| Some(kept.get("id")?.as_str()?.to_owned()));
-        let address = address
+        let address = account
+            .address()
             .ok_or_else(|| Refused::new(Reason::Account, "what is kept of the account cannot be read"))?;
         let identities = self.meta.get("caaIdentities").and_then(Value::as_array);
         let identities = identities.into_iter().flatten().filter_map(Value::as_str);

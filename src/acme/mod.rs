@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `authority` | the narrow trait behind which an authority stands, and why one refuses |
 //! | `directory`, `account`, `client`, `order`, `refusal`, `wire` | `instant-acme` behind that trait, with bounds on everything |
-//! | `own_key` | requests that are signed with the key of a certificate |
+//! | `signing_key`, `registration` | requests that are signed with a key and no account: the library cannot be given the key |
 //! | `dns` | TXT records that prove control over names, one provider a file |
 //! | `guard` | what is looked at before an authority is asked |
 //! | `explain` | what a refusal means for people |
@@ -20,9 +20,10 @@ mod explain;
 pub mod guard;
 pub mod http;
 mod order;
-mod own_key;
 mod refusal;
+mod registration;
 pub mod resolver;
+mod signing_key;
 mod wire;
 
 pub use account::{Account, ExternalAccount};

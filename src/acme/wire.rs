@@ -65,7 +65,7 @@ impl Wire {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, response: &Response) {
+    pub(super) fn note(&self, response: &Response) {
         let header = |name| response.headers.get(name).and_then(|value| value.to_str().ok());
         let date = date(&response.headers);
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);

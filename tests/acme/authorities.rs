@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use x509_parser::parse_x509_certificate;
 
 use super::issuing::{live, node, site};
+use super::story::{NAME, Story};
+use crate::support::authority::{Fault, Step};
 use crate::support::named::{Named, Zone, secret};
 use crate::support::pebble::Options;
 use crate::support::private_ca::trusted;
@@ -45,6 +47,31 @@ fn an_account_of_ones_own_is_asked_for_where_the_authority_wants_one() {
     trusted(&pebble.root(0), &live(&ground, "shop.example.com"), "shop.example.com").unwrap();
     let state = ground.read("state/default.json");
     assert!(!state.contains(HMAC) && pebble.accounts() == 1);
+}
+
+/// One external account is for one account alone.
+#[test]
+fn a_key_that_an_authority_may_have_heard_of_is_the_one_that_is_registered() {
+    for was_made in [true, false] {
+        let Some(story) = Story::new() else { return };
+        story.authority.behave(|it| it.external_accounts = vec![("kid-1".to_owned(), HMAC.to_owned())]);
+        story
+            .write(&format!("eab {{\n      key_id   = \"kid-1\"\n      hmac_key = \"{HMAC}\"\n    }}"), NAME);
+        if was_made {
+            let gate = story.authority.hold(Step::NewAccount, true);
+            assert_eq!(story.meanwhile(&gate, |child| child.kill().unwrap()).0, None);
+        } else {
+            story.authority.fail(Step::NewAccount, Fault::Closed, 1);
+            let _ = story.fails();
+            story.later();
+        }
+        assert_eq!(story.authority.accounts().len(), usize::from(was_made));
+        // The key is there, and nobody else reads it.
+        assert!(story.private() > 0);
+        story.ground.apply();
+        story.has(1);
+        assert_eq!(story.authority.accounts()[0].external.as_deref(), Some("kid-1"));
+    }
 }
 
 #[test]

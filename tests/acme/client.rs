@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use vsa::acme::http::Http;
-use vsa::acme::{Authority as _, Client, Directory, NewOrder, Order, OrderStatus, Reason, Refused};
+use vsa::acme::{Account, Authority as _, Client, Directory, NewOrder, Order, OrderStatus, Reason, Refused};
 use vsa::plan::issuance::ChallengeType::Http01;
 use vsa::plan::issuance::Revocation;
 
@@ -26,7 +26,7 @@ fn authority() -> Authority {
 async fn client(authority: &Authority) -> Result<Client, Refused> {
     let http = Http::new(Some(&std::fs::read(authority.ca()).unwrap())).unwrap();
     let directory = Directory::read(&http, &authority.directory()).await?;
-    let account = directory.register(Some("ops@example.com"), None).await?;
+    let account = directory.register(&Account::make()?, Some("ops@example.com"), None).await?;
     directory.with(account)
 }
 

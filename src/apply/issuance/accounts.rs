@@ -155,7 +155,8 @@ pub(in crate::apply) async fn kept(
     let http = http(host, authority).await?;
     let directory = Directory::read(&http, &authority.directory).await?;
     let account = read_account(host, &file(spec, authority)).await?;
-    let client = account.map(|account| directory.with(account)).transpose()?;
+    let registered = account.filter(|account| account.address().is_some());
+    let client = registered.map(|account| directory.with(account)).transpose()?;
     Ok(Kept { directory, client })
 }
 
@@ -183,19 +184,38 @@ async fn account(
     key: Option<&Secret>,
 ) -> Result<Account, Failed> {
     let path = file(spec, authority);
-    if let Some(account) = read_account(host, &path).await? {
-        return Ok(account);
-    }
-    let external = match (&authority.key_id, key) {
-        (Some(key_id), Some(key)) => Some(ExternalAccount { key_id, key }),
-        _ => None,
-    };
-    if directory.wants_external_account() && external.is_none() {
-        let detail = "it wants an account that it knows already";
-        return Err(Refused::new(Reason::ExternalAccount, detail).into());
+    let kept = read_account(host, &path).await?;
+    if let Some(account) = kept.as_ref().filter(|account| account.address().is_some()) {
+        return Ok(account.clone());
     }
     let email = authority.email.as_deref();
-    let account = directory.register(email, external.as_ref()).await?.with_email(email);
+    // A run was ended before it knew whether the authority had taken the key.
+    let found = match &kept {
+        Some(unregistered) => directory.find(unregistered).await?,
+        None => None,
+    };
+    let account = match found {
+        Some(account) => account,
+        None => {
+            let external = match (&authority.key_id, key) {
+                (Some(key_id), Some(key)) => Some(ExternalAccount { key_id, key }),
+                _ => None,
+            };
+            if directory.wants_external_account() && external.is_none() {
+                let detail = "it wants an account that it knows already";
+                return Err(Refused::new(Reason::ExternalAccount, detail).into());
+            }
+            let unregistered = match kept {
+                Some(unregistered) => unregistered,
+                None => {
+                    let made = Account::make()?;
+                    keep(host, spec, path.clone(), &made).await?;
+                    made
+                }
+            };
+            directory.register(&unregistered, email, external.as_ref()).await?
+        }
+    };
     keep(host, spec, path, &account).await?;
     Ok(account)
 }

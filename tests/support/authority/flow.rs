@@ -170,6 +170,10 @@ fn external(state: &State, binding: &Signed, key: &Value) -> Result<String, Prob
     let (_, hmac) = known
         .find(|(known, _)| known == id)
         .ok_or_else(|| Problem::new(401, "unauthorized", "there is no such external account"))?;
+    // As some authorities do, it is for one account alone.
+    if state.accounts.iter().any(|account| account.external.as_deref() == Some(id)) {
+        return Err(Problem::new(401, "unauthorized", "the external account has one here"));
+    }
     binding.verify_hmac(hmac)?;
     if binding.payload.as_ref() != Some(key) {
         return Err(Problem::new(400, "malformed", "the binding is for another key"));
