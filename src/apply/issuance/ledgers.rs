@@ -173,7 +173,7 @@ async fn read(host: &dyn Host, path: &Path) -> Result<Ledger, Diagnostic> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use futures_util::{StreamExt as _, stream};
 
     use super::*;
@@ -182,7 +182,7 @@ mod tests {
     use crate::state::State;
 
     /// A node in a directory of its own.
-    fn spec(root: &Path) -> NodeSpec {
+    pub(in super::super) fn spec(root: &Path) -> NodeSpec {
         let state: State =
             serde_json::from_str(include_str!("../../../state/samples/state-v1-with-certificates.json"))
                 .unwrap();

@@ -3,11 +3,13 @@
 //! | module | what |
 //! |---|---|
 //! | `accounts` | authorities with the node's accounts: one attempt each |
+//! | `leaving` | what is remembered of certificates that go, forgotten at once |
 //! | `ledgers` | what is remembered of certificates and orders, written as seldom as can be |
 //! | `outages` | authorities that break down in the middle of the run |
 //! | `proofs` | what shows an authority that names are ours |
 
 mod accounts;
+mod leaving;
 mod ledgers;
 mod outages;
 mod proofs;
@@ -16,6 +18,8 @@ use std::sync::Arc;
 
 use accounts::Accounts;
 pub(super) use accounts::{Failed as Unasked, Kept, kept};
+pub(super) use leaving::Gone;
+use leaving::Leaving;
 use ledgers::Ledgers;
 use outages::Outages;
 use proofs::Swept;
@@ -36,6 +40,7 @@ pub(super) struct Issuance {
     host: Arc<dyn Host>,
     accounts: Accounts,
     ledgers: Ledgers,
+    leaving: Leaving,
     outages: Outages,
     swept: Swept,
 }
@@ -56,9 +61,20 @@ impl Issuance {
             host,
             accounts: Accounts::default(),
             ledgers: Ledgers::default(),
+            leaving: Leaving::default(),
             outages: Outages::default(),
             swept: Swept::default(),
         }
+    }
+
+    /// With the certificates that go in the run.
+    pub(super) fn without(self, gone: Gone) -> Self {
+        Self { leaving: Leaving::of(gone), ..self }
+    }
+
+    /// Forgets a certificate that goes, with all others of its node that go; gives what was remembered of it.
+    pub(super) async fn forget(&self, spec: &NodeSpec, name: &str) -> Result<Option<Remembered>, Diagnostic> {
+        self.leaving.forget((&self.ledgers, &*self.host), spec, name).await
     }
 
     /// Whether the run has left something on a node that stays when it is taken back.

@@ -73,9 +73,7 @@ pub(super) async fn copy(
         return Ok(facts);
     }
     // A copy of what the state knows is of the same order.
-    let name = NodeSpec::certificate_name(issue.directory);
-    let mut named = context.state.resources.values().filter(|stored| &*stored.name == name);
-    let origin = named.find_map(|stored| {
+    let origin = context.state.resources.get(context.resource).and_then(|stored| {
         let fact = |name: &str| stored.facts.get(name).and_then(serde_json::Value::as_str);
         let (account, order) = (fact("account")?.to_owned(), fact("order")?.to_owned());
         (fact("digest") == Some(&*digest)).then_some(Origin { account, order })
@@ -177,12 +175,8 @@ fn new_name(directory: &Path) -> PathBuf {
 pub(super) async fn remove(context: Context<'_>, directory: &Path) -> Result<Facts, Diagnostic> {
     let Context { host, spec, issuance, .. } = context;
     let name = NodeSpec::certificate_name(directory);
-    let known = issuance.look(spec, |ledger| ledger.certificates.get(name).cloned()).await?;
-    if let Some(known) = known {
-        for record in &known.records {
-            (context.told)(name, &context.masks.text(&record.stays()));
-        }
-        issuance.change(spec, |ledger| ledger.forget(name)).await?;
+    for record in issuance.forget(spec, name).await?.iter().flat_map(|known| &known.records) {
+        (context.told)(name, &context.masks.text(&record.stays()));
     }
     host.files(vec![FileOperation::Remove { path: order_key(directory) }]).await?;
     if context.issues.names(context, directory).await {

@@ -50,6 +50,8 @@ pub(super) struct Context<'a> {
     pub(super) host: &'a dyn Host,
     /// The node's configuration.
     pub(super) spec: &'a NodeSpec,
+    /// The resource whose action it is.
+    pub(super) resource: &'a Address,
     /// The state as it is now.
     pub(super) state: &'a State,
     /// Files at places of their own, by node and path.

@@ -22,7 +22,7 @@ use ready::Ready;
 
 use super::compose::Tool;
 use super::events::{Event, Events};
-use super::issuance::Issuance;
+use super::issuance::{Gone, Issuance};
 use super::journal::{self, Before, Header, Journal, NodeFacts, Record, VERSION};
 use super::masks::Masks;
 use super::operations::{Issues, Withheld};
@@ -31,7 +31,7 @@ use super::{Interrupt, Interrupted, Outcome, Report, Run, States};
 use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::host::{Host, pause};
-use crate::plan::{Action, NodeSpec, Phase};
+use crate::plan::{Action, NodeSpec, Operation, Phase};
 use crate::state::State;
 
 /// Makes a plan real.
@@ -109,12 +109,24 @@ async fn begin(
         tool: Arc::default(),
         issues: Arc::default(),
         withheld: Arc::default(),
-        issuance: Arc::new(Issuance::new(Arc::clone(host))),
+        issuance: Arc::new(Issuance::new(Arc::clone(host)).without(gone(run))),
         masks: Arc::new(Masks::of(run.secrets.values().flat_map(std::collections::BTreeMap::values))),
         based: Mutex::default(),
         not_issued: Mutex::default(),
     };
     Ok((work, interrupted))
+}
+
+/// The certificates that go.
+fn gone(run: &Run) -> Gone {
+    let mut gone = Gone::new();
+    for action in &run.actions {
+        if let Operation::RemoveCertificate { directory } = &action.operation {
+            let name = NodeSpec::certificate_name(directory).to_owned();
+            gone.entry(action.node.clone()).or_default().insert(name);
+        }
+    }
+    gone
 }
 
 fn header(run: &Run, started: i64) -> Header {

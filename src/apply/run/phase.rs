@@ -189,6 +189,7 @@ impl Work {
                     let context = Context {
                         host: &*host,
                         spec,
+                        resource: &action.resource,
                         state,
                         placed,
                         tool,

@@ -105,6 +105,7 @@ impl Work {
                 let context = Context {
                     host,
                     spec,
+                    resource: &action.resource,
                     state,
                     placed,
                     tool,
