@@ -11,10 +11,10 @@ use super::files::{self, NodeFiles, Rendered};
 use super::issuance::ChallengeType;
 use super::node::NodeSpec;
 use super::observation::{Answer, Query};
-use super::targets::carried;
+use super::targets::{carried, not_as_written};
 use crate::address::Address;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::state::{StoredNode, link_target};
+use crate::state::{StoredFile, StoredNode, link_target};
 
 /// Gives each node that needs it such a generation; the next one comes after it.
 pub(super) fn bases(
@@ -46,8 +46,9 @@ pub(super) fn bases(
             }
         }
         let others = |file: &Address| file != address;
-        let mut files =
-            carried(spec, live, &others, &mut |queries| ask(spec, queries)).map_err(Diagnostics::from)?;
+        let edited = |path: &str, file: &StoredFile| as_written(&node.files, path, file);
+        let mut files = carried(spec, live, (&others, &edited), &mut |queries| ask(spec, queries))
+            .map_err(Diagnostics::from)?;
         let own = node.files.files.iter().filter(|(_, rendered)| rendered.resource == *address);
         files.extend(own.map(|(path, rendered)| (Arc::clone(path), rendered.clone())));
         if !spec.default_server {
@@ -59,6 +60,20 @@ pub(super) fn bases(
         node.files.number += 1;
     }
     Ok(())
+}
+
+/// What stands for a live file that somebody edited: what the plan puts in its place, where that is what was written.
+fn as_written(planned: &NodeFiles, path: &str, file: &StoredFile) -> Result<Rendered, Diagnostic> {
+    let same = planned.files.get(path).filter(|planned| planned.digest.as_ref() == Some(&file.digest));
+    same.cloned().ok_or_else(|| {
+        let detail = format!(
+            "it is a file of `{}`, and goes live as it was before its change does: nginx answers for a new name then, which an \
+             authority looks at",
+            file.resource
+        );
+        let help = "take the new names out of the configuration, `vsa apply`, and put them in again";
+        not_as_written(path).detail(detail).help(help)
+    })
 }
 
 /// Whether what is live can be asked at all.

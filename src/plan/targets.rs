@@ -95,15 +95,27 @@ impl Targets {
         read: &mut dyn FnMut(&[Query]) -> Vec<Answer>,
     ) -> Result<BTreeMap<Arc<str>, Rendered>, Diagnostic> {
         let stored = stored.filter(|_| !self.are_all());
-        carried(spec, stored, &|resource| !self.contains(resource), read)
+        let changed = |path: &str, file: &StoredFile| {
+            let detail = format!("it is a file of `{}`, which this plan is not about", file.resource);
+            let help = "`vsa plan` shows what was done to it, `vsa apply` puts it back";
+            Err(not_as_written(path).detail(detail).help(help))
+        };
+        carried(spec, stored, (&|resource| !self.contains(resource), &changed), read)
     }
 }
 
-/// Files of the live generation as they are, those of some resources.
+/// What stands for a file that is not as it was written.
+type Changed<'a> = dyn Fn(&str, &StoredFile) -> Result<Rendered, Diagnostic> + 'a;
+
+/// Files of the live generation as they are, those of some resources; `changed` tells what stands for one that is not as it
+/// was written.
+///
+/// # Errors
+/// Those of `changed`.
 pub(super) fn carried(
     spec: &NodeSpec,
     stored: Option<&StoredNode>,
-    is_carried: &dyn Fn(&Address) -> bool,
+    (is_carried, changed): (&dyn Fn(&Address) -> bool, &Changed<'_>),
     read: &mut dyn FnMut(&[Query]) -> Vec<Answer>,
 ) -> Result<BTreeMap<Arc<str>, Rendered>, Diagnostic> {
     let mut files = BTreeMap::new();
@@ -126,7 +138,10 @@ pub(super) fn carried(
                         None => Content::text(text),
                     })
                 }
-                _ => return Err(changed(path, file)),
+                _ => {
+                    files.insert(Arc::clone(path), changed(path, file)?);
+                    continue;
+                }
             },
         };
         let per_request = file.sealed.is_some();
@@ -138,9 +153,8 @@ pub(super) fn carried(
     Ok(files)
 }
 
-fn changed(path: &str, file: &StoredFile) -> Diagnostic {
+/// That a file cannot be carried over as it is.
+pub(super) fn not_as_written(path: &str) -> Diagnostic {
     Diagnostic::error(format!("`{path}` is not as it was written, so it cannot be carried over"))
         .code("carried_file")
-        .detail(format!("it is a file of `{}`, which this plan is not about", file.resource))
-        .help("`vsa plan` shows what was done to it, `vsa apply` puts it back")
 }

@@ -1,9 +1,17 @@
 //! The first moment: an authority asks for a name before its site is there.
 
+use std::sync::Arc;
+
+use vsa::apply::Outcome;
+use vsa::host::{FileOperation, HostError, Signal};
+use vsa::plan::{Action, NodeFiles, Operation, Phase};
+
 use super::issuing::{live, site};
+use crate::support::faulty::{Deed, Faulty};
+use crate::support::node::Ground;
 use crate::support::pebble::Options;
 use crate::support::private_ca::trusted;
-use crate::support::{Pebble, Workspace};
+use crate::support::{self, Pebble, Workspace};
 
 /// The node of the machine's own nginx, with somebody else's default server.
 fn node(ground: &Workspace, pebble: &Pebble, default_server: bool) {
@@ -53,6 +61,71 @@ fn beside_a_foreign_default_server_new_names_are_answered_for_before_their_sites
     assert!(challenges.contains("server_name www.shop.example.com;"), "{challenges}");
     ground.assert_nothing_to_do();
     assert_eq!((pebble.orders(), pebble.issued()), (3, 3));
+
+    // What somebody edited goes live as it was written.
+    let edit = || {
+        let file = ground.generation(ground.live_generation()).join("sites/shop.example.com.conf");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, format!("{text}# by hand\n")).unwrap();
+    };
+    edit();
+    ground.write("news.hcl", site(&ground, "news.example.com", ""));
+    ground.apply();
+    assert_eq!(ground.https("news.example.com", "/").status, 200);
+    let base = ground.generation(ground.live_generation() - 1);
+    let text = std::fs::read_to_string(base.join("sites/shop.example.com.conf")).unwrap();
+    assert!(!text.contains("by hand"), "{text}");
+
+    // Unless that is not known any more.
+    edit();
+    ground.write("shop.hcl", ground.read("shop.hcl").replace("  root ", "  body_size = \"7m\"\n  root "));
+    ground.write("more.hcl", site(&ground, "more.example.com", ""));
+    let refused = ground.vsa(["plan"]).code(1).says("`sites/shop.example.com.conf` is not as it was written");
+    let refused = refused.says("it is a file of `domain[\"shop.example.com\"]`, and goes live as it was");
+    assert!(!refused.stderr.contains("which this plan is not about"), "{refused}");
+    ground.write("more.hcl", "");
+    ground.apply();
+    ground.write("more.hcl", site(&ground, "more.example.com", ""));
+    ground.apply();
+    assert_eq!(ground.https("more.example.com", "/").status, 200);
+}
+
+#[test]
+fn why_a_generation_before_could_not_be_taken_back_is_told() {
+    let Some(nginx) = support::nginx() else { return };
+    let mut ground = Ground::managed(nginx);
+    assert_eq!(ground.sites(&[("a.example", "one")]).outcome, Outcome::Done);
+    let mut files = ground.base();
+    files.push(ground.site("a.example", "two"));
+    let mut run = ground.run(files, Vec::new());
+    let work = run.nodes.values_mut().next().unwrap();
+    let count = work.files.files.len().try_into().unwrap();
+    work.base = Some(NodeFiles { number: 2, ..work.files.clone() });
+    let mut switch = run.actions.remove(0);
+    let base = Operation::SwitchBase { number: 2, files: count };
+    run.actions.push(Action { phase: Phase::Prepare, operation: base, ..switch.clone() });
+    (switch.id, switch.operation) =
+        (1, Operation::SwitchGeneration { number: 3, changed: count, files: count });
+    run.actions.push(switch);
+    // nginx cannot be told to reload, and the link cannot be put back.
+    ground.host = Faulty::around(Arc::clone(&ground.host), |deed| {
+        let refuse = |why: &str| Err(HostError::because("do", "this", why));
+        match deed {
+            Deed::Signal(Signal::Hangup) => refuse("no signals today"),
+            Deed::File(FileOperation::Repoint { target, .. }) if target.ends_with("1") => {
+                refuse("the way back is barred")
+            }
+            _ => Ok(()),
+        }
+    });
+    let report = ground.apply(run);
+    assert_eq!(report.outcome, Outcome::Left);
+    let told: Vec<String> =
+        report.errors.iter().map(|error| format!("{} {}", error.summary, error.detail)).collect();
+    for why in ["no signals today", "the way back is barred"] {
+        assert!(told.iter().any(|told| told.contains(why)), "{told:?}");
+    }
 }
 
 #[test]
