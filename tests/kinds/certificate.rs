@@ -8,24 +8,24 @@ use super::*;
 
 const REQUEST: &str = "node.local self_signed ecdsa-p256 365 shop.example.com";
 
-fn linked() -> Query {
+pub(super) fn linked() -> Query {
     let directory = "/node/current/certificates".into();
     Query::Linked { directory, read: "fullchain.pem", unread: "privkey.pem", rare: "revoked" }
 }
 
-fn link(issue: u32) -> Leaf {
+pub(super) fn link(issue: u32) -> Leaf {
     Leaf::Link(format!("/node/certificates/shop.example.com/{issue}").into())
 }
 
-fn tree<const N: usize>(leaves: [(&str, Leaf); N]) -> Answer {
+pub(super) fn tree<const N: usize>(leaves: [(&str, Leaf); N]) -> Answer {
     Answer::Tree(leaves.map(|(path, leaf)| (path.to_owned(), leaf)).into())
 }
 
-fn chain(digest: &str) -> (&'static str, Leaf) {
+pub(super) fn chain(digest: &str) -> (&'static str, Leaf) {
     ("shop.example.com/fullchain.pem", Leaf::File { digest: digest.into(), mode: 0o644, ids: Ids::default() })
 }
 
-fn key(mode: u32) -> (&'static str, Leaf) {
+pub(super) fn key(mode: u32) -> (&'static str, Leaf) {
     ("shop.example.com/privkey.pem", Leaf::Unread { mode, ids: Ids::default(), is_anothers: false })
 }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod certificate;
+mod exposed_key;
 mod tenant;
 
 use std::sync::Arc;
