@@ -70,6 +70,19 @@ pub(crate) fn confirm(
     manner: Manner,
     flags: ApplyFlags,
 ) -> Result<(), Failure> {
+    confirm_unless(invocation, prepared, (manner, flags), &Interrupt::never())
+}
+
+/// As [`confirm`], while signals are wishes: one that comes ends the question, too.
+///
+/// # Errors
+/// It is not approved.
+pub(crate) fn confirm_unless(
+    invocation: &Invocation,
+    prepared: &Prepared,
+    (manner, flags): (Manner, ApplyFlags),
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     let terminal = invocation.terminal;
     planning::remarks(invocation, prepared, manner);
     let plan = &prepared.planned.plan;
@@ -84,7 +97,7 @@ pub(crate) fn confirm(
             Mode::Normal => "Do you want to perform these actions?",
             Mode::Destroy => "Do you really want to take all of this away?",
         };
-        if !terminal.confirm(question) {
+        if !terminal.confirm(question, &|| interrupt.is_raised()) {
             return Err(Diagnostic::error("not approved: nothing was changed").into());
         }
     }

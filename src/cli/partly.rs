@@ -60,12 +60,13 @@ pub(crate) fn apply(
         let without = count(part.without.len().saturating_add(ran.report.not_issued.len()));
         invocation.terminal.note(&format!("{without}: the rest goes on without"));
         // It is another plan than the one that was read.
-        if applying::confirm(invocation, &prepared, manner, flags).is_err() {
-            let why = Diagnostic::error("not approved: nothing more was changed");
-            return part.failed(invocation, ran, why.into());
-        }
+        let approved = applying::confirm_unless(invocation, &prepared, (manner, flags), &interrupt);
         if interrupt.is_raised() {
             let why = Diagnostic::error("the run was interrupted").code("interrupted");
+            return part.failed(invocation, ran, why.into());
+        }
+        if approved.is_err() {
+            let why = Diagnostic::error("not approved: nothing more was changed");
             return part.failed(invocation, ran, why.into());
         }
         part.take(&mut ran);

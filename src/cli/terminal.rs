@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use crate::diag::{Diagnostic, Sources, Style, coloured, render};
 
@@ -17,6 +19,9 @@ static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// How many diagnostics are drawn: nobody mends more at once, and each takes a look at its whole file.
 const SHOWN: usize = 50;
+
+/// How often it is looked whether somebody wants an end, where a question is asked.
+const LOOKS: Duration = Duration::from_millis(50);
 
 /// Where a command writes: results on standard output, diagnostics and progress on standard error.
 #[derive(Clone, Copy, Debug)]
@@ -109,12 +114,28 @@ impl Terminal {
         }
     }
 
-    /// Asks for the word `yes`.
-    pub fn confirm(&self, question: &str) -> bool {
+    /// Asks for the word `yes`, and waits for an answer until somebody wants an end.
+    pub fn confirm(&self, question: &str, is_ended: &dyn Fn() -> bool) -> bool {
         let mut error = io::stderr().lock();
         let _ = write!(error, "\n{question}\n  Only `yes` will be accepted.\n\n  Enter a value: ");
         let _ = error.flush();
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+        drop(error);
+        let (tell, answered) = mpsc::channel();
+        // One that waits for an answer that nobody gives any more ends with the program.
+        std::thread::spawn(move || {
+            let mut answer = String::new();
+            let is_yes = io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes";
+            let _ = tell.send(is_yes);
+        });
+        loop {
+            match answered.recv_timeout(LOOKS) {
+                Ok(is_yes) => return is_yes,
+                Err(RecvTimeoutError::Timeout) if !is_ended() => {}
+                Err(_) => {
+                    let _ = writeln!(io::stderr());
+                    return false;
+                }
+            }
+        }
     }
 }

@@ -126,6 +126,13 @@ fn a_timer_is_written_once_and_cron_where_systemd_does_not_run() {
             && line.ends_with("cert renew 2>&1) || printf '\\%s\\n' \"$told\""),
         "{line}"
     );
+    // One of them is enough.
+    assert_eq!(files("etc/systemd/system"), [""; 0]);
+    let _ =
+        ground.vsa(["cert", "install-timer"]).code(0).says("wrote").says("removed /").says("/etc/cron.d/");
+    assert_eq!((files("etc/systemd/system"), files("etc/cron.d")), (units.clone(), Vec::new()));
+    let again = ground.vsa(["cert", "install-cron"]).code(0).says(&units[0]).says(&units[1]);
+    assert_eq!(again.stdout.matches("removed /").count(), 2, "{again}");
     fs::remove_dir_all(root.join("run")).unwrap();
     let _ =
         ground.vsa(["cert", "install-timer"]).code(0).says("systemd does not run here").says("is up to date");

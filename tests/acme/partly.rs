@@ -1,10 +1,11 @@
 //! What goes on where some certificates cannot be had, and what tries them again.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,6 +15,7 @@ use super::story::{NAME, Story};
 use crate::support::Workspace;
 use crate::support::authority::{Fault, Step};
 use crate::support::private_ca::trusted;
+use crate::support::processes::wait_until;
 
 #[test]
 fn what_was_issued_is_kept_where_another_one_fails() {
@@ -168,7 +170,7 @@ fn who_wants_an_end_gets_no_second_run() {
     gate.open();
     let output = child.wait_with_output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("error[interrupted]: the run was interrupted"), "{told}");
+    assert!(told.contains("the run was interrupted"), "{told}");
     assert!(!told.contains("the rest goes on without"), "{told}");
     // What was issued is kept, and the next apply goes on.
     assert_eq!(story.authority.issued().len(), 1);
@@ -178,14 +180,19 @@ fn who_wants_an_end_gets_no_second_run() {
     assert_eq!(story.authority.issued().len(), 2);
 }
 
-/// What a command says on a terminal, where somebody gives these answers.
-fn on_a_terminal(command: &Command, answers: &str) -> String {
+/// A command on a terminal.
+fn terminal(command: &Command) -> Child {
     let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
     let line = words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ");
     let mut terminal = Command::new("script");
     terminal.args(["-qec", &line, "/dev/null"]).current_dir(command.get_current_dir().unwrap()).env_clear();
     terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// What a command says on a terminal, where somebody gives these answers.
+fn on_a_terminal(command: &Command, answers: &str) -> String {
+    let mut child = terminal(command);
     child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
     String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
 }
@@ -211,6 +218,41 @@ fn a_second_plan_is_shown_and_asked_about() {
     assert_eq!(asked, 2, "{told}");
     assert!(told.contains("Applied in part."), "{told}");
     assert_eq!(story.ground.https(names[1], "/").status, 200);
+}
+
+#[test]
+fn who_wants_an_end_at_the_second_question_gets_it_at_once() {
+    let Some(story) = Story::new() else { return };
+    let names = [NAME, "good.example.org"];
+    story.configure(&story.authority.directory(), story.ground.http_port(), "", &names);
+    story.dns.caa("example.com", &[("issue", "ca.example")]);
+    let command = story.ground.command(["apply", "-on-failure=keep"]);
+    let mut child = terminal(&command);
+    let (mut keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut told = String::new();
+    let mut asked = |times: usize, told: &mut String| {
+        while told.matches("Enter a value:").count() < times {
+            let mut bytes = [0; 4096];
+            let read = screen.read(&mut bytes).unwrap();
+            assert!(read > 0, "{told}");
+            told.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+    };
+    asked(1, &mut told);
+    keys.write_all(b"yes\n").unwrap();
+    asked(2, &mut told);
+    // Ctrl-C.
+    keys.write_all(b"\x03").unwrap();
+    let ended = wait_until(Duration::from_secs(20), || child.try_wait().unwrap().is_some());
+    if !ended {
+        // Whoever waits still gets an answer, so that nothing is left behind.
+        keys.write_all(b"no\n").unwrap();
+    }
+    screen.read_to_string(&mut told).unwrap();
+    assert!(ended, "{told}");
+    assert!(told.contains("the run was interrupted"), "{told}");
+    assert!(!told.contains("not approved"), "{told}");
+    assert_eq!(story.authority.issued().len(), 1);
 }
 
 #[test]

@@ -60,11 +60,19 @@ fn names(address: &Address) -> Vec<String> {
 }
 
 /// The diagnostics with those that are the same told once, and whom else they concern in a line: a thousand sites must not
-/// make a thousand warnings, nor the instances of one block an error each.
+/// make a thousand warnings, nor the instances of one block an error each. What is said of no resource is told once.
 pub fn condensed<'a>(diagnostics: impl IntoIterator<Item = &'a Diagnostic>) -> Vec<Diagnostic> {
     let mut told: Vec<(Diagnostic, Vec<String>)> = Vec::new();
     let mut places: HashMap<Sameness, usize> = HashMap::new();
+    let mut of_none: HashMap<&str, Vec<&Diagnostic>> = HashMap::new();
     for diagnostic in diagnostics {
+        if diagnostic.address.is_none() {
+            let alike = of_none.entry(&diagnostic.summary).or_default();
+            if alike.contains(&diagnostic) {
+                continue;
+            }
+            alike.push(diagnostic);
+        }
         let key = Sameness::of(diagnostic);
         match (key.as_ref().and_then(|key| places.get(key)), &diagnostic.address) {
             (Some(at), Some(address)) => told[*at].1.push(format!("`{address}`")),
@@ -165,4 +173,21 @@ pub fn diagnostics_json(diagnostics: &Diagnostics, sources: &Sources) -> Value {
         "warning_count": count(Severity::Warning),
         "diagnostics": list,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_no_resource_is_told_once() {
+        let damaged =
+            |path: &str| Diagnostic::warning(format!("cannot read `{path}`")).code("unreadable_ledger");
+        let all = [damaged("a"), damaged("b"), damaged("a"), damaged("a"), damaged("a").detail("again")];
+        assert_eq!(condensed(&all), [damaged("a"), damaged("b"), damaged("a").detail("again")]);
+        let error = Diagnostic::error("the run was interrupted");
+        assert_eq!(condensed([&error, &error]).len(), 1);
+        let of = |name: &str| damaged("a").on(&Address::new("certificate", name));
+        insta::assert_snapshot!(condensed(&[of("one"), of("two"), of("two")])[0].detail, @"the same holds for `certificate.two`, `certificate.two`");
+    }
 }

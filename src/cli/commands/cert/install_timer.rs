@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::former;
 use super::word::{self, Form, Word};
 use crate::cli::arguments::{VariableFlag, VariableFlags};
 use crate::cli::{Exit, Failure, Invocation};
@@ -14,8 +15,8 @@ use crate::plan::action::Access;
 use crate::plan::{Answer, Query};
 use crate::template::View;
 
-const UNITS: &str = "/etc/systemd/system";
-const CRON: &str = "/etc/cron.d";
+pub(super) const UNITS: &str = "/etc/systemd/system";
+pub(super) const CRON: &str = "/etc/cron.d";
 /// Whether systemd runs (`sd_booted(3)`).
 const BOOTED: &str = "/run/systemd/system";
 
@@ -85,6 +86,7 @@ impl InstallTimer {
         if starter == Starter::Systemd {
             enable(invocation, &format!("{name}.timer"))?;
         }
+        former::remove(invocation, starter, (&name, runs))?;
         Ok(Exit::Done)
     }
 }
@@ -152,7 +154,7 @@ fn private_text(invocation: &Invocation, path: &Path) -> Result<String, Failure>
     }
 }
 
-fn observe(invocation: &Invocation, query: Query) -> Option<Answer> {
+pub(super) fn observe(invocation: &Invocation, query: Query) -> Option<Answer> {
     invocation.block_on(invocation.host.observe(&[query])).pop()
 }
 
@@ -249,16 +251,22 @@ fn enable(invocation: &Invocation, timer: &str) -> Result<(), Failure> {
         return Ok(());
     }
     for arguments in vectors {
-        let command =
-            arguments.iter().fold(Command::new("systemctl"), |command, argument| command.arg(*argument));
-        let output = invocation.block_on(invocation.host.run(command)).map_err(Diagnostic::from)?;
-        if !output.success() {
-            return Err(Diagnostic::error(output.ending(&format!("`systemctl {}`", arguments.join(" "))))
-                .detail(output.errors().trim().to_owned())
-                .help("the files are written; run it by hand when systemd can")
-                .into());
-        }
+        systemctl(invocation, arguments)?;
     }
     invocation.terminal.line(&format!("{timer} is enabled"));
     Ok(())
+}
+
+/// Tells systemd something.
+pub(super) fn systemctl(invocation: &Invocation, arguments: &[&str]) -> Result<(), Failure> {
+    let command =
+        arguments.iter().fold(Command::new("systemctl"), |command, argument| command.arg(*argument));
+    let output = invocation.block_on(invocation.host.run(command)).map_err(Diagnostic::from)?;
+    if output.success() {
+        return Ok(());
+    }
+    Err(Diagnostic::error(output.ending(&format!("`systemctl {}`", arguments.join(" "))))
+        .detail(output.errors().trim().to_owned())
+        .help("the files are written; run it by hand when systemd can")
+        .into())
 }

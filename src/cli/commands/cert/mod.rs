@@ -1,5 +1,6 @@
 //! `vsa cert`
 
+mod former;
 mod import;
 mod install_timer;
 mod issue;

@@ -83,7 +83,7 @@ impl Revoke {
             let which = self.issue.map_or_else(String::new, |number| format!("issue {number} of "));
             let question =
                 format!("Do you really want to have {which}`{address}` revoked? It cannot be taken back.");
-            if !terminal.confirm(&question) {
+            if !terminal.confirm(&question, &|| false) {
                 return Err(Diagnostic::error("not approved: nothing was changed").into());
             }
         }
