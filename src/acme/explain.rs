@@ -1,19 +1,28 @@
 //! What an authority's refusal means for people: what was wrong, and what to do.
 
+use std::path::Path;
+
 use super::authority::{Reason, Refused};
 use crate::diag::{Diagnostic, moment};
 use crate::host::clock;
 use crate::plan::issuance::{LONGEST_WAIT, host_of};
 
-/// A refusal as an error about a certificate that was asked for.
-pub fn explain(refused: &Refused, directory: &str, certificate: &str) -> Diagnostic {
+/// A refusal as an error about a certificate that was asked for, with the account that is kept in a file.
+pub fn explain(refused: &Refused, directory: &str, certificate: &str, account: &Path) -> Diagnostic {
     let host = host_of(directory);
     let what = if is_unasked(refused.reason) {
         format!("the authority {host} cannot be asked for `{certificate}`: {}", refused.detail)
     } else {
         format!("the authority {host} does not issue `{certificate}`: {}", refused.detail)
     };
-    told(what, code(refused.reason), help(refused), refused)
+    let help = match refused.reason {
+        Reason::Account => format!(
+            "the account was closed, or is of another authority: move `{}` away, and a new one is made",
+            account.display()
+        ),
+        _ => help(refused),
+    };
+    told(what, code(refused.reason), help, refused)
 }
 
 /// A refusal as an error about a certificate that was to be revoked.
@@ -122,11 +131,7 @@ fn help(refused: &Refused) -> String {
         Reason::ExternalAccount => {
             "give the key that the authority handed out: `acme { eab { key_id = \"…\" hmac_key = var.… } }`".to_owned()
         }
-        Reason::Account => {
-            "the account was closed, or is of another authority: remove its file below `accounts/` of the node's \
-             directory, and a new one is made"
-                .to_owned()
-        }
+        Reason::Account => "the account was closed, or is of another authority".to_owned(),
         Reason::Profile => "leave `profile` away, or name one that the authority has".to_owned(),
         Reason::AlreadyReplaced
         | Reason::AlreadyRevoked

@@ -118,7 +118,8 @@ async fn ask(
     let name = first.name.clone();
     let all = async {
         let asked = kept(host, spec, authority).await;
-        let refused = |refused| explain(&refused, &authority.directory, &name);
+        let account = spec.account(authority);
+        let refused = |refused| explain(&refused, &authority.directory, &name, &account);
         let client = match asked.map_err(|failed| failed.told(refused)) {
             Ok(Kept { client: Some(client), .. }) => client,
             Ok(_) => {

@@ -8,9 +8,11 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
+use crate::digest::sha256;
 use crate::names;
 
 use super::issuance::budget::Spent;
+use super::issuance::{Authority, host_of};
 use super::kind::Distrust;
 use super::observation::{Answer, ContainerRef, Query};
 
@@ -276,6 +278,17 @@ impl NodeSpec {
     /// Where the accounts with authorities are kept.
     pub fn accounts(&self) -> PathBuf {
         self.root.join("accounts")
+    }
+
+    /// Where the account with an authority is kept: by the authority, and the key that names it there.
+    pub fn account(&self, authority: &Authority) -> PathBuf {
+        let host: String = host_of(&authority.directory)
+            .chars()
+            .map(|char| if char.is_ascii_alphanumeric() || char == '.' { char } else { '-' })
+            .collect();
+        let what = format!("{} {}", authority.directory, authority.key_id.as_deref().unwrap_or_default());
+        let digest = sha256(what.as_bytes());
+        self.accounts().join(format!("{host}-{}.json", digest.get(..12).unwrap_or_default()))
     }
 
     /// Whether a path is inside the node's root.

@@ -65,6 +65,9 @@ pub enum Query {
         /// The file of the certificate that it shall be of.
         certificate: PathBuf,
     },
+    /// Whether a file holds an account with an authority that can be used: answered with [`Answer::PrivateKey`], never with
+    /// what it holds.
+    Account(PathBuf),
     /// The lineages of a home in certbot's layout: answered with [`Answer::Lineages`]; absent where there is no `renewal`
     /// directory in it. Keys are read to tell whether they are those of their certificates, and never shown.
     Lineages(PathBuf),
@@ -245,9 +248,9 @@ pub enum Answer {
     Certificate(CertificateFacts),
     /// To [`Query::Ledger`].
     Ledger(Arc<Ledger>),
-    /// To [`Query::PrivateKey`].
+    /// To [`Query::PrivateKey`] and [`Query::Account`].
     PrivateKey {
-        /// What is wrong with it, where nginx cannot use it.
+        /// What is wrong with it, where it cannot be used.
         wrong: Option<String>,
     },
     /// To [`Query::Lineages`], by name: those that are whole, and what is wrong with the others.

@@ -1,7 +1,65 @@
 //! What is written down of orders, where the authority does not begin them.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
 use super::story::{NAME, Story};
 use crate::support::authority::{Fault, Problem, Step};
+
+/// The file of the one account that the node has.
+fn account(story: &Story) -> PathBuf {
+    let entries = fs::read_dir(story.ground.node_root().join("accounts")).unwrap();
+    let mut paths = entries.map(|entry| entry.unwrap().path());
+    paths.find(|path| !path.ends_with("ledger.json")).unwrap()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn what_others_may_read_of_accounts_is_shown_and_closed() {
+    let Some(story) = Story::new() else { return };
+    let ground = &story.ground;
+    ground.apply();
+    let account = account(&story);
+    let directory = account.parent().unwrap();
+    let ledger = directory.join("ledger.json");
+    let all = [(&*account, 0o600, 0o644), (&*ledger, 0o600, 0o666), (directory, 0o700, 0o755)];
+    for (path, wanted, open) in all {
+        assert_eq!(mode(path), wanted);
+        fs::set_permissions(path, fs::Permissions::from_mode(open)).unwrap();
+    }
+    let mut plan = ground.vsa(["plan"]).code(0);
+    for (path, wanted, open) in all {
+        plan = plan.says(&format!("{} mode is {open:04o}, not {wanted:04o}", path.display()));
+    }
+    ground.apply();
+    for (path, wanted, _) in all {
+        assert_eq!(mode(path), wanted, "{}", path.display());
+    }
+    story.has(1);
+}
+
+#[test]
+fn an_account_that_cannot_be_used_is_told_by_the_plan() {
+    let Some(story) = Story::new() else { return };
+    let ground = &story.ground;
+    ground.apply();
+    let account = account(&story);
+    let kept = fs::read(&account).unwrap();
+    for broken in [&b"\xff\xfe"[..], b"{\"id\": \"https://ca.example/1\"}"] {
+        fs::write(&account, broken).unwrap();
+        let plan = ground.vsa(["plan"]).code(0).says("warning[unusable_account]");
+        let _ = plan.says(&account.display().to_string()).says("put a copy of it back");
+        let renewed = ground.vsa(["cert", "renew", "-force", NAME]).code(5);
+        let _ = renewed.says(&account.display().to_string());
+    }
+    fs::write(&account, kept).unwrap();
+    let run = ground.vsa(["plan"]).code(0);
+    assert!(!run.stderr.contains("unusable_account"), "{run}");
+}
 
 #[test]
 fn a_closed_account_is_no_wrong_name() {
@@ -10,11 +68,13 @@ fn a_closed_account_is_no_wrong_name() {
     let closed = Problem::new(403, "unauthorized", "the account is deactivated");
     story.authority.fail(Step::NewOrder, Fault::Problem(closed), 1);
     let told = story.told(&story.ground.vsa(["cert", "renew", "-force", NAME]).code(5).stderr);
+    let file = account(&story).file_name().unwrap().display().to_string();
+    let told = told.replace(&file, "[account].json");
     insta::assert_snapshot!(told, @r#"
     error[account_refused]: the authority [authority] does not issue `shop.example.com`: the account is deactivated
      |
      = on: certificate["shop.example.com"]
-     = help: the account was closed, or is of another authority: remove its file below `accounts/` of the node's directory, and a new one is made
+     = help: the account was closed, or is of another authority: move `[ground]/site/.vsa/nodes/local/accounts/[account].json` away, and a new one is made
     "#);
     let orders = story.ledger()["orders"].clone();
     assert_eq!(orders.as_array().unwrap().len(), 1, "the new one was not begun");

@@ -13,7 +13,7 @@ use crate::apply::required;
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{FileOperation, Host};
-use crate::plan::issuance::{Authority, host_of};
+use crate::plan::issuance::{Authority, account, host_of};
 use crate::plan::{Answer, NodeSpec, Query};
 use crate::value::Secret;
 
@@ -93,7 +93,7 @@ impl Accounts {
     ) -> Result<Arc<Client>, Failed> {
         let http = http(host, authority).await?;
         let directory = Directory::read(&http, &authority.directory).await?;
-        let turn = entry(&self.turns, file(spec, authority));
+        let turn = entry(&self.turns, spec.account(authority));
         let _turn = turn.lock().await;
         let account = account(host, spec, &directory, authority, key).await?;
         let client = Arc::new(directory.with(account.clone())?);
@@ -128,18 +128,6 @@ async fn http(host: &dyn Host, authority: &Authority) -> Result<Http, Diagnostic
     })
 }
 
-/// Where an account is kept: by the authority, and the key that names it there.
-fn file(spec: &NodeSpec, authority: &Authority) -> PathBuf {
-    let host = host_of(&authority.directory);
-    let host: String = host
-        .chars()
-        .map(|char| if char.is_ascii_alphanumeric() || char == '.' { char } else { '-' })
-        .collect();
-    let what = format!("{} {}", authority.directory, authority.key_id.as_deref().unwrap_or_default());
-    let digest = sha256(what.as_bytes());
-    spec.accounts().join(format!("{host}-{}.json", digest.get(..12).unwrap_or_default()))
-}
-
 /// An authority, with the node's account where one is kept.
 pub(in crate::apply) struct Kept {
     pub(in crate::apply) directory: Directory,
@@ -154,7 +142,7 @@ pub(in crate::apply) async fn kept(
 ) -> Result<Kept, Failed> {
     let http = http(host, authority).await?;
     let directory = Directory::read(&http, &authority.directory).await?;
-    let account = read_account(host, &file(spec, authority)).await?;
+    let account = read_account(host, &spec.account(authority)).await?;
     let registered = account.filter(|account| account.address().is_some());
     let client = registered.map(|account| directory.with(account)).transpose()?;
     Ok(Kept { directory, client })
@@ -163,14 +151,10 @@ pub(in crate::apply) async fn kept(
 async fn read_account(host: &dyn Host, path: &Path) -> Result<Option<Account>, Failed> {
     match host.observe(&[Query::Read(path.to_owned())]).await.pop() {
         Some(Answer::Bytes(bytes)) => {
-            let text =
-                String::from_utf8(bytes).map_err(|_| Refused::new(Reason::Account, "its file is no text"))?;
+            let text = String::from_utf8(bytes).map_err(|_| account::unusable(path, "it is no text"))?;
             Ok(Some(Account(Secret::new(text))))
         }
-        Some(Answer::Failed(why)) => {
-            let error = format!("cannot read the account `{}`: {why}", path.display());
-            Err(Diagnostic::error(error).into())
-        }
+        Some(Answer::Failed(why)) => Err(account::unusable(path, &why).into()),
         _ => Ok(None),
     }
 }
@@ -183,7 +167,7 @@ async fn account(
     authority: &Authority,
     key: Option<&Secret>,
 ) -> Result<Account, Failed> {
-    let path = file(spec, authority);
+    let path = spec.account(authority);
     let kept = read_account(host, &path).await?;
     if let Some(account) = kept.as_ref().filter(|account| account.address().is_some()) {
         return Ok(account.clone());
@@ -247,5 +231,5 @@ async fn write_to(
     }
     client.write_to(email).await.map_err(|refused| refused.detail)?;
     let account = account.clone().with_email(email);
-    keep(host, spec, file(spec, authority), &account).await.map_err(|error| error.summary)
+    keep(host, spec, spec.account(authority), &account).await.map_err(|error| error.summary)
 }

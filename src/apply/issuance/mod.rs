@@ -30,6 +30,7 @@ use crate::diag::Diagnostic;
 use crate::host::Host;
 use crate::plan::NodeSpec;
 use crate::plan::action::Access;
+use crate::plan::issuance::account;
 use crate::plan::issuance::budget::Spent;
 use crate::plan::issuance::{Authority, CertificateOrder, Ledger, Ordered, Remembered};
 use crate::value::Secret;
@@ -47,12 +48,12 @@ pub(super) struct Issuance {
 
 /// A file that nobody else may read.
 pub(super) fn private() -> Access {
-    Access { owner: None, group: None, mode: 0o600 }
+    Access { owner: None, group: None, mode: account::MODE }
 }
 
 /// A directory that nobody else may enter.
 fn secluded() -> Access {
-    Access { owner: None, group: None, mode: 0o700 }
+    Access { owner: None, group: None, mode: account::DIRECTORY_MODE }
 }
 
 impl Issuance {

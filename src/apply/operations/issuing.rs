@@ -102,7 +102,9 @@ async fn forget(context: Context<'_>, issue: Issue<'_>) -> Result<(), Diagnostic
 impl Issuing<'_> {
     pub(super) fn refused(&self, refused: &Refused) -> Failed {
         self.context.issuance.refused(&self.order.authority, refused);
-        let error = explain(refused, &self.order.authority.directory, self.name);
+        let authority = &self.order.authority;
+        let account = self.context.spec.account(authority);
+        let error = explain(refused, &authority.directory, self.name, &account);
         let lost = refused.reason == Reason::Order;
         let cause = if refused.is_passing() { Cause::Passing } else { Cause::Lasting };
         Failed { error, again: refused.again, unproven: false, lost, cause }

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -58,6 +60,7 @@ fn one(query: &Query, identities: &Identities) -> Option<Answer> {
             }
             Err(error) => answer(Err(error)),
         },
+        Query::Account(path) => answer(account(path)),
         Query::Lineages(home) => answer(lineages::all(home).map(Answer::Lineages)),
         Query::Published(home) => answer(published::all(home).map(Answer::Published)),
         Query::Served { port, names } => served::all(*port, names),
@@ -107,6 +110,19 @@ pub(super) fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it is too large for a PEM file"));
     }
     read_file(path)
+}
+
+/// Whether a file holds an account, or the key of one that its authority does not know yet. It is not taken out.
+fn account(path: &Path) -> io::Result<Answer> {
+    #[derive(Deserialize)]
+    #[expect(dead_code, reason = "that it is there is all that is asked")]
+    struct Kept {
+        key_pkcs8: IgnoredAny,
+    }
+    let bytes = Zeroizing::new(read_file(path)?);
+    let kept = serde_json::from_slice::<Kept>(&bytes);
+    let wrong = kept.is_err().then(|| "it is no account with an authority, or not all of one".to_owned());
+    Ok(Answer::PrivateKey { wrong })
 }
 
 /// That a key is not the one of a certificate. Where that cannot be told, nginx will.

@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::diag::Diagnostics;
 use crate::plan::claims::Claims;
 use crate::plan::endpoint::NO_ENDPOINTS;
+use crate::plan::issuance::account;
 use crate::plan::items::Item;
 use crate::plan::kind::{Drift, Refreshed};
 use crate::plan::pools::NeededNetwork;
@@ -101,6 +102,7 @@ pub(super) fn nodes(
         findings.extend(nodes::stopped(node, observed));
         if scope.wanted.contains(address) {
             findings.extend(nodes::foreign_user(node, observed));
+            findings.extend(account::findings(&node.spec, observed));
             let here = scope.desired_on(address);
             let here: Vec<_> = here
                 .map(|item| (item.kind, item.subject(node, observed, &NO_ENDPOINTS, inputs.now)))

@@ -26,6 +26,7 @@ use super::attempts::Attempts;
 use super::change::{Mode, NodePlan, Plan, Preflight};
 use super::endpoint::{Endpoints, NO_ENDPOINTS};
 use super::files::NodeFiles;
+use super::issuance::account;
 use super::issuance::budget::Budget;
 use super::items::{Item, answers, items, observe};
 use super::kind::{Base, Distrust, Kinds};
@@ -257,7 +258,8 @@ fn look(scope: &Scope<'_>, specs: &BTreeMap<Address, NodeSpec>, ask: &mut Ask<'_
             let questions = nodes::queries(spec, stored);
             observed.extend(answers(spec, questions, ask));
             let more = stored.and_then(|stored| running::inquiries(stored, &observed));
-            observed.extend(answers(spec, more.into_iter().collect(), ask));
+            let more = more.into_iter().chain(account::inquiries(spec, &observed)).collect();
+            observed.extend(answers(spec, more, ask));
         }
         let nginx = nodes::nginx(spec, stored, &observed);
         let configuration = inputs.base.configuration.clone();

@@ -1,5 +1,6 @@
 //! Certificates by ACME as plain data: who issues, how control over names is proven, what is remembered of both.
 
+pub mod account;
 mod authority;
 pub mod budget;
 mod dns;

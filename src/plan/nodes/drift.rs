@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::nginx;
 use crate::plan::file::FILE_MODE;
 use crate::plan::files::text_digest;
+use crate::plan::issuance::account;
 use crate::plan::kind::Drift;
 use crate::plan::node::{NodeSpec, ProxyMode};
 use crate::plan::observation::{Answer, FileType, Ids, Leaf, Observations, Query};
@@ -148,8 +149,14 @@ pub struct Own {
 /// What of a node's own has another access than vsa gave it; `ids` are those of its generation.
 pub fn own(spec: &NodeSpec, observed: &Observations, ids: Ids) -> Vec<Own> {
     let directory = |name: &str| (spec.root.join(name), DIRECTORY_MODE, Some(ids.gid));
-    let all = [directory("generations"), directory("certificates"), (spec.owner_file(), OWNER_MODE, None)];
-    let differing = all.into_iter().filter_map(|(path, mode, group)| {
+    let all = [
+        directory("generations"),
+        directory("certificates"),
+        (spec.owner_file(), OWNER_MODE, None),
+        (spec.accounts(), account::DIRECTORY_MODE, None),
+    ];
+    let kept = account::files(spec, observed).into_iter().map(|path| (path, account::MODE, None));
+    let differing = all.into_iter().chain(kept).filter_map(|(path, mode, group)| {
         let stat = observed.stat(&path).filter(|stat| !matches!(stat.file_type, FileType::Link(_)))?;
         let wanted = Ids { uid: ids.uid, gid: group.unwrap_or(stat.gid) };
         let bits = (stat.mode != mode).then(|| format!("mode is {:04o}, not {mode:04o}", stat.mode));

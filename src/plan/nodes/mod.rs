@@ -19,6 +19,7 @@ use crate::state::StoredNode;
 
 use super::actions::KEPT_GENERATIONS;
 use super::build::Inputs;
+use super::issuance::account;
 use super::node::{Nginx, Node, NodeSpec, ProxyMode};
 use super::observation::{Answer, FileType, Observations, Query};
 use super::owner::Owner;
@@ -63,7 +64,7 @@ pub(super) fn queries(spec: &NodeSpec, stored: Option<&StoredNode>) -> Vec<Query
     }
     queries.push(Query::Myself);
     queries.extend(spec.own().into_iter().chain([spec.owner_file()]).map(Query::Stat));
-    queries.push(generations(spec));
+    queries.extend([generations(spec), account::queries(spec)]);
     queries.extend(proxy::queries(spec));
     if let Some(stored) = stored.filter(|stored| stored.generation > 0) {
         queries.extend([
