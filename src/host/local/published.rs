@@ -1,16 +1,18 @@
 //! What vsa laid out for other programs, as it is found: thousands of lineages are looked at in each plan.
 //!
 //! Only the chain is read of each. The others are looked at without being opened, and read where they were changed after the
-//! chain, which is written last.
+//! chain, which is written last. All of it is reached from the home, which is open: the way to it is gone once.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
 use rayon::prelude::*;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use zeroize::Zeroizing;
 
 use crate::digest::sha256;
@@ -23,10 +25,11 @@ type Published = BTreeMap<String, Result<PublishedLineage, Damage>>;
 /// The lineages of a home, by name.
 pub(super) fn all(home: &Path) -> io::Result<Published> {
     let entries: Vec<_> = fs::read_dir(home.join("live"))?.collect::<io::Result<_>>()?;
+    let opened = File::open(home)?;
     let found = entries.into_par_iter().filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
         let lineage = Lineage::new(home, &*name).ok()?;
-        Some(one(&lineage).map(|found| (name, found)))
+        Some(Place { lineage, home: opened.as_fd() }.found().map(|found| (name, found)))
     });
     found.collect()
 }
@@ -34,8 +37,12 @@ pub(super) fn all(home: &Path) -> io::Result<Published> {
 /// When an inode was last changed: seconds since 1970, and nanoseconds. No program sets it back.
 type Changed = (i64, i64);
 
-fn changed(metadata: &Metadata) -> Changed {
-    (metadata.ctime(), metadata.ctime_nsec())
+fn changed(status: &Stat) -> Changed {
+    (status.st_ctime, i64::try_from(status.st_ctime_nsec).unwrap_or(i64::MAX))
+}
+
+fn file_type(status: &Stat) -> FileType {
+    FileType::from_raw_mode(status.st_mode)
 }
 
 /// Why a lineage is not whole: it is damaged, or it could not be looked at.
@@ -50,79 +57,181 @@ impl From<io::Error> for Broken {
     }
 }
 
-/// What is found of one; an error where that cannot be told.
-fn one(lineage: &Lineage) -> io::Result<Result<PublishedLineage, Damage>> {
-    match look(lineage) {
-        Ok(found) => Ok(Ok(found)),
-        Err(Broken::Damaged(damage)) => Ok(Err(damage)),
-        Err(Broken::Unseen(error)) => Err(error),
+/// A lineage, and its home.
+struct Place<'a> {
+    lineage: Lineage,
+    home: BorrowedFd<'a>,
+}
+
+impl Place<'_> {
+    /// What is found of it; an error where that cannot be told.
+    fn found(&self) -> io::Result<Result<PublishedLineage, Damage>> {
+        match self.look() {
+            Ok(found) => Ok(Ok(found)),
+            Err(Broken::Damaged(damage)) => Ok(Err(damage)),
+            Err(Broken::Unseen(error)) => Err(error),
+        }
+    }
+
+    fn below<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(self.lineage.home()).unwrap_or(path)
+    }
+
+    /// What there is, and no link followed.
+    fn status(&self, path: &Path) -> io::Result<Stat> {
+        Ok(rustix::fs::statat(self.home, self.below(path), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// What a link leads to.
+    fn target(&self, link: &Path) -> io::Result<PathBuf> {
+        let target = rustix::fs::readlinkat(self.home, self.below(link), Vec::with_capacity(256))?;
+        Ok(resolved(link, Path::new(&OsString::from_vec(target.into_bytes()))))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(self.home, self.below(path), flags, Mode::empty())?);
+        let mut bytes = Vec::with_capacity(8 << 10);
+        file.take(LARGEST).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Whether something else stands there.
+    fn is_no_directory(&self, path: &Path) -> bool {
+        self.status(path).is_ok_and(|status| !file_type(&status).is_dir())
+    }
+
+    fn damaged(&self, path: &Path, what: &str) -> Broken {
+        self.broken(path, what, None)
+    }
+
+    fn in_the_way(&self, path: &Path, what: &str) -> Broken {
+        self.broken(path, what, Some(Obstacle::Other))
+    }
+
+    fn broken(&self, path: &Path, what: &str, obstacle: Option<Obstacle>) -> Broken {
+        let path = self.below(path).display().to_string();
+        Broken::Damaged(Damage { path, what: what.to_owned(), obstacle })
+    }
+
+    fn look(&self) -> Result<PublishedLineage, Broken> {
+        let archive = self.lineage.archive();
+        let mut number = None;
+        let mut found = |piece: Piece| {
+            let link = self.lineage.link(piece);
+            let target = self.linked(&link)?;
+            match archived(&target) {
+                Some((found, its))
+                    if found == piece
+                        && its == *number.get_or_insert(its)
+                        && is_inside(&target, &archive) =>
+                {
+                    self.file(&archive, target, its)
+                }
+                _ => Err(self.damaged(&link, &format!("leads to `{}`", target.display()))),
+            }
+        };
+        let [cert, chain] = [found(Piece::Cert)?, found(Piece::Chain)?];
+        let [fullchain, privkey] = [found(Piece::Fullchain)?, found(Piece::Privkey)?];
+        let renewal = self.lineage.renewal();
+        match self.status(&renewal) {
+            Ok(status) if file_type(&status).is_dir() => {
+                return Err(self.in_the_way(&renewal, "is no file any more"));
+            }
+            Ok(_) => {}
+            Err(error) if is_gone(&error) => return Err(self.damaged(&renewal, "was deleted")),
+            Err(error) => return Err(error.into()),
+        }
+        self.whole(number.unwrap_or_default(), Files { cert, chain, fullchain, privkey })
+    }
+
+    /// What a link leads to.
+    fn linked(&self, link: &Path) -> Result<PathBuf, Broken> {
+        let error = match self.target(link) {
+            Ok(target) => return Ok(target),
+            Err(error) => error,
+        };
+        Err(match error.kind() {
+            _ if is_gone(&error) => {
+                let live = self.lineage.live();
+                if self.is_no_directory(&live) {
+                    self.in_the_way(&live, "is no directory")
+                } else {
+                    self.damaged(link, "was deleted")
+                }
+            }
+            ErrorKind::InvalidInput if file_type(&self.status(link)?).is_file() => {
+                self.broken(link, "is no link any more", Some(Obstacle::File))
+            }
+            ErrorKind::InvalidInput => self.in_the_way(link, "is neither a link nor a file"),
+            _ => error.into(),
+        })
+    }
+
+    /// A file of this number.
+    fn file(&self, archive: &Path, path: PathBuf, number: u64) -> Result<Found, Broken> {
+        let status = match self.status(&path) {
+            Ok(status) => status,
+            Err(error) if is_gone(&error) && self.is_no_directory(archive) => {
+                return Err(self.in_the_way(archive, "is no directory"));
+            }
+            Err(error) if is_gone(&error) => return Err(self.damaged(&path, "was deleted")),
+            Err(error) => return Err(error.into()),
+        };
+        match file_type(&status) {
+            FileType::RegularFile => Ok(Found { path, status, is_kept: false }),
+            FileType::Symlink => {
+                let target = self.target(&path)?;
+                match archived(&target) {
+                    Some((Piece::Privkey, its)) if its < number && is_inside(&target, archive) => {
+                        let kept = self.file(archive, target, its)?;
+                        Ok(Found { is_kept: true, ..kept })
+                    }
+                    _ => Err(self.damaged(&path, "is a link")),
+                }
+            }
+            _ => Err(self.damaged(&path, "is no file any more")),
+        }
+    }
+
+    /// Reads the chain, and of the others those that were changed after it.
+    fn whole(&self, number: u64, files: Files) -> Result<PublishedLineage, Broken> {
+        let Files { cert, chain, fullchain: both, privkey } = files;
+        let fullchain = self.read(&both.path)?;
+        let is_later = |found: &Found| changed(&found.status) > changed(&both.status);
+        if is_later(&cert) || is_later(&chain) {
+            let (certificate, others) = split_chain(&String::from_utf8_lossy(&fullchain));
+            for (found, wanted) in [(cert, certificate), (chain, others)] {
+                if !is_same_text(&self.read(&found.path)?, wanted.as_bytes()) {
+                    return Err(self.damaged(&found.path, "was edited"));
+                }
+            }
+        }
+        if privkey.is_kept || is_later(&privkey) {
+            let key = Zeroizing::new(self.read(&privkey.path)?);
+            if private_key(&key).is_err() || is_key_of(&key, &fullchain) == Some(false) {
+                return Err(self.damaged(&privkey.path, "is not the key of the certificate"));
+            }
+        }
+        let (key_mode, key_owner) = (privkey.status.st_mode & 0o7777, privkey.status.st_uid);
+        Ok(PublishedLineage { number, digest: sha256(&fullchain), key_mode, key_owner })
     }
 }
 
-fn damaged(lineage: &Lineage, path: &Path, what: &str) -> Broken {
-    let path = path.strip_prefix(lineage.home()).unwrap_or(path).display().to_string();
-    Broken::Damaged(Damage { path, what: what.to_owned(), obstacle: None })
+/// A file of the archive.
+struct Found {
+    path: PathBuf,
+    status: Stat,
+    /// Whether a link leads to it from the number that is in use: certbot has one where it keeps a key.
+    is_kept: bool,
 }
 
-fn in_the_way(lineage: &Lineage, path: &Path, what: &str, obstacle: Obstacle) -> Broken {
-    let path = path.strip_prefix(lineage.home()).unwrap_or(path).display().to_string();
-    Broken::Damaged(Damage { path, what: what.to_owned(), obstacle: Some(obstacle) })
-}
-
-fn look(lineage: &Lineage) -> Result<PublishedLineage, Broken> {
-    let archive = lineage.archive();
-    let mut number = None;
-    let mut found = |piece: Piece| {
-        let link = lineage.link(piece);
-        let target = target(lineage, &link)?;
-        match archived(&target) {
-            Some((found, its))
-                if found == piece && its == *number.get_or_insert(its) && is_inside(&target, &archive) =>
-            {
-                file(lineage, &archive, target, its)
-            }
-            _ => Err(damaged(lineage, &link, &format!("leads to `{}`", target.display()))),
-        }
-    };
-    let files = Files {
-        cert: found(Piece::Cert)?,
-        chain: found(Piece::Chain)?,
-        fullchain: found(Piece::Fullchain)?,
-        privkey: found(Piece::Privkey)?,
-    };
-    let renewal = lineage.renewal();
-    match fs::symlink_metadata(&renewal) {
-        Ok(metadata) if metadata.is_dir() => {
-            return Err(in_the_way(lineage, &renewal, "is no file any more", Obstacle::Other));
-        }
-        Ok(_) => {}
-        Err(error) if is_gone(&error) => return Err(damaged(lineage, &renewal, "was deleted")),
-        Err(error) => return Err(error.into()),
-    }
-    files.whole(lineage, number.unwrap_or_default())
-}
-
-/// What a link leads to.
-fn target(lineage: &Lineage, link: &Path) -> Result<PathBuf, Broken> {
-    let error = match fs::read_link(link) {
-        Ok(target) => return Ok(resolved(link, &target)),
-        Err(error) => error,
-    };
-    Err(match error.kind() {
-        _ if is_gone(&error) => {
-            let live = lineage.live();
-            if is_no_directory(&live) {
-                in_the_way(lineage, &live, "is no directory", Obstacle::Other)
-            } else {
-                damaged(lineage, link, "was deleted")
-            }
-        }
-        ErrorKind::InvalidInput if fs::symlink_metadata(link)?.is_file() => {
-            in_the_way(lineage, link, "is no link any more", Obstacle::File)
-        }
-        ErrorKind::InvalidInput => in_the_way(lineage, link, "is neither a link nor a file", Obstacle::Other),
-        _ => error.into(),
-    })
+/// The files of an issue.
+struct Files {
+    cert: Found,
+    chain: Found,
+    fullchain: Found,
+    privkey: Found,
 }
 
 fn archived(path: &Path) -> Option<(Piece, u64)> {
@@ -138,80 +247,8 @@ fn is_inside(path: &Path, archive: &Path) -> bool {
     path.parent().is_some_and(|parent| parent == archive || same(parent))
 }
 
-/// A file of the archive.
-struct Found {
-    path: PathBuf,
-    metadata: Metadata,
-    /// Whether a link leads to it from the number that is in use: certbot has one where it keeps a key.
-    is_kept: bool,
-}
-
-/// A file of this number.
-fn file(lineage: &Lineage, archive: &Path, path: PathBuf, number: u64) -> Result<Found, Broken> {
-    let metadata = match fs::symlink_metadata(&path) {
-        Ok(metadata) => metadata,
-        Err(error) if is_gone(&error) && is_no_directory(archive) => {
-            return Err(in_the_way(lineage, archive, "is no directory", Obstacle::Other));
-        }
-        Err(error) if is_gone(&error) => return Err(damaged(lineage, &path, "was deleted")),
-        Err(error) => return Err(error.into()),
-    };
-    if metadata.is_symlink() {
-        let target = resolved(&path, &fs::read_link(&path)?);
-        return match archived(&target) {
-            Some((Piece::Privkey, its)) if its < number && is_inside(&target, archive) => {
-                let kept = file(lineage, archive, target, its)?;
-                Ok(Found { is_kept: true, ..kept })
-            }
-            _ => Err(damaged(lineage, &path, "is a link")),
-        };
-    }
-    if !metadata.is_file() {
-        return Err(damaged(lineage, &path, "is no file any more"));
-    }
-    Ok(Found { path, metadata, is_kept: false })
-}
-
-/// Whether something else stands there.
-fn is_no_directory(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_dir())
-}
-
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-/// The files of an issue.
-struct Files {
-    cert: Found,
-    chain: Found,
-    fullchain: Found,
-    privkey: Found,
-}
-
-impl Files {
-    /// Reads the chain, and of the others those that were changed after it.
-    fn whole(self, lineage: &Lineage, number: u64) -> Result<PublishedLineage, Broken> {
-        let Self { cert, chain, fullchain: both, privkey } = self;
-        let fullchain = read(&both.path)?;
-        let is_later = |found: &Found| changed(&found.metadata) > changed(&both.metadata);
-        if is_later(&cert) || is_later(&chain) {
-            let (certificate, others) = split_chain(&String::from_utf8_lossy(&fullchain));
-            for (found, wanted) in [(cert, certificate), (chain, others)] {
-                if !is_same_text(&read(&found.path)?, wanted.as_bytes()) {
-                    return Err(damaged(lineage, &found.path, "was edited"));
-                }
-            }
-        }
-        if privkey.is_kept || is_later(&privkey) {
-            let key = Zeroizing::new(read(&privkey.path)?);
-            if private_key(&key).is_err() || is_key_of(&key, &fullchain) == Some(false) {
-                return Err(damaged(lineage, &privkey.path, "is not the key of the certificate"));
-            }
-        }
-        let (key_mode, key_owner) = (privkey.metadata.mode() & 0o7777, privkey.metadata.uid());
-        Ok(PublishedLineage { number, digest: sha256(&fullchain), key_mode, key_owner })
-    }
 }
 
 /// Whether two PEM files are the same but for empty lines, which certbot leaves where it splits a chain.
@@ -223,12 +260,3 @@ fn is_same_text(one: &[u8], other: &[u8]) -> bool {
 
 /// How much of a file is read, in bytes: many times the longest chain.
 const LARGEST: u64 = 1 << 20;
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits());
-    let file: File = options.open(path)?;
-    let mut bytes = Vec::with_capacity(8 << 10);
-    file.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
