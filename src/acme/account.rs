@@ -30,9 +30,14 @@ impl Account {
         Ok(Self(Secret::new(format!("{{\"{KEY}\":\"{}\"}}", encoded(&key)))))
     }
 
-    /// Where the authority has it; `None` of a key that it may not know yet.
-    pub fn address(&self) -> Option<String> {
+    /// Where the authority has it.
+    pub(super) fn address(&self) -> Option<String> {
         Some(self.kept()?.get(ADDRESS)?.as_str()?.to_owned())
+    }
+
+    /// Whether it is a key that the authority may not know yet; what cannot be read is none.
+    pub fn is_unregistered(&self) -> bool {
+        self.kept().is_some_and(|kept| kept.get(KEY).is_some() && kept.get(ADDRESS).is_none())
     }
 
     /// Where its authority was told to write to: nowhere, or there. `None` where that was not written down.

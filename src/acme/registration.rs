@@ -13,7 +13,13 @@ impl Directory {
     pub async fn find(&self, key: &Account) -> Result<Option<Account>, Refused> {
         match self.ask(key, &json!({ "onlyReturnExisting": true })).await {
             Ok(account) => Ok(Some(account)),
-            Err(refused) if refused.reason == Reason::Account => Ok(None),
+            // Some look at the rest of the request first; who knows the key gives its account to who registers again.
+            Err(refused)
+                if refused.is_answer()
+                    && !matches!(refused.reason, Reason::RateLimited | Reason::BadNonce) =>
+            {
+                Ok(None)
+            }
             Err(refused) => Err(refused),
         }
     }

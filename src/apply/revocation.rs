@@ -54,6 +54,8 @@ pub async fn revoke(
 ) -> Result<RevokedBy, Diagnostic> {
     let _held = host.lock(&lock_file(spec)).await?.ok_or_else(|| held(spec))?;
     let issuance = Issuance::new(Arc::clone(host));
+    // What cannot be remembered is not done.
+    issuance.look(spec, |_| ()).await?;
     let Revoking { name, authority, directory, digest, .. } = certificate;
     let [chain] = required::read(&**host, [&directory.join(CHAIN)]).await?;
     let unreadable = || {
@@ -90,10 +92,13 @@ pub async fn revoke(
     let at = host.now().await;
     let revoked = Revoked { digest: digest.clone(), at, reason };
     let text = serde_json::to_string(&revoked).unwrap_or_default();
-    issuance.remember(spec, name, |remembered| remembered.revoke(revoked)).await?;
     // It goes with the issue, wherever what the node remembers goes.
     let access = Access { owner: None, group: None, mode: FILE_MODE };
     let note = FileOperation::Replace { path: directory.join(REVOKED), access, bytes: text.into() };
-    host.files(vec![note]).await?;
-    Ok(by)
+    let noted = host.files(vec![note]).await.map_err(Diagnostic::from);
+    let remembered = issuance.remember(spec, name, |remembered| remembered.revoke(revoked)).await;
+    noted.and(remembered).map(|()| by).map_err(|error| {
+        error
+            .detail("its authority has revoked it: plans go on as if it had not, where neither note is there")
+    })
 }

@@ -1,12 +1,14 @@
 //! What authorities want to know, and what they give: accounts, keys, chains, names below names.
 
 use std::collections::BTreeSet;
+use std::fs;
 
+use serde_json::Value;
 use x509_parser::parse_x509_certificate;
 
 use super::issuing::{live, node, site};
 use super::story::{NAME, Story};
-use crate::support::authority::{Fault, Step};
+use crate::support::authority::{Fault, Problem, Step};
 use crate::support::named::{Named, Zone, secret};
 use crate::support::pebble::Options;
 use crate::support::private_ca::trusted;
@@ -49,10 +51,20 @@ fn an_account_of_ones_own_is_asked_for_where_the_authority_wants_one() {
     assert!(!state.contains(HMAC) && pebble.accounts() == 1);
 }
 
+/// The key of the only account that the node keeps.
+fn account_key(ground: &Workspace) -> String {
+    let files = fs::read_dir(ground.node_root().join("accounts")).unwrap().map(|entry| entry.unwrap().path());
+    let kept = files.filter_map(|file| serde_json::from_slice::<Value>(&fs::read(file).ok()?).ok());
+    let mut keys = kept.filter_map(|kept| kept["key_pkcs8"].as_str().map(str::to_owned));
+    let key = keys.next().unwrap();
+    assert_eq!(keys.next(), None);
+    key
+}
+
 /// One external account is for one account alone.
 #[test]
 fn a_key_that_an_authority_may_have_heard_of_is_the_one_that_is_registered() {
-    for was_made in [true, false] {
+    for (was_made, finds) in [(true, true), (true, false), (false, true)] {
         let Some(story) = Story::new() else { return };
         story.authority.behave(|it| it.external_accounts = vec![("kid-1".to_owned(), HMAC.to_owned())]);
         story
@@ -67,9 +79,17 @@ fn a_key_that_an_authority_may_have_heard_of_is_the_one_that_is_registered() {
         }
         assert_eq!(story.authority.accounts().len(), usize::from(was_made));
         // The key is there, and nobody else reads it.
+        let key = account_key(&story.ground);
         assert!(story.private() > 0);
+        if !finds {
+            // An authority that looks at the rest of the request before it looks whose key it is.
+            let detail = "an account here is bound to an external one";
+            let problem = Problem::new(400, "externalAccountRequired", detail);
+            story.authority.fail(Step::NewAccount, Fault::Problem(problem), 1);
+        }
         story.ground.apply();
         story.has(1);
+        assert_eq!(account_key(&story.ground), key);
         assert_eq!(story.authority.accounts()[0].external.as_deref(), Some("kid-1"));
     }
 }

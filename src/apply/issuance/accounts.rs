@@ -143,7 +143,7 @@ pub(in crate::apply) async fn kept(
     let http = http(host, authority).await?;
     let directory = Directory::read(&http, &authority.directory).await?;
     let account = read_account(host, &spec.account(authority)).await?;
-    let registered = account.filter(|account| account.address().is_some());
+    let registered = account.filter(|account| !account.is_unregistered());
     let client = registered.map(|account| directory.with(account)).transpose()?;
     Ok(Kept { directory, client })
 }
@@ -169,7 +169,7 @@ async fn account(
 ) -> Result<Account, Failed> {
     let path = spec.account(authority);
     let kept = read_account(host, &path).await?;
-    if let Some(account) = kept.as_ref().filter(|account| account.address().is_some()) {
+    if let Some(account) = kept.as_ref().filter(|account| !account.is_unregistered()) {
         return Ok(account.clone());
     }
     let email = authority.email.as_deref();

@@ -146,18 +146,19 @@ impl Issuance {
     ) -> Result<Arc<Client>, Unasked> {
         self.accounts.authority(&*self.host, spec, authority, key).await
     }
+
     /// Takes note of what an authority did not do.
-    pub(super) fn refused(&self, authority: &Authority, refused: &Refused) {
-        self.outages.note(&authority.directory, refused);
+    pub(super) fn refused(&self, spec: &NodeSpec, authority: &Authority, refused: &Refused) {
+        self.outages.note(&spec.root, authority, refused);
     }
 
     /// Takes note that an authority has issued a certificate.
-    pub(super) fn issued(&self, authority: &Authority) {
-        self.outages.end(&authority.directory);
+    pub(super) fn issued(&self, spec: &NodeSpec, authority: &Authority) {
+        self.outages.end(&spec.root, authority);
     }
 
     /// Why an authority is not asked any more in this run: it has not answered again and again.
-    pub(super) fn outage(&self, authority: &Authority) -> Option<Refused> {
-        self.outages.of(&authority.directory)
+    pub(super) fn outage(&self, spec: &NodeSpec, authority: &Authority) -> Option<Refused> {
+        self.outages.of(&spec.root, authority)
     }
 }

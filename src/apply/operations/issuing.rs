@@ -101,7 +101,7 @@ async fn forget(context: Context<'_>, issue: Issue<'_>) -> Result<(), Diagnostic
 
 impl Issuing<'_> {
     pub(super) fn refused(&self, refused: &Refused) -> Failed {
-        self.context.issuance.refused(&self.order.authority, refused);
+        self.context.issuance.refused(self.context.spec, &self.order.authority, refused);
         let authority = &self.order.authority;
         let account = self.context.spec.account(authority);
         let error = explain(refused, &authority.directory, self.name, &account);
@@ -136,7 +136,7 @@ impl Issuing<'_> {
         for remark in issuance.remarks() {
             self.tell(&remark);
         }
-        if let Some(refused) = issuance.outage(&self.order.authority) {
+        if let Some(refused) = issuance.outage(self.context.spec, &self.order.authority) {
             return Err(self.refused(&refused));
         }
         let (mut order, remarks) = self.begin(&client).await?;
@@ -156,7 +156,7 @@ impl Issuing<'_> {
         self.tell("being issued");
         let chain = order.certificate(self.order.preferred_chain.as_deref(), ISSUES).await;
         let Chain { pem: chain, offered } = chain.map_err(|refused| self.refused(&refused))?;
-        issuance.issued(&self.order.authority);
+        issuance.issued(self.context.spec, &self.order.authority);
         if let Some(preferred) = self.order.preferred_chain.as_ref().filter(|_| !offered.is_empty()) {
             let offered = offered.join("`, `");
             self.tell(&format!(

@@ -138,8 +138,13 @@ pub(super) fn adopt(
 }
 
 /// Puts an issue into certbot's lineage too, under the paths that others may have been told.
-pub(super) fn publish(resource: &Resource, known: &Known, directory: &FilePath) -> Option<Step> {
-    let lineage = known.attributes.lineage(resource)?;
+pub(super) fn publish(
+    resource: &Resource,
+    known: &Known,
+    judgement: &Judgement,
+    directory: &FilePath,
+) -> Option<Step> {
+    let lineage = known.attributes.lineage(resource).filter(|_| !judgement.is_kept_out)?;
     let directory = directory.to_owned();
     let operation = Operation::PublishCertificate { lineage, directory, server: None };
     Some(Step { phase: Phase::Prepare, operation, undo: Undo::FormerLinks })

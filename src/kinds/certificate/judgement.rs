@@ -48,6 +48,8 @@ pub(super) struct Judgement {
     pub(super) laid_out: Option<(String, String)>,
     /// The same, in certbot's directory.
     pub(super) imported: Option<(String, String)>,
+    /// Whether something stands there, so that nothing can be laid out.
+    pub(super) is_kept_out: bool,
 }
 
 impl Judgement {
@@ -63,7 +65,8 @@ impl Judgement {
             || known.is_unpublished().then(|| "it is not laid out for other programs yet".to_owned());
         self.due = self.due.take().or_else(unpublished);
         self.laid_out = published::drift(subject, resource, known, Home::Own);
-        self.imported = published::drift(subject, resource, known, Home::Certbot);
+        let imported = || published::drift(subject, resource, known, Home::Certbot);
+        self.imported = (!self.is_kept_out).then(imported).flatten();
     }
 }
 
@@ -84,7 +87,10 @@ fn work_out(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgeme
     let Known { attributes, facts, .. } = known;
     let last = if facts.issue == 0 { last_kept(subject) } else { facts.issue };
     let mut judgement = Judgement { issue: last, ..Judgement::default() };
-    judgement.findings.extend(published::obstacle(subject, resource, known));
+    judgement.findings.extend(published::obstacle(subject, resource, known, Home::Own));
+    let obstacle = published::obstacle(subject, resource, known, Home::Certbot);
+    judgement.is_kept_out = obstacle.is_some();
+    judgement.findings.extend(obstacle);
     let asked_anew = known.asked_anew(subject);
     if !asked_anew || known.stands_in() {
         judgement.drift = issue::drift(subject, resource, known);

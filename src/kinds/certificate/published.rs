@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::imported;
 use super::issue::{IssueDrift, another_owner, said_exposed};
 use super::known::Known;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Severity};
 use crate::plan::Subject;
 use crate::plan::issuance::lineage::{KEY_MODE, is_open};
 use crate::plan::issuance::{Damage, Obstacle, Piece, PublishedLineage};
@@ -92,23 +92,28 @@ pub(super) fn why_exposed(
     another_owner(observed, facts, found.key_owner)
 }
 
-/// That something stands where it is laid out, which only its owner may move away.
-pub(super) fn obstacle(subject: Subject<'_>, resource: &Resource, known: &Known) -> Option<Diagnostic> {
-    let one = |home: Home| {
-        let place = place(subject, resource, known, home)?;
-        let damage = found(subject, &place)??.as_ref().err()?;
-        let is_obstacle = match damage.obstacle? {
-            Obstacle::Other => true,
-            // What is there is another program's: that one has to be asked.
-            Obstacle::File => home == Home::Certbot,
-        };
-        let path = place.0.join(&damage.path);
-        is_obstacle.then(|| Diagnostic::error(format!("`{}` {}", path.display(), damage.what)))
+/// That something stands where it is laid out, which only its owner may move away. In certbot's home nothing is laid out
+/// then, and all else goes on: it is another program's, and no other certificate is to wait for it.
+pub(super) fn obstacle(
+    subject: Subject<'_>,
+    resource: &Resource,
+    known: &Known,
+    home: Home,
+) -> Option<Diagnostic> {
+    let place = place(subject, resource, known, home)?;
+    let damage = found(subject, &place)??.as_ref().err()?;
+    let (severity, help) = match (home, damage.obstacle?) {
+        (Home::Own, Obstacle::File) => return None,
+        (Home::Own, Obstacle::Other) => {
+            (Severity::Error, "move it away: vsa lays the certificate out there for other programs")
+        }
+        (Home::Certbot, _) => (
+            Severity::Warning,
+            "move it away: until then vsa lays nothing out there, and who reads it gets no new certificate",
+        ),
     };
-    let error = [Home::Own, Home::Certbot].into_iter().find_map(one)?.code("obstructed");
-    Some(
-        error.help("move it away: vsa lays the certificate out there for other programs").on(subject.address),
-    )
+    let error = Diagnostic::error(format!("`{}` {}", place.0.join(&damage.path).display(), damage.what));
+    Some(Diagnostic { severity, ..error.code("obstructed").help(help).on(subject.address) })
 }
 
 fn archived((_, name): &Place<'_>, found: &PublishedLineage, piece: Piece) -> String {

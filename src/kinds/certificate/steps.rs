@@ -27,7 +27,7 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
     }
     if judgement.from == Origin::Before && !judgement.is_pending && known.is_unpublished() {
         steps.extend(publish(subject, resource, known, known.last.clone()));
-        steps.extend(imported::publish(resource, known, &known.last));
+        steps.extend(imported::publish(resource, known, &judgement, &known.last));
     } else if judgement.from != Origin::Before {
         steps.extend(issuing(subject, resource, known, &judgement));
     } else {
@@ -36,7 +36,7 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
         }
         let is_added = known.facts.issue > 0 && imported::is_added(resource, known);
         if is_added || judgement.imported.is_some() {
-            steps.extend(imported::publish(resource, known, &known.last));
+            steps.extend(imported::publish(resource, known, &judgement, &known.last));
         }
     }
     let kept = known.attributes.lineage(resource);
@@ -85,8 +85,8 @@ fn issuing(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: 
     }
     if let Some(order) = acme::order(resource, known) {
         let publish = publish(subject, resource, known, directory.clone());
-        let also =
-            imported::publish(resource, known, &directory).filter(|_| judgement.from != Origin::Certbot);
+        let also = imported::publish(resource, known, judgement, &directory)
+            .filter(|_| judgement.from != Origin::Certbot);
         let made = match judgement.from {
             // It counts against the authority's limits: it is kept, whatever becomes of the run.
             Origin::Before | Origin::New | Origin::Order => {
