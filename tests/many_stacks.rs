@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use crate::support::counting::Counting;
 use crate::support::docker::{Engine, Pool};
 use crate::support::images;
-use crate::support::workspace::{Run, Workspace};
+use crate::support::{Run, Workspace};
 
 const TENANTS: usize = 5;
 

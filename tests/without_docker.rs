@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 
 use crate::support::docker::{Engine, Pool};
 use crate::support::images;
-use crate::support::workspace::{Run, Workspace};
+use crate::support::{Run, Workspace};
 
 /// An ordinary user.
 const NOBODY: u32 = 65534;

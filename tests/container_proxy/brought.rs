@@ -1,6 +1,6 @@
 //! The stack that brings the proxy's container, in a plan: what that will see and where it listens is known before.
 
-use crate::support::workspace::{Run, Workspace};
+use crate::support::{Run, Workspace};
 
 /// A plan of a node and the shipped stack with these variables and this root of a site, where there is no Docker. Paths are
 /// below the test's own directory.

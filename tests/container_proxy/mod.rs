@@ -19,7 +19,7 @@ use crate::support::docker::{Engine, Pool};
 use crate::support::images;
 use crate::support::ports::Port;
 use crate::support::processes::wait_until;
-use crate::support::workspace::{Run, Workspace};
+use crate::support::{Run, Workspace};
 
 /// A node whose proxy is the shipped stack, with a stand-in for its image.
 struct Ground {

@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use super::{Ground, is_down};
+use crate::support::Run;
 use crate::support::processes::wait_until;
-use crate::support::workspace::Run;
 use crate::support::{Request, fetch};
 
 impl Ground {

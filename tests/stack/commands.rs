@@ -12,7 +12,7 @@ use crate::support::Request;
 use crate::support::images;
 use crate::support::ports::Port;
 use crate::support::processes::wait_until;
-use crate::support::workspace::{Run, Workspace};
+use crate::support::{Run, Workspace};
 
 /// A text without the parts that differ from one run to the next.
 fn steady(ground: &Ground, text: &str) -> String {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Ground, said};
+use crate::support::Run;
 use crate::support::images;
 use crate::support::processes::wait_until;
-use crate::support::workspace::Run;
 
 /// How long an apply may take to see that there is no engine any more.
 const SOON: Duration = Duration::from_mins(1);

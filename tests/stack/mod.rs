@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use crate::support::docker::{Engine, Pool};
 use crate::support::images;
 use crate::support::processes::{self, wait_until};
-use crate::support::workspace::{Run, Workspace};
+use crate::support::{Run, Workspace};
 
 /// A workspace whose node has the engine of the tests.
 pub struct Ground {

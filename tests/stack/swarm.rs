@@ -8,10 +8,10 @@ use std::time::Duration;
 use insta::assert_snapshot;
 
 use super::{Ground, said};
+use crate::support::Run;
 use crate::support::counting::Counting;
 use crate::support::images;
 use crate::support::processes::wait_until;
-use crate::support::workspace::Run;
 
 /// A ground whose engine manages a swarm of its own.
 fn swarm() -> Option<Ground> {

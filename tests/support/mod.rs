@@ -24,6 +24,7 @@ pub mod processes;
 pub mod random;
 pub mod recorded;
 pub mod registry;
+pub mod run;
 pub mod service;
 pub mod sslyze;
 pub mod stand_ins;
@@ -42,8 +43,9 @@ pub use foreign::Foreign;
 pub use load::{Connections, Load};
 pub use pebble::Pebble;
 pub use random::Random;
+pub use run::Run;
 pub use system::System;
-pub use workspace::{Run, Workspace};
+pub use workspace::Workspace;
 
 use std::path::PathBuf;
 

@@ -2,11 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -16,10 +14,8 @@ use super::client::{Request, Response};
 use super::container::Container;
 use super::ports::Port;
 use super::processes;
+use super::run::Run;
 use super::system::System;
-
-/// How long a command may take before the test fails.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A hermetic directory with a configuration. Its nginx, where one was started, ends with it.
 pub struct Workspace {
@@ -289,74 +285,5 @@ impl Drop for Workspace {
             self.directory.disable_cleanup(true);
             eprintln!("kept: {}", self.path().display());
         }
-    }
-}
-
-/// What a command printed and how it ended.
-#[derive(Debug)]
-pub struct Run {
-    /// The exit code; `None` where a signal ended it.
-    pub exit: Option<i32>,
-    /// Standard out.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-    line: String,
-}
-
-impl Run {
-    /// Runs a command to its end, with patience.
-    pub fn of(command: Command) -> Self {
-        Self::of_patient(command, PATIENCE)
-    }
-
-    /// Runs a command that may take long to its end.
-    pub fn of_patient(mut command: Command, patience: Duration) -> Self {
-        let line = format!("{command:?}");
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let read = |mut pipe: Box<dyn std::io::Read + Send>| {
-            let (sender, receiver) = mpsc::channel();
-            std::thread::spawn(move || {
-                let mut bytes = Vec::new();
-                let _ = pipe.read_to_end(&mut bytes);
-                let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
-            });
-            receiver
-        };
-        let stdout = read(Box::new(child.stdout.take().unwrap()));
-        let stderr = read(Box::new(child.stderr.take().unwrap()));
-        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(patience), stderr.recv_timeout(patience)) else {
-            let _ = child.kill();
-            panic!("{line}\nheld its output open for more than {patience:?}");
-        };
-        let exit = child.wait().unwrap().code();
-        Self { exit, stdout, stderr, line }
-    }
-
-    /// Checks the exit code.
-    #[must_use = "the run can be looked at further, or dropped with `drop`"]
-    pub fn code(self, expected: i32) -> Self {
-        assert_eq!(self.exit, Some(expected), "{self}");
-        self
-    }
-
-    /// Checks that the output, or the diagnostics, hold this text.
-    #[must_use = "the run can be looked at further, or dropped with `drop`"]
-    pub fn says(self, text: &str) -> Self {
-        assert!(self.stdout.contains(text) || self.stderr.contains(text), "{text:?} is not said\n{self}");
-        self
-    }
-
-    /// Standard out as JSON.
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
-    }
-}
-
-impl std::fmt::Display for Run {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { exit, stdout, stderr, line } = self;
-        // The errors come first: of a long plan, a log may keep no more than the beginning.
-        write!(f, "{line}\nexit code {exit:?}\n--- standard error\n{stderr}\n--- standard out\n{stdout}")
     }
 }
