@@ -12,17 +12,22 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rcgen::{CertificateParams, KeyPair};
 use serde::{Deserialize, Serialize};
+
+/// Nobody is there.
+const AUTHORITY: &str = "https://127.0.0.1:9/directory";
 
 /// The argument by which this program starts itself to measure one command.
 const MEASURE: &str = "--measure-one-command";
@@ -50,13 +55,19 @@ struct Row {
 enum Variant {
     Plain,
     Tls,
+    /// With certificates that an authority has issued. They are there before the first apply, as on a node that was put back
+    /// from a backup: nobody is asked, and all is looked at and laid out.
+    Acme,
 }
 
 impl Variant {
+    const ALL: [Self; 3] = [Self::Plain, Self::Tls, Self::Acme];
+
     fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Tls => "TLS",
+            Self::Acme => "ACME",
         }
     }
 }
@@ -72,7 +83,7 @@ fn main() -> ExitCode {
     let sizes: Vec<usize> = sizes.split(',').map(|size| size.parse().unwrap()).collect();
     let mut rows = Vec::new();
     println!("{:<8}{:>8}  {:<22}{:>10}{:>10}{:>10}", "variant", "domains", "what", "seconds", "MB", "growth");
-    for variant in [Variant::Plain, Variant::Tls] {
+    for variant in Variant::ALL {
         for domains in &sizes {
             let tree = Tree::new(variant, *domains);
             for row in tree.measure(runs) {
@@ -112,7 +123,7 @@ fn broken_limits(rows: &[Row]) -> Vec<String> {
             broken.push(format!("{what}: {found:.3}, at most {limit:.3}"));
         }
     };
-    for variant in [Variant::Plain, Variant::Tls] {
+    for variant in Variant::ALL {
         if let Some(plan) = median(variant, 10_000, "no-op plan") {
             let of = format!("no-op plan of 10,000 {} domains", variant.name());
             check(format!("{of}, seconds"), plan.seconds, 0.5);
@@ -144,7 +155,12 @@ impl Tree {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let tree = Self { directory, variant, domains };
         let proxy = format!("http_port = {}\n    https_port = {}", free_port(), free_port());
-        let node = format!("node \"local\" {{\n  proxy {{\n    {proxy}\n  }}\n}}\n\ntenant \"acme\" {{}}\n");
+        let acme = match variant {
+            Variant::Plain | Variant::Tls => String::new(),
+            Variant::Acme => format!("\n\n  acme {{\n    directory = \"{AUTHORITY}\"\n  }}"),
+        };
+        let node =
+            format!("node \"local\" {{\n  proxy {{\n    {proxy}\n  }}{acme}\n}}\n\ntenant \"acme\" {{}}\n");
         fs::write(tree.path().join("main.hcl"), node).unwrap();
         // As teams keep them: files of a hundred sites or so.
         for file in 0..domains.div_ceil(100) {
@@ -165,7 +181,7 @@ impl Tree {
     fn domain(&self, number: usize, timeout: usize) -> String {
         let tls = match self.variant {
             Variant::Plain => "\n  tls {\n    enabled = false\n  }\n",
-            Variant::Tls => "",
+            Variant::Tls | Variant::Acme => "",
         };
         let mut text = String::new();
         write!(
@@ -201,8 +217,10 @@ impl Tree {
             samples,
         };
         let first_plan = (0..runs).map(|_| self.vsa(&["plan"])).collect();
-        let apply_all = (0..runs).map(|_| {
-            self.forget();
+        // To have the certificates there takes longer than what is measured.
+        let runs_of_all = if self.variant == Variant::Acme { 1 } else { runs };
+        let apply_all = (0..runs_of_all).map(|_| {
+            self.begin();
             self.vsa(&["apply", "-auto-approve"])
         });
         let apply_all = apply_all.collect();
@@ -216,9 +234,9 @@ impl Tree {
         let live = self.path().join(".vsa/nodes/local/current/").to_string_lossy().into_owned();
         let test = ["nginx", "-t", "-q", "-e", "stderr", "-p", &live, "-c", "nginx.conf"].map(str::to_owned);
         let nginx = (0..runs).map(|_| measure(&test)).collect();
-        let destroy = (0..runs).map(|run| {
+        let destroy = (0..runs_of_all).map(|run| {
             if run > 0 {
-                self.forget();
+                self.begin();
                 self.vsa(&["apply", "-auto-approve"]);
             }
             self.vsa(&["destroy", "-auto-approve"])
@@ -232,6 +250,42 @@ impl Tree {
             row("nginx -t", nginx),
             row("destroy of all", destroy),
         ]
+    }
+
+    /// Forgets everything that was applied, and has there what the variant finds.
+    fn begin(&self) {
+        self.forget();
+        if self.variant != Variant::Acme {
+            return;
+        }
+        let sites: Vec<_> = (0..self.domains.div_ceil(100))
+            .map(|file| self.path().join(format!("sites-{file:03}.hcl")))
+            .map(|file| (file.with_extension("off"), file))
+            .collect();
+        for (off, on) in &sites {
+            fs::rename(on, off).unwrap();
+        }
+        self.vsa(&["apply", "-auto-approve"]);
+        for (off, on) in &sites {
+            fs::rename(off, on).unwrap();
+        }
+        let key = KeyPair::generate().unwrap();
+        let top = self.path().join(".vsa/nodes/local/certificates");
+        fs::DirBuilder::new().mode(0o700).create(&top).unwrap();
+        for name in (0..self.domains).map(|number| format!("site-{number}.example.com")) {
+            let issue = top.join(&name).join("1");
+            fs::create_dir_all(&issue).unwrap();
+            let mut params = CertificateParams::new([name.clone()]).unwrap();
+            params.not_before = (SystemTime::now() - Duration::from_hours(1)).into();
+            params.not_after = (SystemTime::now() + Duration::from_hours(90 * 24)).into();
+            fs::write(issue.join("fullchain.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+            let mut file = fs::OpenOptions::new();
+            let mut file =
+                file.create_new(true).write(true).mode(0o600).open(issue.join("privkey.pem")).unwrap();
+            file.write_all(key.serialize_pem().as_bytes()).unwrap();
+            let request = format!("node.local acme {AUTHORITY} ecdsa-p256 - {name}");
+            fs::write(issue.join("request"), request).unwrap();
+        }
     }
 
     /// Stops nginx and forgets everything that was applied.
