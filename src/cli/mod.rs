@@ -6,6 +6,7 @@ mod arguments;
 mod auditing;
 mod certbot;
 mod commands;
+mod conclusion;
 mod editing;
 mod environment;
 mod failure;

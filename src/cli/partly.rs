@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::applying::{self, ApplyFlags, FailureFlag, Ran};
+use super::applying::{self, ApplyFlags, FailureFlag};
+use super::conclusion::{self, Ran};
 use super::planning::{self, Manner, Options, Prepared, When};
 use super::{Exit, Failure, Invocation};
 use crate::address::Address;
@@ -115,11 +116,11 @@ impl Part {
 
     fn conclude(mut self, invocation: &Invocation, ran: Ran) -> Result<Exit, Failure> {
         if self.without.is_empty() {
-            return applying::conclude(invocation, ran, "Apply complete!");
+            return conclusion::conclude(invocation, ran, "Apply complete!");
         }
         self.issued.extend(ran.orders.difference(&ran.report.not_issued).cloned());
         let (without, issued) = (count(self.without.len()), std::mem::take(&mut self.issued));
-        if let Err(failure) = applying::conclude(invocation, ran, "Applied in part.") {
+        if let Err(failure) = conclusion::conclude(invocation, ran, "Applied in part.") {
             return Err(self.with(failure));
         }
         if !issued.is_empty() {

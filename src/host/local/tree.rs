@@ -40,7 +40,7 @@ pub(super) fn tree(directory: &Path) -> io::Result<BTreeMap<String, Leaf>> {
     Ok(leaves.into_iter().flatten().collect())
 }
 
-/// The links directly in a directory, with what the directories that they name hold of two files.
+/// The links directly in a directory, with what the directories that they name hold of three files.
 pub(super) fn linked(path: &Path, [read, unread, rare]: [&str; 3]) -> io::Result<BTreeMap<String, Leaf>> {
     let Listed { handle, leaves, .. } = list(path, String::new())?;
     let links = leaves.into_par_iter().filter(|(_, is_link)| *is_link);
