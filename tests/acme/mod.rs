@@ -29,4 +29,5 @@ mod said;
 mod served;
 mod servers;
 mod story;
+mod stumbling;
 mod taken_up;

@@ -21,8 +21,8 @@ pub(super) async fn guard(
     order: &CertificateOrder,
     client: &Client,
 ) -> Result<Vec<String>, Failed> {
-    guard::clock(client.directory().ahead(), host_of(&order.authority.directory))?;
-    let resolver = Resolver::new(&order.servers())?;
+    guard::clock(client.directory().ahead(), host_of(&order.authority.directory)).map_err(Failed::node)?;
+    let resolver = Resolver::new(&order.servers()).map_err(Failed::node)?;
     let challenge = match order.challenge {
         ChallengeType::Http01 => "http-01",
         ChallengeType::Dns01 => "dns-01",
@@ -30,13 +30,13 @@ pub(super) async fn guard(
     let (identities, account) = (client.identities(), client.account());
     let remarks = match order.challenge {
         ChallengeType::Http01 => {
-            let addresses = guard::resolve(&resolver, &order.names).await.map_err(Failed::lasting)?;
+            let addresses = guard::resolve(&resolver, &order.names).await?;
             probe(context, order, &addresses).await?
         }
         ChallengeType::Dns01 => Vec::new(),
     };
     let asked = caa::Asked { name: "", identities, account, challenge };
-    guard::allowed(&resolver, &order.names, asked).await.map_err(Failed::lasting)?;
+    guard::allowed(&resolver, &order.names, asked).await?;
     Ok(remarks)
 }
 
@@ -70,12 +70,13 @@ async fn probe(
 ) -> Result<Vec<String>, Failed> {
     let (name, content) = (format!("vsa-{}", Uuid::new_v4().simple()), Uuid::new_v4().simple().to_string());
     let path = format!("/{WELL_KNOWN}/{name}");
-    let shown = Shown::show(context.host, context.spec, context.issuance, [(name, content.clone())]).await?;
+    let shown = Shown::show(context.host, context.spec, context.issuance, [(name, content.clone())]).await;
+    let shown = shown.map_err(Failed::node)?;
     let probe = Probe { port: order.validation_port, path: &path, content: &content };
     let found = guard::probe(addresses, probe).await;
     let hidden = shown.hide().await;
-    let remarks = found.map_err(Failed::lasting)?;
-    hidden?;
+    let remarks = found?;
+    hidden.map_err(Failed::node)?;
     Ok(remarks)
 }
 

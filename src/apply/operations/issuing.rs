@@ -131,7 +131,7 @@ impl Issuing<'_> {
         let client = issuance.authority(spec, &self.order.authority, key).await;
         let client = client.map_err(|failed| match failed {
             Unasked::Refused(refused) => self.refused(&refused),
-            Unasked::Here(error) => (*error).into(),
+            Unasked::Here(error) => Failed::node(*error),
         })?;
         for remark in issuance.remarks() {
             self.tell(&remark);
@@ -180,9 +180,9 @@ impl Issuing<'_> {
         let facts = installed.map_err(|error| {
             let help =
                 "mend that: the next apply takes up the order, and the certificate is not asked for twice";
-            Failed::from(error.help(help))
+            Failed::node(error.help(help))
         })?;
-        self.key().remove().await?;
+        self.key().remove().await.map_err(Failed::node)?;
         Ok(facts)
     }
 
@@ -191,7 +191,8 @@ impl Issuing<'_> {
         let Context { host, spec, issuance, .. } = self.context;
         let account = client.account().to_owned();
         let (name, request) = (self.name, self.issue.request);
-        let former = issuance.look(spec, |ledger| ledger.certificates.get(name)?.order.clone()).await?;
+        let former = issuance.look(spec, |ledger| ledger.certificates.get(name)?.order.clone()).await;
+        let former = former.map_err(Failed::node)?;
         let former =
             former.filter(|former| asks_the_same(&former.request, request) && former.account == account);
         if let Some(former) = former {
@@ -226,7 +227,10 @@ impl Issuing<'_> {
             replaces: replaced.as_deref(),
         };
         // The key of an order that was given up is of no use to another one.
-        self.key().remove().await?;
+        if let Err(error) = self.key().remove().await {
+            issuance.change(spec, |ledger| ledger.not_ordered(&ordered)).await.map_err(Failed::node)?;
+            return Err(Failed::node(error));
+        }
         let order = match client.begin(&new).await {
             Ok(order) => order,
             Err(refused) => {
@@ -238,20 +242,22 @@ impl Issuing<'_> {
                         ledger.really(&ordered, |noted| noted.unanswered = true);
                     }
                 };
-                issuance.change(spec, change).await?;
+                issuance.change(spec, change).await.map_err(Failed::node)?;
                 return Err(self.refused(&refused));
             }
         };
         if ordered.exempt && !order.renews() {
-            issuance.change(spec, |ledger| ledger.really(&ordered, |noted| noted.exempt = false)).await?;
+            let changed =
+                issuance.change(spec, |ledger| ledger.really(&ordered, |noted| noted.exempt = false));
+            changed.await.map_err(Failed::node)?;
         }
         let under_way = UnderWay { url: order.url().to_owned(), account, request: request.to_owned() };
         let facts = Facts::from_iter([
             ("order".to_owned(), under_way.url.as_str().into()),
             ("account".to_owned(), under_way.account.as_str().into()),
         ]);
-        issuance.remember(spec, name, |remembered| remembered.order = Some(under_way)).await?;
-        (self.context.note)(facts)?;
+        let noted = issuance.remember(spec, name, |remembered| remembered.order = Some(under_way)).await;
+        noted.and_then(|()| (self.context.note)(facts)).map_err(Failed::node)?;
         self.tell("ordered");
         Ok((order, remarks))
     }
@@ -259,7 +265,7 @@ impl Issuing<'_> {
     /// Finds out whether an order is worth it, and takes note of it; with what is not certain.
     async fn guard(&self, client: &Client, ordered: &Ordered) -> Result<Vec<String>, Failed> {
         let Context { spec, issuance, .. } = self.context;
-        guarding::profile(client.directory(), self.order).map_err(Failed::lasting)?;
+        guarding::profile(client.directory(), self.order)?;
         let mut remarks = Vec::new();
         if self.order.check_names {
             self.tell("being looked at");
@@ -269,7 +275,7 @@ impl Issuing<'_> {
             }
         }
         // Noted before it is begun, so that those that are begun at the same time count.
-        let spent = issuance.order(spec, ordered, self.order.check_names).await?;
+        let spent = issuance.order(spec, ordered, self.order.check_names).await.map_err(Failed::node)?;
         let Some(spent) = spent else { return Ok(remarks) };
         let error = guarding::budget(&spent, &ordered.directory, self.name);
         Err(Failed { again: Some(spent.again), ..Failed::passing(error) })

@@ -58,15 +58,17 @@ impl OrderKey<'_> {
         }
         let key_type = self.key_type.to_owned();
         let made = tokio::task::spawn_blocking(move || Key::make(&key_type)).await;
-        let key = made.map_err(|_| Diagnostic::error("making a key was given up"))??;
+        let key = made
+            .map_err(|_| Failed::node(Diagnostic::error("making a key was given up")))?
+            .map_err(Failed::node)?;
         let path = self.file();
         let Context { host, spec, .. } = self.context;
-        let readers = Readers::of(host, spec).await?;
+        let readers = Readers::of(host, spec).await.map_err(Failed::node)?;
         let parent = path.parent().unwrap_or(&path);
         let mut operations = make_missing(host, parent, &readers.directory()).await;
         let bytes = key.pem.as_bytes().to_vec().into();
         operations.push(FileOperation::Replace { path, access: private(), bytes });
-        host.files(operations).await.map_err(Diagnostic::from)?;
+        host.files(operations).await.map_err(Failed::node)?;
         Ok(key)
     }
 }

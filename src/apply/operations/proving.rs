@@ -24,28 +24,29 @@ impl Issuing<'_> {
                 let file = |proof: Proof| (proof.token, proof.authorization);
                 let files = proofs.into_iter().map(file);
                 let shown =
-                    Shown::show(self.context.host, self.context.spec, self.context.issuance, files).await?;
+                    Shown::show(self.context.host, self.context.spec, self.context.issuance, files).await;
+                let shown = shown.map_err(Failed::node)?;
                 let looked = order.prove(challenge, PROVES).await;
                 self.taken_away(shown.hide().await);
                 proven(looked)
             }
             ChallengeType::Dns01 => {
                 self.tell("being published in the DNS");
-                let publishing = self.publishing(&proofs).await.map_err(Failed::lasting)?;
+                let publishing = self.publishing(&proofs).await?;
                 // Written down before they are there: what a kill leaves is withdrawn by the next order.
-                self.remember(|records| records.extend(publishing.records())).await?;
+                self.remember(|records| records.extend(publishing.records())).await.map_err(Failed::node)?;
                 let published = publishing.publish(self.order).await;
                 let looked = match published {
                     Ok(()) => proven(order.prove(challenge, PROVES).await),
-                    Err(error) => Err(Failed::lasting(error)),
+                    Err(error) => Err(error.into()),
                 };
                 let withdrawn = publishing.withdraw().await;
-                if withdrawn.is_ok() {
-                    let gone = publishing.records();
-                    self.remember(|records| records.retain(|record| !gone.contains(record))).await?;
-                }
+                let noted = match &withdrawn {
+                    Ok(()) => self.forget(&publishing.records()).await,
+                    Err(_) => Ok(()),
+                };
                 self.taken_away(withdrawn);
-                looked
+                looked.and(noted)
             }
         }
     }
@@ -56,7 +57,7 @@ impl Issuing<'_> {
         let look = self.context.issuance.look(self.context.spec, |ledger| {
             ledger.certificates.get(name).map(|remembered| remembered.records.clone()).unwrap_or_default()
         });
-        let left = look.await?;
+        let left = look.await.map_err(Failed::node)?;
         if left.is_empty() {
             return Ok(());
         }
@@ -65,7 +66,7 @@ impl Issuing<'_> {
             for record in &left {
                 self.tell(&record.stays());
             }
-            return Ok(self.remember(Vec::clear).await?);
+            return self.forget(&left).await;
         }
         self.tell("former records are being withdrawn from the DNS");
         let (gone, failed) = match self.publishing(&[]).await {
@@ -76,7 +77,13 @@ impl Issuing<'_> {
             // It is tried again by the next order.
             self.tell(&format!("a former record stays in the DNS: {}", error.summary));
         }
-        Ok(self.remember(|records| records.retain(|record| !gone.contains(record))).await?)
+        self.forget(&gone).await
+    }
+
+    /// Forgets records that are not in the DNS any more.
+    async fn forget(&self, gone: &[TxtRecord]) -> Result<(), Failed> {
+        let forgotten = self.remember(|records| records.retain(|record| !gone.contains(record)));
+        forgotten.await.map_err(Failed::node)
     }
 
     async fn publishing(&self, proofs: &[Proof]) -> Result<Publishing, Diagnostic> {

@@ -24,16 +24,16 @@ pub(super) enum Cause {
 }
 
 impl From<Diagnostic> for Failed {
-    /// Something is wrong on the node.
+    /// It lasts: of what nobody says anything about, an authority is not asked again and again.
     fn from(error: Diagnostic) -> Self {
-        Self { error, again: None, unproven: false, lost: false, cause: Cause::Node }
+        Self { error, again: None, unproven: false, lost: false, cause: Cause::Lasting }
     }
 }
 
 impl Failed {
-    /// It is about the names, or who answers for them.
-    pub(super) fn lasting(error: Diagnostic) -> Self {
-        Self { cause: Cause::Lasting, ..error.into() }
+    /// Something is wrong on the node.
+    pub(super) fn node(error: impl Into<Diagnostic>) -> Self {
+        Self { cause: Cause::Node, ..error.into().into() }
     }
 
     /// It is about an authority that may do it later.

@@ -82,7 +82,7 @@ pub struct Failed {
     /// tried at once, too. A former vsa did not write it down.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub with: String,
-    /// Whether it says nothing about what was asked for, but that nobody could be asked then.
+    /// Whether it says nothing about what was asked for, but that nobody could be asked then: each plan tries that again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub passing: bool,
 }
@@ -159,12 +159,13 @@ impl Remembered {
         self.failed.insert(Failed { times, at: now, again, why, request, with, passing: false })
     }
 
-    /// Takes note of a failure that is the node's own, as where its disk is full: it makes nothing wait.
+    /// Takes note of a failure that is the node's own, as where its disk is full: it makes nothing wait,
+    /// and where all goes on without, a renewal tries it again and no plan that is about something else.
     pub fn stumble(&mut self, now: i64, why: &str, (request, with): (&str, &str)) {
         let before = self.failed.as_ref().filter(|failed| failed.is_of(|former| former == request, with));
         let (times, again) = before.map_or((0, now), |failed| (failed.times, failed.again));
         let (why, request, with) = (why.to_owned(), request.to_owned(), with.to_owned());
-        self.failed = Some(Failed { times, at: now, again, why, request, with, passing: true });
+        self.failed = Some(Failed { times, at: now, again, why, request, with, passing: false });
     }
 
     /// Whether the certificate with this digest was revoked.
@@ -254,7 +255,7 @@ mod tests {
         let mut remembered = Remembered::default();
         let failed = |remembered: &Remembered| remembered.failed.clone().unwrap();
         remembered.stumble(1_000, "the disk is full", ("r", "w"));
-        assert!(!failed(&remembered).waits(1_000) && failed(&remembered).passing);
+        assert!(!failed(&remembered).waits(1_000) && !failed(&remembered).passing);
         assert_eq!(failed(&remembered).said(), "failed");
         remembered.fail(1_001, "no", ("r", "w"), None);
         assert_eq!(
@@ -264,6 +265,7 @@ mod tests {
         // What the authority said before holds.
         remembered.stumble(1_010, "the disk is full", ("r", "w"));
         assert_eq!((failed(&remembered).times, failed(&remembered).again), (1, 1_061));
+        assert!(!failed(&remembered).passing, "what lasts does so still");
         remembered.stumble(1_020, "the disk is full", ("another", "w"));
         assert_eq!((failed(&remembered).times, failed(&remembered).again), (0, 1_020));
     }
