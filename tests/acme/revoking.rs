@@ -131,6 +131,9 @@ fn what_was_revoked_is_known_without_the_ledger() {
     let issue = fs::read_link(ground.node_root().join(format!("current/certificates/{NAME}"))).unwrap();
     fs::write(issue.join("revoked"), "no JSON").unwrap();
     let _ = ground.vsa(["plan"]).code(0).says("renewal is due: it was revoked; it ends on");
+    let shown = ground.vsa(["cert", "status", "-json"]).code(1).json()[0].clone();
+    assert_eq!(shown["revoked"], serde_json::json!({ "at": null, "reason": "unspecified" }));
+    assert_eq!(shown["renews"], serde_json::Value::Null);
 }
 
 #[test]

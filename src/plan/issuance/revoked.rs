@@ -13,7 +13,7 @@ pub const REVOKED: &str = "revoked";
 pub struct Revoked {
     /// The digest of its file, as the state has it.
     pub digest: String,
-    /// When, in seconds since 1970.
+    /// When, in seconds since 1970; 0 where that is not known, as of a note that cannot be read.
     pub at: i64,
     /// Why (RFC 5280, section 5.3.1).
     pub reason: Revocation,
@@ -57,9 +57,14 @@ impl Revoked {
 
     /// That it was, for people.
     pub fn said(&self) -> String {
-        match self.at {
-            0 => "was revoked".to_owned(),
-            at => format!("was revoked on {} ({})", day(at), self.reason.words()),
+        match self.when() {
+            None => "was revoked".to_owned(),
+            Some(at) => format!("was revoked on {} ({})", day(at), self.reason.words()),
         }
+    }
+
+    /// When, where that is known, in seconds since 1970.
+    pub fn when(&self) -> Option<i64> {
+        Some(self.at).filter(|at| *at != 0)
     }
 }

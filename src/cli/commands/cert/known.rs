@@ -67,7 +67,7 @@ pub(super) fn every<'a>(invocation: &Invocation, state: &'a State) -> Vec<Known<
             };
             // What its node remembers may have been lost.
             if let (None, Some(noted)) = (&held.revoked, Revoked::noted(answers.get(1), &held.digest)) {
-                held.renews = held.renews.map(|_| noted.at);
+                held.renews = held.renews.and(noted.when());
                 held.revoked = Some(noted);
             }
             Known { address, stored, spec, held, failed, forgotten: forgotten(spec), live }
@@ -77,7 +77,7 @@ pub(super) fn every<'a>(invocation: &Invocation, state: &'a State) -> Vec<Known<
 
 /// When and why a certificate was revoked.
 pub(super) fn revoked_json(revoked: &Revoked) -> serde_json::Value {
-    serde_json::json!({ "at": rfc3339(revoked.at), "reason": revoked.reason })
+    serde_json::json!({ "at": revoked.when().map(rfc3339), "reason": revoked.reason })
 }
 
 /// What the nodes remember, or why that is not known.
