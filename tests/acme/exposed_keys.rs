@@ -50,3 +50,38 @@ fn a_renewal_takes_a_key_up_that_others_may_have_read() {
         story.whole(orders);
     }
 }
+
+#[test]
+fn a_former_key_that_was_found_open_is_not_taken_again() {
+    let Some(story) = Story::issued() else { return };
+    let Story { ground, .. } = &story;
+    let of_type = |key_type: &str| {
+        // That is longer than they are valid, and makes no new one due.
+        let certificate =
+            "certificate \"shop.example.com\" {\n  renew_before = \"400d\"\n  key_type = \"TYPE\"\n}\n";
+        story.configure("", &[NAME], &certificate.replace("TYPE", key_type));
+        ground.apply();
+    };
+    // Closed by what lays another one out, its copy was open all the same.
+    opened(&story.archived("privkey1.pem"));
+    of_type("ecdsa-p384");
+    story.whole(2);
+    of_type("ecdsa-p256");
+    story.whole(3);
+}
+
+#[test]
+fn a_key_that_its_owner_alone_may_read_is_no_worse_than_it_was() {
+    let Some(story) = Story::issued() else { return };
+    let stricter = fs::Permissions::from_mode(0o400);
+    for key in [story.issue(1, "privkey.pem"), story.archived("privkey1.pem")] {
+        fs::set_permissions(&key, stricter.clone()).unwrap();
+        let _ = story.ground.vsa(["cert", "renew"]).code(0).says("No certificate is due");
+        story.ground.assert_nothing_to_do();
+    }
+    // What is laid out again remembers nothing of it, either.
+    fs::remove_file(story.linked("cert.pem")).unwrap();
+    story.ground.apply();
+    story.ground.assert_nothing_to_do();
+    assert_eq!(story.authority.orders().len(), 1);
+}

@@ -162,6 +162,7 @@ fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
     let next = last_kept(subject).max(known.facts.issue).saturating_add(1);
     if !asked_anew
         && !is_renewed
+        && judgement.drift.as_ref().is_some_and(|drift| !drift.is_exposed)
         && let Some((home, number)) = archived::whole(subject, resource, known)
     {
         judgement.due = Some("its copy in the archive takes its place".to_owned());

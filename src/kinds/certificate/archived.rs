@@ -7,7 +7,7 @@ use super::issue::is_own;
 use super::known::Known;
 use super::published::{self, Home};
 use crate::plan::Subject;
-use crate::plan::issuance::lineage::is_open;
+use crate::plan::issuance::lineage::is_open_laid_out;
 use crate::plan::issuance::{Lineage, Piece};
 use crate::plan::observation::{Answer, FileType, Query};
 use crate::resource::Resource;
@@ -69,7 +69,7 @@ fn is_whole(subject: Subject<'_>, resource: &Resource, known: &Known, home: Home
     let is_whole = *digest == known.facts.digest
         && matches!(pair, Answer::PrivateKey { wrong: None } | Answer::Failed(_));
     let is_private = key.file_type == FileType::File
-        && !is_open(key.mode)
+        && !is_open_laid_out(key.mode)
         && is_own(subject.observed, &known.facts, key.uid);
     Some(is_whole && is_private)
 }

@@ -6,7 +6,7 @@ use super::judgement::former;
 use super::known::Known;
 use super::{CHAIN, DAY, KEY};
 use crate::names;
-use crate::plan::issuance::lineage::KEY_MODE;
+use crate::plan::issuance::lineage::is_open;
 use crate::plan::issuance::{REQUEST, REVOKED, asks_the_same};
 use crate::plan::observation::{Answer, CertificateFacts, FileType, Query};
 use crate::plan::{Attempt, Subject};
@@ -66,7 +66,7 @@ pub(super) fn fitting(subject: Subject<'_>, resource: &Resource, known: &Known) 
     let is_private = match (kept, subject.observed.get(&Query::Myself)) {
         (Some(Answer::Stat(stat)), myself) => {
             let is_mine = !matches!(myself, Some(Answer::User { uid, .. }) if *uid != stat.uid && *uid == 0);
-            stat.file_type == FileType::File && stat.mode == KEY_MODE && is_mine
+            stat.file_type == FileType::File && !is_open(stat.mode) && is_mine
         }
         _ => false,
     };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::known::Known;
 use super::{CHAIN, KEY, acme, published};
-use crate::plan::issuance::lineage::KEY_MODE;
+use crate::plan::issuance::lineage::{KEY_MODE, is_open};
 use crate::plan::issuance::{REVOKED, Revoked};
 use crate::plan::observation::{FileType, Ids, Leaf, Observations, Stat};
 use crate::plan::{Answer, Query, Subject};
@@ -135,7 +135,7 @@ pub(super) fn said_exposed(why: &str) -> String {
 
 /// Why others may have read the key with this mode and owner.
 pub(super) fn exposed(observed: &Observations, facts: &Facts, (mode, owner): (u32, u32)) -> Option<String> {
-    if mode != KEY_MODE {
+    if is_open(mode) {
         return Some(format!("its mode is {mode:04o}, not {KEY_MODE:04o}"));
     }
     another_owner(observed, facts, owner)

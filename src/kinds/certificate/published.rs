@@ -10,7 +10,7 @@ use super::issue::{IssueDrift, another_owner, said_exposed};
 use super::known::Known;
 use crate::diag::{Diagnostic, Severity};
 use crate::plan::Subject;
-use crate::plan::issuance::lineage::{KEY_MODE, is_open};
+use crate::plan::issuance::lineage::{KEY_MODE, is_open_laid_out};
 use crate::plan::issuance::{Damage, Obstacle, Piece, PublishedLineage};
 use crate::plan::observation::{Answer, Observations, Query};
 use crate::resource::Resource;
@@ -86,7 +86,7 @@ pub(super) fn why_exposed(
     found: &PublishedLineage,
 ) -> Option<String> {
     let mode = found.key_mode;
-    if is_open(mode) {
+    if is_open_laid_out(mode) {
         return Some(format!("its mode is {mode:04o}, not {KEY_MODE:04o}"));
     }
     another_owner(observed, facts, found.key_owner)
@@ -149,7 +149,7 @@ fn wrong(known: &Known, place: &Place<'_>, found: Found<'_>, home: Home) -> Opti
     }
     let mode = found.key_mode;
     // Of an authority's, that is more than a wrong mode.
-    let is_wrong = home == Home::Own && known.settings.is_none() && is_open(mode);
+    let is_wrong = home == Home::Own && known.settings.is_none() && is_open_laid_out(mode);
     let what = || format!("its mode is {mode:04o}, not {KEY_MODE:04o}");
     is_wrong.then(|| (archived(place, found, Piece::Privkey), what()))
 }

@@ -25,9 +25,17 @@ pub const FILE_MODE: u32 = 0o644;
 /// The right to read a key that its group may have been given where it is laid out.
 pub const GROUP_READS: u32 = 0o040;
 
-/// Whether a key that is laid out may be read by others than its owner and the group beside it.
+/// The rights of all but the owner.
+const OF_OTHERS: u32 = 0o077;
+
+/// Whether the key of an issue is open to others than its owner, who may have fewer rights than usual.
 pub const fn is_open(mode: u32) -> bool {
-    mode & !GROUP_READS != KEY_MODE
+    mode & OF_OTHERS != 0
+}
+
+/// Whether a key that is laid out is open to others than its owner and the group beside it, which may read it.
+pub const fn is_open_laid_out(mode: u32) -> bool {
+    is_open(mode & !GROUP_READS)
 }
 
 /// The four files of an issue.
@@ -259,4 +267,27 @@ pub fn split_chain(fullchain: &str) -> (String, String) {
     }
     let chain = certificates.split_off(certificates.len().min(1));
     (certificates.concat(), chain.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_open_where_others_have_rights_and_not_where_its_owner_has_fewer() {
+        for (mode, open, laid_out) in [
+            (0o600, false, false),
+            (0o400, false, false),
+            (0o000, false, false),
+            (0o700, false, false),
+            (0o640, true, false),
+            (0o440, true, false),
+            (0o660, true, true),
+            (0o604, true, true),
+            (0o644, true, true),
+            (0o444, true, true),
+        ] {
+            assert_eq!((is_open(mode), is_open_laid_out(mode)), (open, laid_out), "{mode:04o}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::apply::certificate::Pair;
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
 use crate::host::{Contents, FileOperation};
-use crate::plan::issuance::lineage::{GROUP_READS, KEY_MODE, is_open, resolved};
+use crate::plan::issuance::lineage::{GROUP_READS, KEY_MODE, is_open_laid_out, resolved};
 use crate::plan::issuance::{Lineage, Piece};
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, Query};
@@ -74,8 +74,9 @@ impl Archived {
             key = host.observe(&[Query::Stat(target)]).await.pop();
         }
         // In vsa's own archive, a key that all may read was not given to a group.
-        let is_given =
-            |mode: u32| mode & GROUP_READS != 0 && (lineage.home() != context.spec.root || !is_open(mode));
+        let is_given = |mode: u32| {
+            mode & GROUP_READS != 0 && (lineage.home() != context.spec.root || !is_open_laid_out(mode))
+        };
         let key_group = match key {
             Some(Answer::Stat(stat)) if is_given(stat.mode) => Some(stat.gid),
             _ => None,
@@ -92,8 +93,8 @@ impl Archived {
     }
 }
 
-/// What takes the keys of an archive away from others, whose copy may have been opened to them. That one of these is the
-/// key of an issue is remembered before it is not seen any more.
+/// What takes the keys of an archive away from others, whose copy may have been opened to them. Of which certificates these
+/// are the keys is remembered before it is not seen any more: of the issue, and of former ones that may be taken again.
 pub(super) async fn private(
     context: Context<'_>,
     lineage: &Lineage,
@@ -103,19 +104,38 @@ pub(super) async fn private(
     let Some(Answer::Entries(entries)) = host.observe(&[Query::Entries(archive.clone())]).await.pop() else {
         return Ok(Vec::new());
     };
-    let is_key = |name: &&String| matches!(Piece::of_archived(name), Some((Piece::Privkey, _)));
-    let keys: Vec<_> = entries.keys().filter(is_key).map(|name| archive.join(name)).collect();
-    let found = host.observe(&keys.iter().cloned().map(Query::Stat).collect::<Vec<_>>()).await;
-    let is_open = |answer: &Answer| matches!(answer, Answer::Stat(stat) if stat.file_type == FileType::File && is_open(stat.mode));
-    let open: Vec<_> =
-        keys.into_iter().zip(found).filter(|(_, answer)| is_open(answer)).map(|(path, _)| path).collect();
-    let read = host.observe(&open.iter().cloned().map(Query::Read).collect::<Vec<_>>()).await;
-    let is_of_issue =
-        |answer: &Answer| matches!(answer, Answer::Bytes(key) if *key == issue.bytes(Piece::Privkey));
-    if read.iter().any(is_of_issue) {
-        let digest = sha256(issue.bytes(Piece::Fullchain));
-        let remember = context.issuance.remember(context.spec, lineage.name(), |known| known.expose(&digest));
+    let number = |name: &String| match Piece::of_archived(name) {
+        Some((Piece::Privkey, number)) => Some(number),
+        _ => None,
+    };
+    let numbers: Vec<u64> = entries.keys().filter_map(number).collect();
+    let path = |piece: Piece, number: u64| archive.join(piece.archived(number));
+    let stats: Vec<_> = numbers.iter().map(|number| Query::Stat(path(Piece::Privkey, *number))).collect();
+    let found = host.observe(&stats).await;
+    let is_open = |answer: &Answer| matches!(answer, Answer::Stat(stat) if stat.file_type == FileType::File && is_open_laid_out(stat.mode));
+    let open = numbers.into_iter().zip(found).filter(|(_, answer)| is_open(answer));
+    let open: Vec<u64> = open.map(|(number, _)| number).collect();
+    let asked = open.iter().flat_map(|number| {
+        [Query::Read(path(Piece::Privkey, *number)), Query::Digest(path(Piece::Fullchain, *number))]
+    });
+    let of_issue = || sha256(issue.bytes(Piece::Fullchain));
+    let mut exposed = Vec::new();
+    for answer in host.observe(&asked.collect::<Vec<_>>()).await {
+        match answer {
+            Answer::Bytes(key) if key == issue.bytes(Piece::Privkey) => exposed.push(of_issue()),
+            Answer::Digest(digest) => exposed.push(digest),
+            _ => {}
+        }
+    }
+    if !exposed.is_empty() {
+        let remember = context.issuance.remember(context.spec, lineage.name(), |known| {
+            for digest in &exposed {
+                known.expose(digest);
+            }
+        });
         remember.await?;
     }
-    Ok(open.into_iter().map(|path| FileOperation::SetAccess { path, access: access(KEY_MODE) }).collect())
+    let close =
+        |number| FileOperation::SetAccess { path: path(Piece::Privkey, number), access: access(KEY_MODE) };
+    Ok(open.into_iter().map(close).collect())
 }
