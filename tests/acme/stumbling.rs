@@ -1,8 +1,10 @@
 //! What goes wrong on the node alone: it is no failure of the authority's, and holds up nothing that goes on without.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::disk_story::{NAME, Story};
+use super::story;
 use crate::support::authority::Window;
 
 /// A renewal has become due a moment ago.
@@ -36,4 +38,24 @@ fn a_renewal_that_the_node_fails_holds_no_other_change_up_and_spends_no_order() 
     let _ = ground.vsa(["cert", "renew"]).code(0).says("0 added, 1 changed, 0 destroyed");
     authority.behave(|it| it.window = None);
     story.whole(2);
+}
+
+#[test]
+fn a_record_that_cannot_be_forgotten_hides_no_failure() {
+    let Some(story) = story::Story::new() else { return };
+    let (hook, ledger) =
+        (story.ground.configuration().join("hook"), story.ground.node_root().join("accounts/ledger.json"));
+    let ledger = ledger.display();
+    // Nothing can be written down any more once the record is gone.
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = cleanup ] || {{ echo 'the API says no' >&2; exit 3; }}\nrm -f {ledger}\nmkdir -p {ledger}/full\n"
+    );
+    fs::write(&hook, script).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let exec =
+        format!("challenge = \"dns-01\"\n    exec {{\n      command = [\"{}\"]\n    }}", hook.display());
+    story.write(&exec, NAME);
+    let told = story.fails();
+    assert!(told.contains("the API says no") && !told.contains("ledger.json"), "{told}");
+    assert!(fs::exists(format!("{ledger}/full")).unwrap());
 }
