@@ -2,6 +2,7 @@
 
 use crate::support::docker::{Engine, Pool};
 use crate::support::images;
+use crate::support::ports::Port;
 use crate::support::workspace::Workspace;
 
 struct Ground {
@@ -117,6 +118,45 @@ fn a_network_is_there_before_its_stack_and_goes_after_it() {
 
     drop(ground.workspace.vsa(["destroy", "-auto-approve"]).code(0));
     assert!(!ground.is_there());
+}
+
+/// Where both nodes have one engine, what is moved could not be told from what is left.
+#[test]
+fn a_network_and_a_stack_stay_on_their_node() {
+    let Some(ground) = Ground::new() else { return };
+    ground.tenant("");
+    drop(ground.workspace.apply());
+    let of = |node: &str| ground.workspace.read("node.hcl").replace("\"local\"", &format!("\"{node}\""));
+    let ports = [Port::reserve(), Port::reserve()];
+    let other = of("other")
+        .replace(&ground.workspace.http_port().to_string(), &ports[0].number.to_string())
+        .replace(&ground.workspace.https_port().to_string(), &ports[1].number.to_string());
+    ground.workspace.write("other.hcl", other);
+    let text = ground.workspace.read("main.hcl").replace("{}\n", "{\n}\n");
+    let on = |stack: &str, network: &str| {
+        let with = |text: &str, opening: &str, node: &str| {
+            text.replace(opening, &format!("{opening}\n  node = node.{node}"))
+        };
+        let tenant = format!("tenant \"{}\" {{", ground.named("acme"));
+        let text = with(&with(&text, &tenant, "local"), "stack \"shop\" {", stack);
+        ground.workspace.write("main.hcl", with(&text, "network \"back\" {", network));
+    };
+    on("local", "local");
+    drop(ground.workspace.apply());
+    let container = ground.engine.container(&format!("{}-shop", ground.named("acme")), "web");
+
+    on("other", "local");
+    let refused = ground.workspace.vsa(["apply", "-auto-approve"]).code(1);
+    drop(
+        refused
+            .says("`stack.shop` cannot move to another node")
+            .says("declare a stack of another label there, move the data, then remove this one"),
+    );
+    on("local", "other");
+    drop(ground.workspace.vsa(["plan"]).code(1).says("`network.back` cannot move to another node"));
+    on("local", "local");
+    drop(ground.workspace.assert_nothing_to_do());
+    assert_eq!(ground.engine.container(&format!("{}-shop", ground.named("acme")), "web"), container);
 }
 
 #[test]

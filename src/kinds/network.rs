@@ -84,7 +84,7 @@ fn schema() -> Schema {
                 )
                 .default(false)
                 .forces_replacement(),
-                attribute("node", Ty::Ref("node"), "Where it is.").only_one().forces_replacement(),
+                attribute("node", Ty::Ref("node"), "Where it is.").only_one(),
             ],
             blocks: Vec::new(),
         },
@@ -264,6 +264,12 @@ impl Kind for Network {
 
     fn refresh(&self, subject: Subject<'_>) -> Refreshed {
         let mut refreshed = Refreshed::default();
+        let instead =
+            "declare a network of another label there, let stacks there use it, then remove this one";
+        if let Some(stays) = subject.stays("what is in it is", instead) {
+            refreshed.findings.push(stays);
+            return refreshed;
+        }
         let (Some(resource), Some(networks)) = (subject.desired, networks(subject)) else { return refreshed };
         let Ok(attributes) = resource.decode::<Attributes>() else { return refreshed };
         let wanted = attributes.settings(resource);

@@ -276,14 +276,9 @@ impl Kind for Tenant {
             let finding = Diagnostic::error(why).code("not_permitted").at(resource.span(&at)).help(help);
             refreshed.findings.push(finding.on(subject.address));
         }
-        if let Some(former) = subject.moves_from {
-            refreshed.findings.push(
-                Diagnostic::error(format!("`{}` cannot move to another node", subject.address))
-                    .at(resource.span(&Path::root().name("node")))
-                    .detail(format!("its directory is on `{former}`, and vsa moves no data"))
-                    .help("declare a tenant of another label there, move the data, then remove this one")
-                    .on(subject.address),
-            );
+        let instead = "declare a tenant of another label there, move the data, then remove this one";
+        if let Some(stays) = subject.stays("its directory is", instead) {
+            refreshed.findings.push(stays);
             return refreshed;
         }
         if let Some(obstacle) = obstacle(subject, &path) {

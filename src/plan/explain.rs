@@ -51,10 +51,11 @@ impl Explanation<'_> {
     /// The place in the owner that wrote a line, and the line.
     fn trace(&self, owner: &Address, path: &str, line: u32) -> (Path, Option<String>) {
         let memo = Memo::default();
+        let (known, node) = (self.state.resources.get(owner), &self.work.node.spec.address);
         let subject = Subject {
             address: owner,
             desired: self.resources.get(owner),
-            prior: self.state.resources.get(owner),
+            prior: known.and_then(|known| known.everywhere().find(|stored| stored.node == *node)),
             node: &self.work.node,
             moves_from: None,
             observed: &self.work.observed,

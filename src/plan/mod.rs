@@ -33,6 +33,7 @@ mod pools;
 mod project;
 mod proxy;
 mod running;
+mod stays;
 mod taken;
 mod targets;
 mod tenants;

@@ -28,13 +28,16 @@ pub(super) enum Targets {
 }
 
 impl Targets {
-    /// These resources, what they depend on, the nodes that they live on, and the sites that pass requests on to them:
-    /// a service that moves takes its sites along.
-    pub(super) fn of(wanted: Option<&BTreeSet<Address>>, items: &[Item<'_>]) -> Self {
+    /// These resources, what they depend on, the nodes that there is something of them on (one that they leave is
+    /// switched too), and the sites that pass requests on to them: a service that moves takes its sites along.
+    pub(super) fn of(wanted: Option<&BTreeSet<Address>>, all: &[Item<'_>]) -> Self {
         let Some(wanted) = wanted else { return Self::All };
-        let items: BTreeMap<&Address, &Item<'_>> = items.iter().map(|item| (item.address, item)).collect();
+        let mut items: BTreeMap<&Address, Vec<&Item<'_>>> = BTreeMap::new();
+        for item in all {
+            items.entry(item.address).or_default().push(item);
+        }
         let mut near: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
-        for item in items.values() {
+        for item in all {
             let named = item.desired.map(|resource| item.kind.endpoints(resource)).unwrap_or_default();
             for endpoint in named.iter().filter_map(|(_, target)| target.service()) {
                 if let Some((target, _)) = items.get_key_value(&endpoint.target) {
@@ -52,7 +55,7 @@ impl Targets {
                 continue;
             }
             pending.extend(near.get(address).into_iter().flatten());
-            if let Some(item) = items.get(address) {
+            for item in items.get(address).into_iter().flatten() {
                 pending.push(&item.node);
                 // What goes needs nothing any more.
                 pending.extend(item.desired.into_iter().flat_map(|resource| &resource.depends_on));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::disk_story::NAME;
 use super::issuing::site;
-use crate::support::authority::{Behaviour, Fault, Step, Validation};
+use crate::support::authority::{Behaviour, Fault, Step, Validation, Window};
 use crate::support::ports::Port;
 use crate::support::{Authority, Workspace};
 use crate::support::{Request, fetch};
@@ -159,4 +159,60 @@ fn what_a_killed_run_left_on_the_first_node_goes_by_the_next() {
     story.on("a", "");
     ground.apply();
     story.is_on("a", 2);
+}
+
+#[test]
+fn what_is_to_move_is_not_renewed_before_it_has_moved() {
+    let Some(story) = Story::begun() else { return };
+    let Story { ground, authority, .. } = &story;
+    story.on("b", "");
+    let _ = ground.vsa(["cert", "renew"]).code(0).says("No certificate is due: the next one is certificate");
+    let past = Window { start: 1_000, end: 2_000, explanation: None };
+    authority.window(&authority.issued()[0].id, past);
+    let path = story.path("a", "accounts/ledger.json");
+    let mut ledger: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    ledger["certificates"][NAME]["renewal"]["ask_again"] = 0.into();
+    fs::write(&path, ledger.to_string()).unwrap();
+    for command in [&["cert", "renew"][..], &["cert", "renew", "-force", NAME]] {
+        let left = ground.vsa(command).code(0);
+        let _ = left
+            .says(&format!("`{NAME}` is not renewed: it is to move from `node.a` to `node.b`"))
+            .says("`vsa apply` moves it");
+        assert!(story.serves("a") && story.path("a", &format!("live/{NAME}")).exists());
+        assert_eq!(authority.orders().len(), 1);
+    }
+    ground.apply();
+    story.is_on("b", 2);
+}
+
+#[test]
+fn what_is_on_two_nodes_goes_from_both_where_it_alone_is_destroyed() {
+    let Some(story) = Story::begun() else { return };
+    let Story { ground, .. } = &story;
+    let other = "domain \"other.example.com\" {\n  node = node.a\n  tenant = tenant.a\n  redirect {\n    to = \"https://example.com/\"\n  }\n  \
+                 tls {\n    enabled = false\n  }\n}\n";
+    ground.write("more.hcl", other);
+    ground.apply();
+    story.on("b", "");
+    let mut child = ground.stopped_at("phase:switch:1").unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let destroy = |name: &str| {
+        let _ = ground.vsa(["destroy", "-auto-approve", &format!("-target=domain[\"{name}\"]")]).code(0);
+    };
+    destroy("other.example.com");
+    assert!(story.serves("a"));
+    let listed = ground.vsa(["state", "list"]).code(0);
+    let _ = listed.says(&format!("certificate[\"{NAME}\"] (interrupted) (left on node.a)"));
+    let shown = ground.vsa(["state", "show", &format!("certificate[\"{NAME}\"]")]).code(0);
+    let _ = shown.says("# something of it is left on node.a, until an apply takes it away");
+    let left = ground.vsa(["cert", "renew", "-force", NAME]).code(0);
+    let _ = left.says(&format!("`{NAME}` is not renewed: it is to move from `node.a` to `node.b`"));
+    assert!(story.serves("a") && story.path("a", &format!("live/{NAME}")).exists());
+
+    destroy(NAME);
+    assert!(!story.serves("a") && !story.serves("b"));
+    for node in ["a", "b"] {
+        assert!(!story.path(node, &format!("live/{NAME}")).exists(), "{node}");
+    }
 }

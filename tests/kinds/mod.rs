@@ -3,6 +3,7 @@
 mod auth;
 mod certificate;
 mod exposed_key;
+mod staying;
 mod tenant;
 
 use std::sync::Arc;
@@ -91,6 +92,11 @@ fn complete(block: &Block, given: &Object) -> Object {
         if matches!(nested.nesting, Nesting::Optional) {
             let value = given.map_or(Value::NULL, |given| Value::object(complete(&nested.body, given)));
             whole.insert(Arc::clone(&nested.name), value);
+            continue;
+        }
+        if matches!(nested.nesting, Nesting::Defaulted) {
+            let value = complete(&nested.body, given.unwrap_or(&Object::new()));
+            whole.insert(Arc::clone(&nested.name), Value::object(value));
             continue;
         }
         assert!(matches!(nested.nesting, Nesting::Labelled(_)), "another nesting");

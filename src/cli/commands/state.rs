@@ -1,5 +1,7 @@
 //! `vsa state`
 
+use std::fmt::Write as _;
+
 use clap::{Args, Subcommand};
 
 use crate::address::Address;
@@ -49,10 +51,14 @@ fn list(invocation: &Invocation, prefix: Option<&str>) -> Result<Exit, Failure> 
         if prefix.is_none_or(|prefix| address.starts_with(prefix)) {
             text.push_str(&address);
             text.push_str(match stored.status {
-                Status::Live => "\n",
-                Status::Interrupted => " (interrupted)\n",
-                Status::Deleting => " (deleting)\n",
+                Status::Live => "",
+                Status::Interrupted => " (interrupted)",
+                Status::Deleting => " (deleting)",
             });
+            for left in &stored.left {
+                let _ = write!(text, " (left on {})", left.node);
+            }
+            text.push('\n');
         }
     }
     invocation.terminal.print(&text);

@@ -50,7 +50,11 @@ impl PlanText<'_> {
     pub fn stored(&self, address: &Address, stored: &Stored) -> String {
         let key = address.key().map(ToString::to_string).unwrap_or_default();
         let name = super::attributes::quoted(address.name());
-        let mut out = format!("# {address}\n{} {name}{key} {{\n", address.kind());
+        let mut out = format!("# {address}\n");
+        for left in &stored.left {
+            let _ = writeln!(out, "# something of it is left on {}, until an apply takes it away", left.node);
+        }
+        let _ = writeln!(out, "{} {name}{key} {{", address.kind());
         let tree = attributes::decode(&stored.attributes).ok();
         if let Some(schema) = self.vocabulary.schema(address.kind()) {
             out.push_str(&AttributeDiff::listing(&schema.body, tree.as_ref()));

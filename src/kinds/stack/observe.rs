@@ -95,6 +95,11 @@ pub(super) fn is_another(subject: Subject<'_>, prior: &state::Stored, stack: &St
 
 pub(super) fn refresh(subject: Subject<'_>) -> Refreshed {
     let mut refreshed = Refreshed::default();
+    let instead = "declare a stack of another label there, move the data, then remove this one";
+    if let Some(stays) = subject.stays("its containers and its data are", instead) {
+        refreshed.findings.push(stays);
+        return refreshed;
+    }
     let (Some(resource), Some(wanted)) = (subject.desired, Wanted::of(subject)) else { return refreshed };
     let Wanted { attributes, stack, .. } = wanted;
     refreshed.findings.extend(rules::findings(subject, resource, wanted));

@@ -135,7 +135,7 @@ pub(super) fn schema() -> Schema {
                      \"overlay\"`.",
                 )
                 .default(Value::tuple([])),
-                attribute("node", Ty::Ref("node"), "Where it runs.").only_one().forces_replacement(),
+                attribute("node", Ty::Ref("node"), "Where it runs.").only_one(),
             ],
             blocks: vec![
                 nested("wait", Nesting::Defaulted, "How long an apply waits for it.", wait),

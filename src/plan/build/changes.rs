@@ -72,6 +72,7 @@ pub(super) fn changes(
         findings.extend(compared.errors);
         let Some(mut change) = compared.change else {
             made.unchanged += usize::from(targets.contains(item.address));
+            of_left.clear();
             continue;
         };
         if change.kind == ChangeKind::Delete {
@@ -90,7 +91,8 @@ pub(super) fn changes(
                 ..details
             });
             if item.is_left {
-                of_left.extend(change.details.take().into_iter().flat_map(|details| details.remarks));
+                let remarks = change.details.take().into_iter().flat_map(|details| details.remarks);
+                of_left.extend(remarks.map(|remark| format!("on {}: {remark}", item.node)));
             } else if !of_left.is_empty() {
                 change.details.get_or_insert_default().remarks.append(&mut of_left);
             }

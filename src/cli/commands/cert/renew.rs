@@ -13,13 +13,13 @@ use crate::cli::arguments::{LockFlags, VariableFlags};
 use crate::cli::planning::{self, Manner, Options};
 use crate::cli::{Exit, Failure, Invocation, partly};
 use crate::config::Declared;
-use crate::diag::{Diagnostic, Diagnostics, moment};
+use crate::diag::{Diagnostic, Diagnostics, Sources, moment};
 use crate::host::clock;
 use crate::kinds::certificate::{Issued, issued, waits};
 use crate::plan::issuance::{Failed, Ledger, Remembered};
 use crate::plan::observation::Observations;
 use crate::plan::{Attempts, Query};
-use crate::state::State;
+use crate::state::{State, Status};
 
 /// Renew the certificates that are due, and switch nginx to them; made for timers
 #[derive(Debug, Args)]
@@ -46,6 +46,8 @@ struct Candidate {
     address: Address,
     node: Address,
     issued: Issued,
+    /// The node that it leaves and the one that it is wanted on, where these are two and the first may still serve it.
+    moves: Option<[Address; 2]>,
 }
 
 /// What the nodes remember of their certificates.
@@ -60,6 +62,8 @@ struct Due {
     targets: BTreeSet<Address>,
     /// Those that are due and wait, because it failed before.
     waiting: Vec<Diagnostic>,
+    /// Those that are due and are to move, which sites that serve them do with them.
+    moving: Vec<Diagnostic>,
     /// When the next one is due, in seconds since 1970.
     next: Option<(i64, Address)>,
 }
@@ -118,10 +122,14 @@ impl Renew {
                     due.next = Some(due.next.take().map_or(next.clone(), |known| known.min(next)));
                     continue;
                 }
-                if let Some(failed) = candidate.waits(ledgers) {
+                if let Some(failed) = candidate.waits(ledgers).filter(|_| candidate.moves.is_none()) {
                     due.waiting.push(waits(&issued.name, failed, issued.chain.is_some(), now).on(address));
                     continue;
                 }
+            }
+            if let Some(nodes) = &candidate.moves {
+                due.moving.push(candidate.stays_until_it_moves(nodes));
+                continue;
             }
             due.certificates.insert(address.clone());
             due.targets.insert(address.clone());
@@ -134,8 +142,12 @@ impl Renew {
 
     /// Renews them, each that can be; what cannot is said at the end.
     fn renew(&self, invocation: &Invocation, declared: &Declared, due: Due) -> Result<Exit, Failure> {
-        let Due { certificates, targets, waiting, next } = due;
+        let Due { certificates, targets, waiting, moving, next } = due;
+        invocation.terminal.diagnostics(&moving, &Sources::new());
         if certificates.is_empty() && waiting.is_empty() {
+            if !moving.is_empty() {
+                return Ok(Exit::Done);
+            }
             let next = next.map_or_else(String::new, |(from, address)| {
                 format!(": the next one is {address}, from {} on", moment(from))
             });
@@ -196,6 +208,15 @@ impl Candidate {
         let now = clock().as_second();
         self.issued.failed(self.remembered(ledgers)).filter(|failed| failed.waits(now))
     }
+
+    /// That it is not renewed where it is, nor issued where its sites are not yet.
+    fn stays_until_it_moves(&self, [from, to]: &[Address; 2]) -> Diagnostic {
+        let name = &self.issued.name;
+        Diagnostic::warning(format!("`{name}` is not renewed: it is to move from `{from}` to `{to}`"))
+            .code("moves")
+            .help("`vsa apply` moves it, with the sites that serve it, and has it issued there")
+            .on(&self.address)
+    }
 }
 
 /// The certificates that the state knows, the configuration still wants and an authority issues.
@@ -204,7 +225,18 @@ fn candidates(declared: &Declared, state: &State) -> Vec<Candidate> {
         let stored = state.resources.get(address).filter(|_| address.kind() == KIND)?;
         let spec = &state.nodes.get(&stored.node)?.spec;
         let issued = issued(resource, stored, state.resources.get(&stored.node), spec)?;
-        Some(Candidate { address: address.clone(), node: stored.node.clone(), issued })
+        // A node whose block alone has another label is the same one.
+        let is_another = |node: &&Address| {
+            **node != stored.node && declared.resources.get(*node).is_none_or(|node| node.name != spec.name)
+        };
+        let to = resource.reference("node").filter(is_another);
+        let moves = to.map(|to| [&stored.node, to]).or_else(|| {
+            // A run has begun it, and did not come to the first node.
+            let left = stored.left.iter().find(|left| left.status != Status::Deleting)?;
+            Some([&left.node, &stored.node])
+        });
+        let (node, moves) = (stored.node.clone(), moves.map(|nodes| nodes.map(Clone::clone)));
+        Some(Candidate { address: address.clone(), node, issued, moves })
     });
     known.collect()
 }
