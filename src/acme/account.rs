@@ -30,6 +30,11 @@ impl Account {
         Ok(Self(Secret::new(format!("{{\"{KEY}\":\"{}\"}}", encoded(&key)))))
     }
 
+    /// Whether its key is one.
+    pub fn has_key(&self) -> bool {
+        self.signing_key().is_ok()
+    }
+
     /// Where the authority has it.
     pub(super) fn address(&self) -> Option<String> {
         Some(self.kept()?.get(ADDRESS)?.as_str()?.to_owned())

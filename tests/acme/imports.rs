@@ -160,6 +160,8 @@ fn what_is_damaged_under_certbots_paths_is_laid_out_again() {
         }),
         ("live/NAME was deleted", &|it| fs::remove_dir_all(it.home()).unwrap()),
     ];
+    // What cannot be looked at of another one hides nothing.
+    std::os::unix::fs::symlink("foreign", imports.home().join("live/foreign")).unwrap();
     for (says, damage) in damages {
         damage(&imports);
         let says = says.replace("NAME", NAME);

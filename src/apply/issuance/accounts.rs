@@ -151,8 +151,13 @@ pub(in crate::apply) async fn kept(
 async fn read_account(host: &dyn Host, path: &Path) -> Result<Option<Account>, Failed> {
     match host.observe(&[Query::Read(path.to_owned())]).await.pop() {
         Some(Answer::Bytes(bytes)) => {
-            let text = String::from_utf8(bytes).map_err(|_| account::unusable(path, "it is no text"))?;
-            Ok(Some(Account(Secret::new(text))))
+            let unusable = |why: &str| Failed::from(account::unusable(path, why));
+            if let Some(why) = account::wrong(&bytes) {
+                return Err(unusable(why));
+            }
+            let text = String::from_utf8(bytes).map_err(|_| unusable("it is no text"))?;
+            let account = Account(Secret::new(text));
+            if account.has_key() { Ok(Some(account)) } else { Err(unusable("its key cannot be read")) }
         }
         Some(Answer::Failed(why)) => Err(account::unusable(path, &why).into()),
         _ => Ok(None),

@@ -8,8 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -17,7 +15,7 @@ use super::access::{self, Identities};
 use super::{lineages, nginx_processes, probe, process, published, served, tree};
 use crate::digest::hex;
 use crate::host::{first_certificate, is_key_of, open_file, private_key, read_file};
-use crate::plan::issuance::Ledger;
+use crate::plan::issuance::{Ledger, account};
 use crate::plan::observation::{FileType, Stat};
 use crate::plan::{Answer, Query};
 
@@ -114,15 +112,8 @@ pub(super) fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Whether a file holds an account, or the key of one that its authority does not know yet. It is not taken out.
 fn account(path: &Path) -> io::Result<Answer> {
-    #[derive(Deserialize)]
-    #[expect(dead_code, reason = "that it is there is all that is asked")]
-    struct Kept {
-        key_pkcs8: IgnoredAny,
-    }
-    let bytes = Zeroizing::new(read_file(path)?);
-    let kept = serde_json::from_slice::<Kept>(&bytes);
-    let wrong = kept.is_err().then(|| "it is no account with an authority, or not all of one".to_owned());
-    Ok(Answer::PrivateKey { wrong })
+    let text = Zeroizing::new(read_file(path)?);
+    Ok(Answer::PrivateKey { wrong: account::wrong(&text).map(str::to_owned) })
 }
 
 /// That a key is not the one of a certificate. Where that cannot be told, nginx will.

@@ -29,9 +29,9 @@ pub(super) fn all(home: &Path) -> io::Result<Published> {
     let found = entries.into_par_iter().filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
         let lineage = Lineage::new(home, &*name).ok()?;
-        Some(Place { lineage, home: opened.as_fd() }.found().map(|found| (name, found)))
+        Some((name, Place { lineage, home: opened.as_fd() }.found()))
     });
-    found.collect()
+    Ok(found.collect())
 }
 
 /// When an inode was last changed: seconds since 1970, and nanoseconds. No program sets it back.
@@ -64,13 +64,16 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// What is found of it; an error where that cannot be told.
-    fn found(&self) -> io::Result<Result<PublishedLineage, Damage>> {
-        match self.look() {
-            Ok(found) => Ok(Ok(found)),
-            Err(Broken::Damaged(damage)) => Ok(Err(damage)),
-            Err(Broken::Unseen(error)) => Err(error),
-        }
+    /// What is found of it. One that cannot be looked at hides no other: a home of certbot's has lineages of others.
+    fn found(&self) -> Result<PublishedLineage, Damage> {
+        self.look().map_err(|broken| match broken {
+            Broken::Damaged(damage) => damage,
+            Broken::Unseen(error) => Damage {
+                path: self.below(&self.lineage.live()).display().to_string(),
+                what: format!("cannot be looked at: {error}"),
+                obstacle: Some(Obstacle::Unseen),
+            },
+        })
     }
 
     fn below<'a>(&self, path: &'a Path) -> &'a Path {

@@ -56,7 +56,11 @@ type Found<'a> = Option<&'a Result<PublishedLineage, Damage>>;
 
 fn found<'a>(subject: Subject<'a>, (home, name): &Place<'_>) -> Option<Found<'a>> {
     match subject.observed.get(&Query::Published(home.to_path_buf()))? {
-        Answer::Published(all) => Some(all.get(&**name)),
+        Answer::Published(all) => {
+            let found = all.get(&**name);
+            let is_unseen = |damage: &Damage| damage.obstacle == Some(Obstacle::Unseen);
+            (!found.is_some_and(|found| found.as_ref().is_err_and(is_unseen))).then_some(found)
+        }
         Answer::Absent => Some(None),
         _ => None,
     }
@@ -103,7 +107,7 @@ pub(super) fn obstacle(
     let place = place(subject, resource, known, home)?;
     let damage = found(subject, &place)??.as_ref().err()?;
     let (severity, help) = match (home, damage.obstacle?) {
-        (Home::Own, Obstacle::File) => return None,
+        (_, Obstacle::Unseen) | (Home::Own, Obstacle::File) => return None,
         (Home::Own, Obstacle::Other) => {
             (Severity::Error, "move it away: vsa lays the certificate out there for other programs")
         }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::diag::{Diagnostic, Severity};
 use crate::plan::node::NodeSpec;
 use crate::plan::observation::{Answer, Observations, Query};
@@ -52,9 +54,41 @@ pub fn findings(spec: &NodeSpec, observed: &Observations) -> Vec<Diagnostic> {
     told.collect()
 }
 
+/// What is wrong with the text of an account: a JSON document with its key, and its address with the authority once it has
+/// one.
+pub fn wrong(text: &[u8]) -> Option<&'static str> {
+    let kept: Value = serde_json::from_slice(text).unwrap_or_default();
+    if !kept.get("key_pkcs8").is_some_and(Value::is_string) {
+        return Some("it is no account with an authority, or not all of one");
+    }
+    let is_address = |id: &Value| id.as_str().is_some_and(|id| id.starts_with("https://"));
+    kept.get("id").is_some_and(|id| !is_address(id)).then_some("its `id` is no address of an account")
+}
+
 /// That an account is kept there, and cannot be used.
 pub fn unusable(path: &Path, why: &str) -> Diagnostic {
     Diagnostic::error(format!("the account `{}` cannot be used: {why}", path.display()))
         .code("unusable_account")
         .help("put a copy of it back; or move it away, and the next order makes a new account")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrong;
+
+    #[test]
+    fn an_account_has_a_key_and_an_address_or_none_yet() {
+        let texts = [
+            r#"{"key_pkcs8":"AA"}"#,
+            r#"{"key_pkcs8":"AA","id":"https://ca/1"}"#,
+            "",
+            "[]",
+            r#"{"id":"https://ca/1"}"#,
+            r#"{"key_pkcs8":5}"#,
+            r#"{"key_pkcs8":"AA","id":null}"#,
+            r#"{"key_pkcs8":"AA","id":""}"#,
+        ];
+        let wrong = texts.map(|text| wrong(text.as_bytes()).is_some());
+        assert_eq!(wrong, [false, false, true, true, true, true, true, true]);
+    }
 }

@@ -224,6 +224,8 @@ pub enum Obstacle {
     File,
     /// What nobody lays anything out over.
     Other,
+    /// It is not known: it cannot be looked at.
+    Unseen,
 }
 
 /// What a link leads to, without asking; see [`plain`].
