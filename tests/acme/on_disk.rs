@@ -93,13 +93,19 @@ fn a_damaged_certificate_is_mended_from_its_copy() {
     let Some(story) = Story::issued() else { return };
     let Story { ground, .. } = &story;
     let chain = live(ground, NAME);
-    let damages: [(&str, Damage); 4] = [
+    let damages: [(&str, Damage); 5] = [
         ("fullchain.pem was deleted", &|path| fs::remove_file(path.join("fullchain.pem")).unwrap()),
         ("fullchain.pem was edited", &|path| fs::write(path.join("fullchain.pem"), "nothing").unwrap()),
         ("privkey.pem was deleted", &|path| fs::remove_file(path.join("privkey.pem")).unwrap()),
         ("privkey.pem is not the key of the certificate", &|path| {
             let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
             fs::write(path.join("privkey.pem"), other).unwrap();
+        }),
+        // nginx would wait at it.
+        ("privkey.pem is not the key of the certificate", &|path| {
+            fs::remove_file(path.join("privkey.pem")).unwrap();
+            nix::unistd::mkfifo(&path.join("privkey.pem"), nix::sys::stat::Mode::from_bits_truncate(0o600))
+                .unwrap();
         }),
     ];
     for (number, (says, damage)) in (1..).zip(damages) {
@@ -116,13 +122,13 @@ fn a_damaged_certificate_is_mended_from_its_copy() {
     story.whole(2);
 
     // A key that others may have read is none any more, wherever the copy is, and whatever else is wrong.
-    opened(&story.issue(6, "privkey.pem"));
-    fs::remove_file(story.issue(6, "fullchain.pem")).unwrap();
+    opened(&story.issue(7, "privkey.pem"));
+    fs::remove_file(story.issue(7, "fullchain.pem")).unwrap();
     story.planned(&["may have been read by others: its mode is 0644", "it is issued anew, for another key"]);
     ground.apply();
     story.whole(3);
     opened(&story.archived("privkey3.pem"));
-    fs::remove_file(story.issue(7, "privkey.pem")).unwrap();
+    fs::remove_file(story.issue(8, "privkey.pem")).unwrap();
     story.planned(&["privkey.pem was deleted", "it is issued anew"]);
     ground.apply();
     story.whole(4);

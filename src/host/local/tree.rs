@@ -58,7 +58,8 @@ pub(super) fn linked(path: &Path, [read, unread, rare]: [&str; 3]) -> io::Result
                 (&chain, &mut key)
             {
                 // It is read only where it was written after its certificate: vsa writes them the other way round.
-                *is_anothers = *written > *certified && is_anothers_key(&link.join(unread), &link.join(read));
+                *is_anothers |=
+                    *written > *certified && is_anothers_key(&link.join(unread), &link.join(read));
             }
             found.extend(chain.map(|(leaf, _)| (format!("{name}/{read}"), leaf)));
             found.extend(key.map(|(leaf, _)| (format!("{name}/{unread}"), leaf)));
@@ -124,12 +125,15 @@ impl Place<'_> {
     /// What is not read, and when it was written.
     fn unread(&self) -> io::Result<(Leaf, Option<Written>)> {
         let status = rustix::fs::statat(self.directory, self.path, AtFlags::SYMLINK_NOFOLLOW)?;
-        if rustix::fs::FileType::from_raw_mode(status.st_mode).is_symlink() {
+        let file_type = rustix::fs::FileType::from_raw_mode(status.st_mode);
+        if file_type.is_symlink() {
             return Ok((self.link()?, None));
         }
         let written = (status.st_mtime, i64::try_from(status.st_mtime_nsec).unwrap_or(i64::MAX));
         let ids = Ids { uid: status.st_uid, gid: status.st_gid };
-        Ok((Leaf::Unread { mode: status.st_mode & 0o7777, ids, is_anothers: false }, Some(written)))
+        // What is no file is no key: nginx would wait at a pipe.
+        let is_anothers = !file_type.is_file();
+        Ok((Leaf::Unread { mode: status.st_mode & 0o7777, ids, is_anothers }, Some(written)))
     }
 }
 
