@@ -186,6 +186,20 @@ fn what_is_damaged_under_certbots_paths_is_laid_out_again() {
     std::os::unix::fs::symlink(target, &link).unwrap();
     ground.assert_nothing_to_do();
 
+    // Nor can anything be laid out where links lead in a circle.
+    let (live, kept) = (imports.home().join("live").join(NAME), imports.home().join("live/kept"));
+    fs::rename(&live, &kept).unwrap();
+    std::os::unix::fs::symlink(NAME, &live).unwrap();
+    let _ = ground
+        .vsa(["plan"])
+        .code(0)
+        .says("warning[obstructed]")
+        .says("cannot be looked at")
+        .says("No changes");
+    fs::remove_file(&live).unwrap();
+    fs::rename(&kept, &live).unwrap();
+    ground.assert_nothing_to_do();
+
     // The copy that is there takes the place of a damaged issue, the one of certbot's too.
     let own = |below: &str| ground.node_root().join(below);
     let damage_own = |issue: u64| {

@@ -56,11 +56,7 @@ type Found<'a> = Option<&'a Result<PublishedLineage, Damage>>;
 
 fn found<'a>(subject: Subject<'a>, (home, name): &Place<'_>) -> Option<Found<'a>> {
     match subject.observed.get(&Query::Published(home.to_path_buf()))? {
-        Answer::Published(all) => {
-            let found = all.get(&**name);
-            let is_unseen = |damage: &Damage| damage.obstacle == Some(Obstacle::Unseen);
-            (!found.is_some_and(|found| found.as_ref().is_err_and(is_unseen))).then_some(found)
-        }
+        Answer::Published(all) => Some(all.get(&**name)),
         Answer::Absent => Some(None),
         _ => None,
     }
@@ -107,7 +103,7 @@ pub(super) fn obstacle(
     let place = place(subject, resource, known, home)?;
     let damage = found(subject, &place)??.as_ref().err()?;
     let (severity, help) = match (home, damage.obstacle?) {
-        (_, Obstacle::Unseen) | (Home::Own, Obstacle::File) => return None,
+        (Home::Own, Obstacle::File | Obstacle::Unseen) => return None,
         (Home::Own, Obstacle::Other) => {
             (Severity::Error, "move it away: vsa lays the certificate out there for other programs")
         }
@@ -143,6 +139,8 @@ pub(super) fn drift(
 fn wrong(known: &Known, place: &Place<'_>, found: Found<'_>, home: Home) -> Option<(String, String)> {
     let found = match found {
         Some(Ok(found)) => found,
+        // Nothing is known of it.
+        Some(Err(Damage { obstacle: Some(Obstacle::Unseen), .. })) => return None,
         Some(Err(damage)) => return Some((damage.path.clone(), damage.what.clone())),
         None => return Some((format!("live/{}", place.1), "was deleted".to_owned())),
     };
