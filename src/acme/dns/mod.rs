@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::plan::issuance::TxtRecord;
 pub use error::DnsError;
 pub use record::challenge_record;
 pub use wait::wait_until_published;
@@ -25,7 +24,7 @@ pub use wait::wait_until_published;
 use super::http::Http;
 use crate::host::Host;
 use crate::names::Text as _;
-use crate::plan::issuance::DnsProvider;
+use crate::plan::issuance::{DnsProvider, TxtRecord};
 use crate::value::Secret;
 
 /// Somebody who changes TXT records.

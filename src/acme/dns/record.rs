@@ -5,9 +5,9 @@ use crate::acme::resolver::Resolver;
 use crate::names::{DomainName, Text as _};
 use crate::plan::issuance::TxtRecord;
 
-/// The record that proves control over a name of a certificate, `*.` before it or not. An alias (CNAME) at `_acme-challenge.<name>` is
-/// followed: so the record may be kept in another zone, by a server that may be changed. One that stands there only
-/// because all names below have it (`*`) is not.
+/// The record that proves control over a name of a certificate, `*.` before it or not. An alias (CNAME) at
+/// `_acme-challenge.<name>` is followed: so the record may be kept in another zone, by a server that may be changed. One
+/// that stands there only because all names below have it (`*`) is not.
 ///
 /// # Errors
 /// It cannot be found out whether there is an alias.
