@@ -123,6 +123,16 @@ impl Resource {
         self.get(name).as_object().and_then(Object::resource)
     }
 
+    /// With what others see of it: these values, and its name unless they say another one.
+    #[must_use]
+    pub fn with_exports(mut self, mut exports: Object) -> Self {
+        if !exports.contains("name") {
+            exports.insert("name", Value::string(Arc::clone(&self.name)));
+        }
+        self.exports = Arc::new(exports.of_resource(self.address.clone()));
+        self
+    }
+
     /// Decodes the attributes into the kind's own structure.
     pub fn decode<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
         self.attributes.decode()

@@ -206,6 +206,13 @@ fn samples_of_certificates_are_understood() {
     assert_eq!(revoked.said(), "was revoked on 2026-11-22 (somebody else may have the key)");
     let left = &ledger.certificates["slow.example.com"].records[0];
     assert_eq!(left.name.to_string(), "_acme-challenge.slow.example.com");
+    let ledger = fs::read(file("samples/ledger-v1-with-exposed.json")).unwrap();
+    let ledger = Ledger::parse(&ledger).unwrap();
+    let exposed = ledger.certificates.iter().filter(|(_, known)| !known.exposed.is_empty());
+    let exposed: Vec<_> = exposed.map(|(name, known)| (name.as_str(), known.is_gone)).collect();
+    assert_eq!(exposed, [("blog.example.com", false), ("gone.example.com", true)]);
+    let blog = &ledger.certificates["blog.example.com"];
+    assert!(blog.is_exposed(&blog.renewal.as_ref().unwrap().digest));
 }
 
 fn assert_read(version: u32, path: &Path) {

@@ -11,6 +11,7 @@
 
 mod acme;
 mod addresses;
+mod applied;
 mod audit;
 mod bounds;
 mod canary;

@@ -233,3 +233,29 @@ fn an_ordinary_user_is_told_that_the_socket_may_not_be_used() {
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
     drop(as_nobody(&["plan", "-detailed-exitcode"]).code(0));
 }
+
+#[test]
+fn a_network_that_nobody_could_make_is_taken_back_and_destroyed_without_anybody() {
+    let Some(workspace) = Workspace::managed() else { return };
+    let socket = workspace.path().join("docker.sock");
+    workspace.write(
+        "main.hcl",
+        format!(
+            "node \"local\" {{\n  proxy {{\n    http_port  = {}\n    https_port = {}\n  }}\n\n  docker {{\n    socket = \"{}\"\n  \
+             }}\n}}\n\ntenant \"acme\" {{}}\n\nnetwork \"back\" {{\n  tenant = tenant.acme\n}}\n",
+            workspace.http_port(),
+            workspace.https_port(),
+            socket.display(),
+        ),
+    );
+    let failed = workspace.vsa(["apply", "-auto-approve"]).code(5);
+    drop(failed.says("all is as it was before"));
+    assert!(!workspace.configuration().join("state/default.json").exists());
+    for _ in 0..2 {
+        drop(workspace.vsa(["apply", "-auto-approve", "-on-failure=keep"]).code(6));
+    }
+    drop(workspace.vsa(["state", "list"]).code(0).says("network.back (interrupted)"));
+    drop(workspace.vsa(["destroy", "-auto-approve"]).code(0));
+    let left = workspace.vsa(["state", "list"]).code(0);
+    assert_eq!(left.stdout, "", "{left}");
+}

@@ -19,6 +19,7 @@ const EMAIL: &str = "email";
 
 const KEY: &str = "key_pkcs8";
 const ADDRESS: &str = "id";
+const DIRECTORY: &str = "directory";
 
 impl Account {
     /// A new key, which no authority knows.
@@ -40,6 +41,11 @@ impl Account {
         Some(self.kept()?.get(ADDRESS)?.as_str()?.to_owned())
     }
 
+    /// The directory of the authority that it is with; a former vsa did not always write it down.
+    pub(super) fn directory(&self) -> Option<String> {
+        Some(self.kept()?.get(DIRECTORY)?.as_str()?.to_owned())
+    }
+
     /// Whether it is a key that the authority may not know yet; what cannot be read is none.
     pub fn is_unregistered(&self) -> bool {
         self.kept().is_some_and(|kept| kept.get(KEY).is_some() && kept.get(ADDRESS).is_none())
@@ -58,7 +64,7 @@ impl Account {
 
     /// With its address, and that of the authority's directory.
     pub(super) fn registered(self, address: &str, directory: &str) -> Self {
-        self.with([(ADDRESS, address.into()), ("directory", directory.into())])
+        self.with([(ADDRESS, address.into()), (DIRECTORY, directory.into())])
     }
 
     /// The key that requests of nobody the authority knows are signed with.

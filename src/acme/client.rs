@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hyper::Uri;
 use instant_acme::{
     AccountBuilder, AccountCredentials, CertificateIdentifier, Error, Identifier, RevocationReason,
     RevocationRequest,
@@ -56,6 +57,19 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
+    /// Nothing is proven yet where an order is begun or looked up but whose account it is. What an authority finds wrong
+    /// with the request of an account that has its address elsewhere is that address.
+    fn of_account(&self, refused: Refused) -> Refused {
+        let place = |address: &str| address.parse().ok().and_then(|url: Uri| url.authority().cloned());
+        let is_elsewhere = || place(&self.address) != place(&self.directory.accounts);
+        let is_about_account = match refused.reason {
+            Reason::WrongProof => true,
+            Reason::Other => is_elsewhere(),
+            _ => false,
+        };
+        if is_about_account { Refused { reason: Reason::Account, ..refused } } else { refused }
+    }
+
     /// The directory of the authority.
     pub fn directory(&self) -> &Directory {
         &self.directory
@@ -101,13 +115,7 @@ pub(super) fn of_revocation(refused: Refused) -> Refused {
 
 /// Whether an order can be asked for there.
 fn is_address(url: &str) -> bool {
-    url.parse::<hyper::Uri>().is_ok_and(|url| url.scheme_str() == Some("https") && url.host().is_some())
-}
-
-/// Nothing is proven yet where an order is begun or looked up but whose account it is.
-fn of_account(refused: Refused) -> Refused {
-    let is_about_account = refused.reason == Reason::WrongProof;
-    if is_about_account { Refused { reason: Reason::Account, ..refused } } else { refused }
+    url.parse::<Uri>().is_ok_and(|url| url.scheme_str() == Some("https") && url.host().is_some())
 }
 
 fn identifier(certificate: &[u8]) -> Option<CertificateIdentifier<'static>> {
@@ -154,7 +162,7 @@ impl Authority for Client {
             }
             None => steadily!(session.new_order(&plain())),
         };
-        let begun = begun.map_err(|error| of_account(refused(error, &wire.noted())))?;
+        let begun = begun.map_err(|error| self.of_account(refused(error, &wire.noted())))?;
         if !is_address(begun.url()) {
             return Err(Refused::new(Reason::Malformed, "it gives the order no `https` address"));
         }
@@ -168,7 +176,7 @@ impl Authority for Client {
         let wire = self.directory.wire.fresh();
         let session = session(&self.account, &wire).await?;
         let order = steadily!(session.order(url.to_owned()));
-        let order = order.map_err(|error| of_account(of_order(error, url, &wire.noted())))?;
+        let order = order.map_err(|error| self.of_account(of_order(error, url, &wire.noted())))?;
         Ok(Box::new(Ordered::new(order, wire, self.account.clone())))
     }
 

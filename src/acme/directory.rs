@@ -150,6 +150,9 @@ impl Directory {
         let address = account
             .address()
             .ok_or_else(|| Refused::new(Reason::Account, "what is kept of the account cannot be read"))?;
+        if account.directory().is_some_and(|directory| directory != self.address) {
+            return Err(Refused::new(Reason::Account, "what is kept is an account with another authority"));
+        }
         let identities = self.meta.get("caaIdentities").and_then(Value::as_array);
         let identities = identities.into_iter().flatten().filter_map(Value::as_str);
         let identities = identities.map(str::to_ascii_lowercase).collect();

@@ -17,6 +17,9 @@ use crate::plan::issuance::ChallengeType;
 /// The first pause between two looks at an order; each is half as long again.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long the last of these looks may take.
+const LAST: Duration = Duration::from_secs(30);
+
 pub(super) struct Ordered {
     order: instant_acme::Order,
     wire: Wire,
@@ -37,6 +40,11 @@ fn status(status: instant_acme::OrderStatus) -> OrderStatus {
 
 fn policy(patience: Duration) -> RetryPolicy {
     RetryPolicy::new().initial_delay(PAUSE).backoff(1.5).timeout(patience)
+}
+
+/// What is waited for, however often it is begun anew for a nonce that was refused.
+async fn within<T>(patience: Duration, awaited: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(patience + LAST, awaited).await.unwrap_or(Err(Error::Timeout(None)))
 }
 
 fn library(challenge: ChallengeType) -> instant_acme::ChallengeType {
@@ -143,7 +151,8 @@ impl Order for Ordered {
         if let Err(error) = steadily!(begin(&mut self.order, challenge)) {
             return Err(self.refused(error));
         }
-        let proven = steadily!(self.order.poll_ready(&policy(patience)));
+        let polled = async { steadily!(self.order.poll_ready(&policy(patience))) };
+        let proven = within(patience, polled).await;
         self.status = status(self.order.state().status);
         match proven {
             Ok(instant_acme::OrderStatus::Ready) => Ok(()),
@@ -173,7 +182,8 @@ impl Order for Ordered {
     }
 
     async fn certificate(&mut self, preferred: Option<&str>, patience: Duration) -> Result<Chain, Refused> {
-        let chain = steadily!(self.order.poll_certificate(&policy(patience)));
+        let polled = async { steadily!(self.order.poll_certificate(&policy(patience))) };
+        let chain = within(patience, polled).await;
         let chain = chain.map_err(|error| self.refused(error))?;
         self.status = OrderStatus::Valid;
         let wanted = |pem| Ok(Chain { pem, offered: Vec::new() });

@@ -112,6 +112,11 @@ fn says_when(header: Option<&HeaderValue>) -> bool {
     text.is_some_and(|text| text.parse::<u32>().is_ok() || moment(text).is_some())
 }
 
+/// Whether a `Retry-After` header says no pause at all.
+fn is_now(header: Option<&HeaderValue>) -> bool {
+    header.and_then(|value| value.to_str().ok()).is_some_and(|text| text.trim().parse() == Ok(0))
+}
+
 /// The address in a `Link` header (RFC 8288) that names another chain.
 fn alternate(header: &HeaderValue) -> Option<String> {
     let (address, parameters) = header.to_str().ok()?.trim().strip_prefix('<')?.split_once('>')?;
@@ -151,6 +156,10 @@ impl HttpClient for Wire {
             let mut answer = hyper::Response::new(Full::new(wire.renamed(response.body)));
             *answer.status_mut() = response.status;
             *answer.headers_mut() = response.headers;
+            if is_now(answer.headers().get(RETRY_AFTER)) {
+                // The library would ask again and again without a pause.
+                answer.headers_mut().remove(RETRY_AFTER);
+            }
             if is_window && !says_when(answer.headers().get(RETRY_AFTER)) {
                 // The library takes a window for nothing that does not say how long it can be relied on.
                 answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RELIABLE));
@@ -168,6 +177,13 @@ mod tests {
     fn dates_are_those_of_http() {
         assert_eq!(moment("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(moment("yesterday"), None);
+    }
+
+    #[test]
+    fn no_pause_at_all_is_none_of_the_authoritys() {
+        let values = ["0", " 00 ", "1", "soon"].map(HeaderValue::from_static);
+        assert_eq!(values.map(|value| is_now(Some(&value))), [true, true, false, false]);
+        assert!(!is_now(None));
     }
 
     #[test]

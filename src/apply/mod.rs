@@ -27,6 +27,7 @@ mod issuance;
 pub mod journal;
 mod lock;
 mod masks;
+mod not_started;
 mod operations;
 mod orphans;
 mod passwords;
@@ -148,6 +149,8 @@ pub struct Report {
     pub errors: Vec<Diagnostic>,
     /// nginx's remarks on the generations that went live.
     pub warnings: Vec<String>,
+    /// What went wrong beside actions that are done.
+    pub remarks: Vec<Diagnostic>,
     /// What a deletion left, because it is not vsa's to delete.
     pub kept: Vec<PathBuf>,
     /// What no authority issued, where nothing else has failed: all of it was tried.

@@ -16,7 +16,7 @@ use crate::store::StateFile;
 
 use super::arguments::LockFlags;
 use super::auditing::Auditing;
-use super::conclusion::{Ran, conclude};
+use super::conclusion::{self, Ran};
 use super::planning::{self, Manner, Prepared};
 use super::progress::Progress;
 use super::{Exit, Failure, Invocation, preflight};
@@ -143,7 +143,7 @@ pub(crate) fn apply(
         return Ok(Exit::Done);
     }
     let ran = run(invocation, declared, prepared, flags, interrupt(invocation))?;
-    conclude(invocation, ran, "Apply complete!")
+    conclusion::tell(invocation, ran, "Apply complete!")
 }
 
 /// The wish that what this command does may end early, from now on.
@@ -216,5 +216,6 @@ pub(crate) fn run(
     for warning in &report.warnings {
         terminal.note(&format!("nginx: {}", visible(warning)));
     }
+    terminal.diagnostics(&report.remarks, &invocation.sources.borrow());
     Ok(Ran { report, orders, counts, mode, on_failure: flags.on_failure })
 }

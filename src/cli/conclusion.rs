@@ -23,7 +23,7 @@ pub(crate) struct Ran {
 }
 
 /// Says how a run has ended; `done` is what is said first where all is done.
-pub(crate) fn conclude(invocation: &Invocation, ran: Ran, done: &str) -> Result<Exit, Failure> {
+pub(crate) fn tell(invocation: &Invocation, ran: Ran, done: &str) -> Result<Exit, Failure> {
     let terminal = invocation.terminal;
     let Ran { report, orders, counts, mode, on_failure } = ran;
     match report.outcome {

@@ -326,11 +326,24 @@ impl Invocation {
 
     /// The state, for commands that are about it.
     pub fn existing_state(&self) -> Result<State, Failure> {
-        self.state()?.ok_or_else(|| {
-            Diagnostic::error(format!("there is no state in {}", self.layout.state().display()))
-                .help("`vsa apply` makes it")
-                .into()
-        })
+        if let Some(state) = self.state()? {
+            return Ok(state);
+        }
+        let error = Diagnostic::error(format!("there is no state in {}", self.layout.state().display()));
+        Err(if self.has_former_states()? {
+            let backups = self.layout.backups();
+            error
+                .detail(format!("there was one: former ones are in {}", backups.display()))
+                .help("put it back: the newest of these, or a newer one from a backup of yours")
+        } else {
+            error.help("`vsa apply` makes it")
+        }
+        .into())
+    }
+
+    /// Whether states are kept that were followed by others.
+    pub fn has_former_states(&self) -> Result<bool, Failure> {
+        Ok(!StateFile::new(&self.layout).serials()?.is_empty())
     }
 
     /// The state's key: `VSA_KEY`, else the key file, else none.

@@ -116,11 +116,11 @@ impl Part {
 
     fn conclude(mut self, invocation: &Invocation, ran: Ran) -> Result<Exit, Failure> {
         if self.without.is_empty() {
-            return conclusion::conclude(invocation, ran, "Apply complete!");
+            return conclusion::tell(invocation, ran, "Apply complete!");
         }
         self.issued.extend(ran.orders.difference(&ran.report.not_issued).cloned());
         let (without, issued) = (count(self.without.len()), std::mem::take(&mut self.issued));
-        if let Err(failure) = conclusion::conclude(invocation, ran, "Applied in part.") {
+        if let Err(failure) = conclusion::tell(invocation, ran, "Applied in part.") {
             return Err(self.with(failure));
         }
         if !issued.is_empty() {

@@ -45,6 +45,8 @@ pub(crate) struct Options {
     pub attempts: Attempts,
     /// What the plan is about; all where nothing is named.
     pub targets: Option<BTreeSet<Address>>,
+    /// Which of these are taken as they were applied.
+    pub applied: BTreeSet<Address>,
     /// Whether this run holds the state's lock. One that does not looks for an apply that is under way.
     pub locked: bool,
 }
@@ -61,6 +63,7 @@ impl Options {
             destroy_data: false,
             attempts: Attempts::default(),
             targets: Some(targets),
+            applied: BTreeSet::new(),
             locked: true,
         }
     }
@@ -162,6 +165,7 @@ pub(crate) fn plan_from(
         attempts: &options.attempts,
         advise: false,
         targets: options.targets.as_ref(),
+        applied: &options.applied,
     };
     let mut ask = |_: &NodeSpec, queries: &[Query]| -> Vec<Answer> {
         invocation.block_on(invocation.host.observe(queries))

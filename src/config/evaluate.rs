@@ -343,13 +343,9 @@ impl<'a> Evaluation<'a> {
         Some(resource)
     }
 
-    fn with_exports(&self, mut resource: Resource) -> Resource {
-        let mut exports = self.vocabulary.exports(&resource);
-        if !exports.contains("name") {
-            exports.insert("name", Value::string(Arc::clone(&resource.name)));
-        }
-        resource.exports = Arc::new(exports.of_resource(resource.address.clone()));
-        resource
+    fn with_exports(&self, resource: Resource) -> Resource {
+        let exports = self.vocabulary.exports(&resource);
+        resource.with_exports(exports)
     }
 
     fn only_of(&self, kind: &str) -> Only {

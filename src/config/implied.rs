@@ -13,6 +13,14 @@ use crate::schema::Vocabulary;
 use super::declarations::Kind;
 use super::evaluate::{Evaluation, Outcome};
 
+/// What is brought along.
+pub(super) struct Along {
+    /// The resources that are not declared.
+    pub(super) resources: Vec<Resource>,
+    /// What brings something along, and what: that may be declared in the place of what would be made.
+    pub(super) needs: Vec<(Address, Address)>,
+}
+
 /// Makes the resources that are brought along and not declared, and those that these bring along. Of two that bring the
 /// same along, the first does.
 pub(super) fn implied(
@@ -20,7 +28,7 @@ pub(super) fn implied(
     kinds: &BTreeMap<&str, Kind<'_>>,
     vocabulary: &dyn Vocabulary,
     diagnostics: &mut Diagnostics,
-) -> Vec<Resource> {
+) -> Along {
     let outcomes = (0..evaluation.graph.items.len()).filter_map(|index| evaluation.outcome(index));
     let declared = outcomes.flat_map(|outcome| match outcome {
         Outcome::Resources(instances) => instances.resources.as_slice(),
@@ -28,14 +36,15 @@ pub(super) fn implied(
     });
     let bringing = Bringing { evaluation, kinds, vocabulary };
     let mut known = HashSet::new();
-    let mut made = Vec::new();
-    let mut new = bringing.all(&declared.collect::<Vec<_>>(), &mut known, diagnostics);
+    let mut along = Along { resources: Vec::new(), needs: Vec::new() };
+    let mut new = bringing.all(&declared.collect::<Vec<_>>(), (&mut known, &mut along.needs), diagnostics);
     while !new.is_empty() {
-        let next = bringing.all(&new.iter().collect::<Vec<_>>(), &mut known, diagnostics);
-        made.append(&mut new);
+        let all: Vec<&Resource> = new.iter().collect();
+        let next = bringing.all(&all, (&mut known, &mut along.needs), diagnostics);
+        along.resources.append(&mut new);
         new = next;
     }
-    made
+    along
 }
 
 struct Bringing<'a> {
@@ -44,8 +53,9 @@ struct Bringing<'a> {
     vocabulary: &'a dyn Vocabulary,
 }
 
-/// A resource that another one brings along, and what was wrong with it.
+/// A resource that another one brings along, and what was wrong with it; none where it is declared.
 struct Brought {
+    by: Address,
     address: Address,
     resource: Option<Resource>,
     diagnostics: Diagnostics,
@@ -56,7 +66,7 @@ impl Bringing<'_> {
     fn all(
         &self,
         resources: &[&Resource],
-        known: &mut HashSet<Address>,
+        (known, needs): (&mut HashSet<Address>, &mut Vec<(Address, Address)>),
         diagnostics: &mut Diagnostics,
     ) -> Vec<Resource> {
         let brought: Vec<_> =
@@ -66,6 +76,7 @@ impl Bringing<'_> {
         for brought in brought {
             match brought {
                 Ok(brought) => {
+                    needs.push((brought.by, brought.address.clone()));
                     if known.contains(&brought.address) {
                         continue;
                     }
@@ -81,7 +92,7 @@ impl Bringing<'_> {
         made
     }
 
-    /// What one brings along and is not declared.
+    /// What one brings along.
     fn by(&self, resource: &Resource) -> Vec<Result<Brought, Box<Diagnostic>>> {
         let brought = self.vocabulary.implied(resource).into_iter();
         brought.filter_map(|implied| self.one(resource, &implied)).collect()
@@ -100,10 +111,10 @@ impl Bringing<'_> {
         };
         let address =
             Address::in_module(resource.address.module().to_vec(), kind.schema.kind, Arc::from(label), None);
+        let (by, mut diagnostics) = (resource.address.clone(), Diagnostics::new());
         if self.evaluation.graph.labelled(kind.schema.kind, address.name()).is_some() {
-            return None;
+            return Some(Ok(Brought { by, address, resource: None, diagnostics }));
         }
-        let mut diagnostics = Diagnostics::new();
         let made = self.evaluation.made(
             address.clone(),
             kind,
@@ -111,6 +122,6 @@ impl Bringing<'_> {
             Some(resource),
             &mut diagnostics,
         );
-        Some(Ok(Brought { address, resource: made, diagnostics }))
+        Some(Ok(Brought { by, address, resource: made, diagnostics }))
     }
 }

@@ -113,11 +113,11 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
     );
     let graph = Graph::new(&declared, &kinds, &mut diagnostics);
     let evaluation = Evaluation::run(&graph, &values, vocabulary, environment, &working_directory);
-    let implied = implied::implied(&evaluation, &kinds, vocabulary, &mut diagnostics);
+    let along = implied::implied(&evaluation, &kinds, vocabulary, &mut diagnostics);
     let (outcomes, errors) = evaluation.finish();
     diagnostics.extend(errors);
 
-    let mut resources = implied;
+    let mut resources = along.resources;
     resources.reserve_exact(declared.resources.len());
     let (mut outputs, mut variables) = (BTreeMap::new(), BTreeMap::new());
     let settings = declared.settings.clone();
@@ -139,7 +139,15 @@ pub fn load(input: Input, vocabulary: &dyn Vocabulary, environment: &dyn Environ
     }
     // A map is made of what is in order already in one pass.
     resources.par_sort_unstable_by(|a, b| a.address.cmp(&b.address));
-    let resources = resources.into_iter().map(|resource| (resource.address.clone(), resource)).collect();
+    let resources = resources.into_iter().map(|resource| (resource.address.clone(), resource));
+    let mut resources: BTreeMap<Address, Resource> = resources.collect();
+    for (by, needed) in along.needs {
+        // What is declared may say in turn that it needs what would have brought it along.
+        let is_there = resources.get(&needed).is_some_and(|needed| !needed.depends_on.contains(&by));
+        if let Some(by) = resources.get_mut(&by).filter(|_| is_there) {
+            by.depends_on.insert(needed);
+        }
+    }
     let result = Declared { resources, outputs, variables };
     let mut secret = secrets::secrets(&declared, values.secret);
     for file in broken {

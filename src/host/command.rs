@@ -31,14 +31,16 @@ impl fmt::Debug for Overlay {
     }
 }
 
-/// A program to run: an argument vector, never a shell line. Its environment is empty but for `PATH` and
-/// `LANG=C`, and so is its standard input.
+/// A program to run: an argument vector, never a shell line. Its environment is empty but for `PATH`, `LANG=C` and what
+/// is said here, and so is its standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// The program: a path, or a name to look up in `PATH`.
     pub program: PathBuf,
     /// Its arguments. Never a secret: every user of the host can read them.
     pub arguments: Vec<OsString>,
+    /// Variables of its environment. Never a secret either.
+    pub environment: BTreeMap<&'static str, OsString>,
     /// When it is killed.
     pub timeout: Duration,
     /// Mounts of its own (root only).
@@ -53,6 +55,7 @@ impl Command {
         Self {
             program: program.as_ref().to_owned(),
             arguments: Vec::new(),
+            environment: BTreeMap::new(),
             timeout: Duration::from_mins(1),
             binds: Vec::new(),
             overlays: Vec::new(),
@@ -63,6 +66,13 @@ impl Command {
     #[must_use]
     pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.environment.insert(name, value.into());
         self
     }
 

@@ -47,6 +47,12 @@ impl std::error::Error for HostError {}
 
 impl From<HostError> for Diagnostic {
     fn from(error: HostError) -> Self {
-        Self::error(error.to_string()).code("host")
+        let is_full = ["no space left on device", "disk quota exceeded"].contains(&error.reason.as_str());
+        let told = Self::error(error.to_string()).code("host");
+        if is_full {
+            let path = error.path.parent().unwrap_or(&error.path).display();
+            return told.help(format!("make room where `{path}` is (`df -h`, `df -i`), and run it again"));
+        }
+        told
     }
 }

@@ -15,7 +15,7 @@ use crate::plan::{
 };
 use crate::resource::{Path, Resource};
 use crate::schema::{Block, Export, Schema, Ty, attribute};
-use crate::state::{Status, Stored, attributes};
+use crate::state::{Status, Stored, UNMADE, attributes};
 use crate::value::{Object, Value};
 
 const DRIVERS: &[(&str, &str)] = &[
@@ -323,8 +323,10 @@ impl Kind for Network {
     fn steps(&self, subject: Subject<'_>) -> Vec<Step> {
         let known = subject.prior.and_then(|prior| settings(prior, subject.address));
         let former = known.filter(|(_, external)| !external).map(|(settings, _)| settings);
+        let is_unmade = subject.prior.is_some_and(|prior| prior.facts.contains_key(UNMADE));
         let Some(resource) = subject.desired else {
             return former
+                .filter(|_| !is_unmade)
                 .map(|former| Step {
                     phase: Phase::CleanUp,
                     operation: Operation::RemoveNetwork { name: former.name },

@@ -32,9 +32,12 @@ pub static API_TOKEN: TextType = TextType {
 
 fn secret_key(text: &str) -> Result<String, Invalid> {
     let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
-    if text.is_empty() || text.len() > 1024 || !text.bytes().all(is_base64) {
+    // Four characters are three bytes, and what is left over is two characters at least; padding stands at the end.
+    let digits = text.trim_end_matches('=');
+    let is_whole = digits.len() % 4 != 1 && !digits.contains('=') && text.len() - digits.len() <= 2;
+    if digits.is_empty() || text.len() > 1024 || !text.bytes().all(is_base64) || !is_whole {
         return Err(Invalid::new("is no base64 of up to 1024 characters")
-            .help("read it from its file with `trimspace(file(…))`"));
+            .help("copy it whole; read it from its file with `trimspace(file(…))`"));
     }
     Ok(text.to_owned())
 }
@@ -153,6 +156,16 @@ mod tests {
         for wrong in wrong {
             let invalid = hash(wrong).unwrap_err();
             assert!(wrong.len() < 5 || !invalid.reason.contains(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_base64_that_can_be_decoded() {
+        for right in ["c2VjcmV0", "c2VjcmV0cw", "c2VjcmV0cw==", "-_-_", "+/+/"] {
+            assert_eq!(secret_key(right), Ok(right.to_owned()));
+        }
+        for wrong in ["", "=", "c2VjcmV0c", "c2Vj=cmV0", "c2VjcmV0cw===", "c2Vj cmV0", &"a".repeat(65)] {
+            assert!(secret_key(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -271,6 +271,16 @@ pub enum Operation {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         server: Option<String>,
     },
+    /// Starts the program that is told of a certificate that is served now. That it fails is a warning, and no failure of
+    /// the run.
+    TellRenewal {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// The lineage whose directory it is told.
+        lineage: Lineage,
+        /// The names of the certificate.
+        names: Vec<String>,
+    },
     /// Switches certbot's renewal of a lineage off, in `renewal/<name>.conf`; all else in there stays. Result:
     /// `{ "certbot": { "home": "…", "name": "…" } }`.
     StopCertbot {
@@ -281,6 +291,9 @@ pub enum Operation {
     ResumeCertbot {
         /// The lineage.
         lineage: Lineage,
+        /// Whether something else has it switched off too: it stays so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_shared: bool,
     },
     /// Removes a lineage in the node's own directory: links, files and configuration.
     RemoveLineage {

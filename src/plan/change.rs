@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::address::Address;
+use crate::state::attributes;
 
 use super::action::Action;
 use super::details::Details;
@@ -56,6 +57,17 @@ pub struct Change {
     /// What it does beyond the attributes, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
+}
+
+impl Change {
+    /// Whether it follows from what the configuration says, and not from how things are on the node alone.
+    pub fn is_edited(&self) -> bool {
+        let same = match (&self.before, &self.after) {
+            (Some(before), Some(after)) => attributes::same(before, after),
+            _ => false,
+        };
+        !same || self.details.is_some()
+    }
 }
 
 /// What happens to a file of a node's generation.

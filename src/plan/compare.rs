@@ -78,7 +78,7 @@ fn change(
     if let Some(prior) = item.prior {
         match prior.status {
             Status::Live => {}
-            Status::Interrupted => reasons.push("an earlier apply was interrupted here".to_owned()),
+            Status::Interrupted => reasons.push("an apply has begun this and not finished it".to_owned()),
             Status::Deleting => reasons.push("an earlier apply could not finish its deletion".to_owned()),
         }
     }

@@ -74,6 +74,20 @@ pub enum Leaf {
     },
     /// A link, with its target as written.
     Link(PathBuf),
+    /// A directory that a link leads to, or the one above that.
+    Directory {
+        /// Permission bits.
+        mode: u32,
+        /// Whose it is.
+        ids: Ids,
+    },
+}
+
+impl Leaf {
+    /// The name of the directory that a link leads to, below the link's.
+    pub const ITSELF: &str = ".";
+    /// That of the one above it.
+    pub const ABOVE: &str = "..";
 }
 
 /// A process of nginx's. A worker whose master has ended answers on, and nobody can tell it to read its configuration

@@ -168,6 +168,12 @@ pub trait Kind: Send + Sync {
         Vec::new()
     }
 
+    /// The name under which it keeps keys and certificates on its node, where it does: what is there under names that
+    /// nothing keeps is left over, and goes.
+    fn keeps<'a>(&self, _resource: &'a Resource) -> Option<&'a str> {
+        None
+    }
+
     /// Of a node: what it is. `base` is the configuration's own data directory, for defaults and relative paths.
     fn node(&self, _resource: &Resource, _base: &Base) -> Option<NodeSpec> {
         None

@@ -4,6 +4,7 @@
 
 pub mod action;
 mod actions;
+mod applied;
 mod attempts;
 mod base;
 mod brought;
@@ -41,6 +42,7 @@ mod unseen;
 
 pub use action::{Action, Operation, Phase, Undo};
 pub use actions::KEPT_GENERATIONS;
+pub use applied::{Applied, as_applied};
 pub use attempts::{Attempt, Attempts};
 pub use brought::{BroughtContainer, BroughtProxy};
 pub use build::{Ask, Inputs, NodeWork, Planned, build};

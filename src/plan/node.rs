@@ -12,7 +12,7 @@ use crate::digest::sha256;
 use crate::names;
 
 use super::issuance::budget::Spent;
-use super::issuance::{Authority, host_of};
+use super::issuance::{Authority, Piece, REVOKED, host_of};
 use super::kind::Distrust;
 use super::observation::{Answer, ContainerRef, Query};
 
@@ -257,7 +257,19 @@ impl NodeSpec {
 
     /// The directory of one issue of a certificate.
     pub fn certificate(&self, name: &str, issue: u64) -> PathBuf {
-        self.root.join("certificates").join(name).join(issue.to_string())
+        self.certificates().join(name).join(issue.to_string())
+    }
+
+    /// The directory with the issues of all certificates.
+    pub fn certificates(&self) -> PathBuf {
+        self.root.join("certificates")
+    }
+
+    /// One question for all certificates that nginx reads. No key is read for it.
+    pub fn linked_certificates(&self) -> Query {
+        let directory = self.current().join("certificates");
+        let [read, unread] = [Piece::Fullchain, Piece::Privkey].map(Piece::file);
+        Query::Linked { directory, read, unread, rare: REVOKED }
     }
 
     /// The name of the certificate that the directory of one issue is of.

@@ -40,8 +40,8 @@ pub enum Query {
     Entries(PathBuf),
     /// Everything below a directory: answered with [`Answer::Tree`].
     Tree(PathBuf),
-    /// The links directly in a directory, and three files in the directory that each names: answered with
-    /// [`Answer::Tree`], `shop` and `shop/fullchain.pem`.
+    /// The links directly in a directory, and three files in the directory that each names, with the access of that and of
+    /// the one above it: answered with [`Answer::Tree`], `shop`, `shop/fullchain.pem`, `shop/.` and `shop/..`.
     Linked {
         /// The directory of the links.
         directory: PathBuf,

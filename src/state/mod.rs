@@ -60,6 +60,9 @@ pub enum Status {
     Deleting,
 }
 
+/// The fact of a resource that there was nobody to make it: it needs nobody who removes it.
+pub const UNMADE: &str = "unmade";
+
 /// What the state knows of a resource.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stored {

@@ -14,16 +14,22 @@ fn account(story: &Story) -> PathBuf {
     paths.find(|path| !path.ends_with("ledger.json")).unwrap()
 }
 
+/// A story with its account.
+fn begun() -> Option<(Story, PathBuf)> {
+    let story = Story::new()?;
+    story.ground.apply();
+    let account = account(&story);
+    Some((story, account))
+}
+
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 #[test]
 fn what_others_may_read_of_accounts_is_shown_and_closed() {
-    let Some(story) = Story::new() else { return };
+    let Some((story, account)) = begun() else { return };
     let ground = &story.ground;
-    ground.apply();
-    let account = account(&story);
     let directory = account.parent().unwrap();
     let ledger = directory.join("ledger.json");
     let all = [(&*account, 0o600, 0o644), (&*ledger, 0o600, 0o666), (directory, 0o700, 0o755)];
@@ -44,10 +50,8 @@ fn what_others_may_read_of_accounts_is_shown_and_closed() {
 
 #[test]
 fn an_account_that_cannot_be_used_is_told_by_the_plan() {
-    let Some(story) = Story::new() else { return };
+    let Some((story, account)) = begun() else { return };
     let ground = &story.ground;
-    ground.apply();
-    let account = account(&story);
     let kept = fs::read(&account).unwrap();
     for broken in [&b"\xff\xfe"[..], b"{\"id\": \"https://ca.example/1\"}"] {
         fs::write(&account, broken).unwrap();
@@ -62,13 +66,50 @@ fn an_account_that_cannot_be_used_is_told_by_the_plan() {
 }
 
 #[test]
-fn a_closed_account_is_no_wrong_name() {
-    let Some(story) = Story::new() else { return };
+fn an_account_of_another_authority_is_told_with_its_file() {
+    let Some((story, account)) = begun() else { return };
+    let kept = fs::read_to_string(&account).unwrap();
+    let host = story.authority.directory().split('/').nth(2).unwrap().to_owned();
+    let mut of_another: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    let id = of_another["id"].as_str().unwrap().replace(&host, "ca.example");
+    of_another["id"] = id.as_str().into();
+    let mut with_another = of_another.clone();
+    with_another["directory"] = "https://ca.example/directory".into();
+    // As some say that they do not know an account's address.
+    let malformed = Problem::new(400, "malformed", "the key id has another prefix");
+    story.authority.fail(Step::NewOrder, Fault::Problem(malformed), 1);
+    for (text, why) in [(of_another, "another prefix"), (with_another, "an account with another authority")] {
+        fs::write(&account, text.to_string()).unwrap();
+        let renewed = story.ground.vsa(["cert", "renew", "-force", NAME]).code(5);
+        let renewed = renewed.says("error[account_refused]").says(why);
+        let _ = renewed.says(&format!("move `{}` away, and a new one is made", account.display()));
+    }
+    fs::write(&account, kept).unwrap();
+    let _ = story.ground.vsa(["cert", "renew", "-force", NAME]).code(0);
+}
+
+#[test]
+fn a_directory_in_an_accounts_place_is_told_and_left_as_it_is() {
+    let Some((story, account)) = begun() else { return };
+    fs::rename(&account, account.with_extension("aside")).unwrap();
+    fs::create_dir(&account).unwrap();
+    fs::set_permissions(&account, fs::Permissions::from_mode(0o755)).unwrap();
+    let plan = story.ground.vsa(["plan", "-detailed-exitcode"]).code(0);
+    let _ = plan.says("warning[unusable_account]").says("it is a directory, not a file");
     story.ground.apply();
+    assert_eq!(mode(&account), 0o755);
+    fs::remove_dir(&account).unwrap();
+    fs::rename(account.with_extension("aside"), &account).unwrap();
+    story.has(1);
+}
+
+#[test]
+fn a_closed_account_is_no_wrong_name() {
+    let Some((story, account)) = begun() else { return };
     let closed = Problem::new(403, "unauthorized", "the account is deactivated");
     story.authority.fail(Step::NewOrder, Fault::Problem(closed), 1);
     let told = story.told(&story.ground.vsa(["cert", "renew", "-force", NAME]).code(5).stderr);
-    let file = account(&story).file_name().unwrap().display().to_string();
+    let file = account.file_name().unwrap().display().to_string();
     let told = told.replace(&file, "[account].json");
     insta::assert_snapshot!(told, @r#"
     error[account_refused]: the authority [authority] does not issue `shop.example.com`: the account is deactivated

@@ -100,7 +100,10 @@ fn a_timer_is_written_once_and_cron_where_systemd_does_not_run() {
     ground.env("VSA_ROOT", &root);
     ground.write("main.hcl", "tenant \"acme\" {}\n");
     let printed = ground.vsa(["cert", "install-timer", "-print"]).code(0);
-    let _ = printed.says("RandomizedDelaySec=50min").says("Persistent=true").says("\" cert renew");
+    let _ = printed
+        .says("RandomizedDelaySec=50min")
+        .says("Persistent=true")
+        .says("\" cert renew -lock-timeout=10m");
     assert!(!root.join("etc").exists());
     let _ = ground.vsa(["cert", "install-timer"]).code(0).says("wrote").says("systemctl enable --now vsa-");
     let files = |directory: &str| {
@@ -123,7 +126,7 @@ fn a_timer_is_written_once_and_cron_where_systemd_does_not_run() {
     assert!(
         minute < 60
             && line.contains(" * * * * root told=$('")
-            && line.ends_with("cert renew 2>&1) || printf '\\%s\\n' \"$told\""),
+            && line.ends_with("cert renew -lock-timeout=10m 2>&1) || printf '\\%s\\n' \"$told\""),
         "{line}"
     );
     // One of them is enough.
@@ -171,7 +174,10 @@ fn a_timer_has_the_variables_that_files_give_and_says_what_it_has_not() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
-    assert!(text.contains(&format!("cert renew -var-file \"{directory}/more.vsavars.hcl\"\n")), "{text}");
+    assert!(
+        text.contains(&format!("cert renew -lock-timeout=10m -var-file \"{directory}/more.vsavars.hcl\"\n")),
+        "{text}"
+    );
     assert!(!text.contains("hunter2"));
     // As systemd itself reads it, where it is at hand.
     if let Ok(output) =

@@ -16,25 +16,20 @@ fn a_key_that_others_may_have_read_is_replaced_although_its_copy_was_closed_sinc
         story.whole(orders);
         let _ = ground.vsa(["cert", "renew"]).code(0).says("No certificate is due");
     };
-    // What is laid out again is closed with that.
+    // A former copy of the same key is closed where the certificate is laid out again.
+    fs::write(story.archived("chain1.pem"), "nothing").unwrap();
+    ground.apply();
     opened(&story.archived("privkey1.pem"));
     fs::remove_file(story.linked("cert.pem")).unwrap();
     story.planned(&["cert.pem was deleted", "publish the certificate"]);
     ground.apply();
-    assert_eq!(live(ground, NAME), fs::read_to_string(story.archived("fullchain1.pem")).unwrap());
+    assert_eq!(live(ground, NAME), fs::read_to_string(story.archived("fullchain2.pem")).unwrap());
     replaced(&story, 2);
-    // So is a former copy of the same key.
-    fs::write(story.archived("chain2.pem"), "nothing").unwrap();
-    ground.apply();
-    opened(&story.archived("privkey2.pem"));
-    fs::remove_file(story.linked("cert.pem")).unwrap();
-    ground.apply();
-    replaced(&story, 3);
     // A key of which nothing is used any more is closed, and that is all.
     opened(&story.archived("privkey1.pem"));
     fs::remove_file(story.linked("cert.pem")).unwrap();
     ground.apply();
-    story.whole(3);
+    story.whole(2);
 }
 
 #[test]
@@ -84,4 +79,28 @@ fn a_key_that_its_owner_alone_may_read_is_no_worse_than_it_was() {
     story.ground.apply();
     story.ground.assert_nothing_to_do();
     assert_eq!(story.authority.orders().len(), 1);
+}
+
+#[test]
+fn a_key_that_is_open_beside_other_damage_is_replaced_by_one_apply() {
+    let Some(story) = Story::issued() else { return };
+    let damages: [&dyn Fn(); 3] = [
+        &|| fs::remove_file(story.linked("cert.pem")).unwrap(),
+        &|| fs::remove_file(story.linked("privkey.pem")).unwrap(),
+        &|| fs::remove_dir_all(story.linked("")).unwrap(),
+    ];
+    for (number, damage) in (1..).zip(damages) {
+        opened(&story.archived(&format!("privkey{number}.pem")));
+        damage();
+        story.planned(&[
+            "may have been read by others: its mode is 0644",
+            "it is issued anew, for another key",
+        ]);
+        if number == 3 {
+            let _ = story.ground.vsa(["cert", "renew"]).code(0);
+        } else {
+            story.ground.apply();
+        }
+        story.whole(number + 1);
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
-use super::issuing::live;
+use super::issuing::{live, site};
 use super::story::{NAME, Story};
 use crate::support::Authority;
 use crate::support::authority::{Behaviour, Fault, Problem, Step, Validation};
@@ -166,6 +166,7 @@ fn a_disk_that_is_full_when_the_certificate_comes() {
     error[host]: cannot write `[ground]/site/.vsa/nodes/local/certificates/shop.example.com/1.new/privkey.pem`: no space left on device
      |
      = on: certificate["shop.example.com"]
+     = help: make room where `[ground]/site/.vsa/nodes/local/certificates/shop.example.com/1.new` is (`df -h`, `df -i`), and run it again
      = help: mend that: the next apply takes up the order, and the certificate is not asked for twice
     "#);
     disk.free();
@@ -282,7 +283,13 @@ fn what_cannot_be_asked_is_told_by_the_plan() {
         .code(1)
         .says("what is remembered of it cannot be read");
     let issue = story.ground.vsa(["cert", "issue", NAME, "-auto-approve"]).code(1);
-    let _ = issue.says("error[unreadable_ledger]").says("remove it to begin anew");
+    let issue = issue.says("error[unreadable_ledger]").says("remove it to begin anew");
+    assert_eq!(issue.stderr.matches("unreadable_ledger").count(), 1, "{issue}");
+    // For another one it is graver: it is said once.
+    let more = site(&story.ground, "other.example.com", "");
+    story.ground.write("more.hcl", more);
+    let plan = story.ground.vsa(["plan"]).code(1).says("error[unreadable_ledger]");
+    assert_eq!(plan.stderr.matches("unreadable_ledger").count(), 1, "{plan}");
     assert_eq!(fs::read(&ledger).unwrap(), &kept[..kept.len() / 2], "it is not lost");
     assert_eq!(story.authority.orders().len(), 1);
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::issuing::{node, site};
 use crate::support::certbot::{Certbot, Shows};
 use crate::support::pebble::Options;
+use crate::support::ports::Port;
 use crate::support::{Pebble, Workspace};
 
 const NAME: &str = "shop.example.com";
@@ -42,7 +43,7 @@ impl Imports {
         self.ground.write("main.hcl", node(&self.ground, &self.pebble, "") + &site + certificate);
     }
 
-    fn taken_over(&self) -> String {
+    pub(super) fn taken_over(&self) -> String {
         format!(
             "certificate \"{NAME}\" {{\n  names   = [\"{NAME}\", \"www.{NAME}\"]\n  certbot = \"{}\"\n}}\n",
             self.home().display()
@@ -186,20 +187,6 @@ fn what_is_damaged_under_certbots_paths_is_laid_out_again() {
     std::os::unix::fs::symlink(target, &link).unwrap();
     ground.assert_nothing_to_do();
 
-    // Nor can anything be laid out where links lead in a circle.
-    let (live, kept) = (imports.home().join("live").join(NAME), imports.home().join("live/kept"));
-    fs::rename(&live, &kept).unwrap();
-    std::os::unix::fs::symlink(NAME, &live).unwrap();
-    let _ = ground
-        .vsa(["plan"])
-        .code(0)
-        .says("warning[obstructed]")
-        .says("cannot be looked at")
-        .says("No changes");
-    fs::remove_file(&live).unwrap();
-    fs::rename(&kept, &live).unwrap();
-    ground.assert_nothing_to_do();
-
     // The copy that is there takes the place of a damaged issue, the one of certbot's too.
     let own = |below: &str| ground.node_root().join(below);
     let damage_own = |issue: u64| {
@@ -268,4 +255,49 @@ fn what_cannot_be_taken_over_is_said_before_anything_is_done() {
     fs::remove_file(imports.live("privkey.pem")).unwrap();
     refused(&taken_over, "is broken");
     assert_eq!(pebble.orders(), orders);
+}
+
+#[test]
+fn certbot_gets_a_lineage_back_from_the_last_who_has_it() {
+    let Some(imports) = Imports::new() else { return };
+    let Imports { ground, .. } = &imports;
+    let before = imports.renewal();
+    let ports = [Port::reserve(), Port::reserve()];
+    let node = |name: &str, [http, https]: [u16; 2]| {
+        format!(
+            "node \"{name}\" {{\n  proxy {{\n    http_port  = {http}\n    https_port = {https}\n  }}\n  acme {{\n    directory   = \"{}\"\n    \
+             ca          = \"{}\"\n    check_names = false\n  }}\n}}\ntenant \"{name}\" {{\n  node = node.{name}\n}}\n",
+            imports.pebble.directory(),
+            imports.pebble.ca().display()
+        )
+    };
+    let on = |name: &str| {
+        let nodes = node("a", [ground.http_port(), ground.https_port()])
+            + &node("b", [ports[0].number, ports[1].number]);
+        let more = format!("aliases = [\"www.shop.example.com\"]\n  node = node.{name}");
+        let site = site(ground, NAME, &more).replace("tenant.acme", &format!("tenant.{name}"));
+        let certificate = imports.taken_over().replace("}\n", &format!("  node    = node.{name}\n}}\n"));
+        ground.write("main.hcl", nodes + &site + &certificate);
+    };
+    on("a");
+    ground.apply();
+    let is_off = || imports.renewal().contains("autorenew = False");
+    assert!(is_off());
+    on("b");
+    let plan = ground.vsa(["plan"]).code(0);
+    let _ = plan.says("leave certbot's renewal of shop.example.com switched off, for what else has it");
+    ground.apply();
+    assert!(is_off(), "the second node has it");
+    ground.assert_nothing_to_do();
+
+    // One that was ended before it had tidied up.
+    on("a");
+    let mut child = ground.stopped_at("phase:clean_up:1").unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    ground.apply();
+    assert!(is_off(), "the first node has it");
+    ground.assert_nothing_to_do();
+    let _ = ground.vsa(["destroy", "-auto-approve"]).code(0);
+    assert_eq!(imports.renewal(), before, "certbot renews it again");
 }

@@ -99,6 +99,10 @@ fn a_configuration_is_read_whatever_else_is_in_it() {
             .map(|(name, path)| (name.to_owned(), path.into()))
             .into(),
         autorenew: true,
+        hooks: [("pre_hook", "echo a, b"), ("post_hook", "first\nautorenew = True\n[webroot]")]
+            .map(|(key, command)| (key, command.to_owned()))
+            .into(),
+        must_staple: false,
     };
     assert_eq!(Renewal::parse(CONFIGURATION).unwrap(), wanted);
     let autorenew = |line: &str| {

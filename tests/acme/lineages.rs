@@ -154,36 +154,6 @@ fn a_lineage_of_certbots_is_read_taken_over_and_renewed_without_changing_a_path(
 }
 
 #[test]
-fn what_a_failed_run_published_is_taken_back() {
-    let Some(mut ground) = ground() else { return };
-    let (authority, lineage) = (Authority::new(), own(&ground));
-    let (copy, first) = authority.issue(&ground, 1);
-    let before = lineages_of(&ground.root());
-    let fails = nothing_to_copy(&ground);
-    let report = apply(&mut ground, vec![copy.clone(), publish(&lineage, &first), fails.clone()]);
-    assert_eq!(report.outcome, Outcome::RolledBack, "{:?}", report.errors);
-    assert_eq!(lineages_of(&ground.root()), before, "nothing was there");
-
-    done(&apply(&mut ground, vec![copy, publish(&lineage, &first)]));
-    let before = lineages_of(&ground.root());
-    let (copy, second) = authority.issue(&ground, 2);
-    let other = match publish(&lineage, &second) {
-        Operation::PublishCertificate { lineage, directory, .. } => {
-            Operation::PublishCertificate { lineage, directory, server: None }
-        }
-        operation => operation,
-    };
-    let stop = Operation::StopCertbot { lineage: lineage.clone() };
-    let report = apply(&mut ground, vec![copy, other, stop, fails.clone()]);
-    assert_eq!(report.outcome, Outcome::RolledBack, "{:?}", report.errors);
-    assert_eq!(lineages_of(&ground.root()), before, "links, files and configuration are as before");
-    // An issue that was there with its number keeps it.
-    let report = apply(&mut ground, vec![publish(&lineage, &first), fails]);
-    assert_eq!(report.outcome, Outcome::RolledBack);
-    assert_eq!(lineages_of(&ground.root()), before);
-}
-
-#[test]
 fn a_kill_at_any_step_leaves_the_old_pair_or_the_new_and_the_next_run_finishes_it() {
     let Some(mut ground) = ground() else { return };
     let (authority, lineage) = (Authority::new(), own(&ground));

@@ -8,8 +8,7 @@ use super::disk_story::NAME;
 use super::issuing::site;
 use crate::support::authority::{Behaviour, Fault, Step, Validation, Window};
 use crate::support::ports::Port;
-use crate::support::{Authority, Workspace};
-use crate::support::{Request, fetch};
+use crate::support::{Authority, Request, Workspace, count, fetch};
 
 /// Two nodes with a tenant each, and a site that is on one of them.
 struct Story {
@@ -34,8 +33,8 @@ impl Story {
         if node == "a" { self.ground.https_port() } else { self.ports[1].number }
     }
 
-    /// Has the configuration put the site on a node.
-    fn on(&self, node: &str, more: &str) {
+    /// The nodes, each with a tenant.
+    fn nodes(&self) -> String {
         let of_node = |name: &str, http: u16| {
             format!(
                 "node \"{name}\" {{\n  proxy {{\n    http_port  = {http}\n    https_port = {}\n  }}\n  acme {{\n    directory   = \"{}\"\n    \
@@ -45,10 +44,22 @@ impl Story {
                 self.authority.ca().display(),
             )
         };
-        let nodes = of_node("a", self.ground.http_port()) + &of_node("b", self.ports[0].number);
+        of_node("a", self.ground.http_port()) + &of_node("b", self.ports[0].number)
+    }
+
+    /// Has the configuration put the site on a node.
+    fn on(&self, node: &str, more: &str) {
         let site = site(&self.ground, NAME, &format!("node = node.{node}\n  {more}"));
         let site = site.replace("tenant.acme", &format!("tenant.{node}"));
-        self.ground.write("main.hcl", nodes + &site);
+        self.ground.write("main.hcl", self.nodes() + &site);
+    }
+
+    /// Kills an apply at an instant; whether there is such a one.
+    fn is_killed(&self, instant: &str) -> bool {
+        let Some(mut child) = self.ground.stopped_at(instant) else { return false };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        true
     }
 
     /// A path below a node's directory.
@@ -67,6 +78,14 @@ impl Story {
         ledger["certificates"].get(NAME).is_some()
     }
 
+    /// Changes what a node remembers of the certificate.
+    fn has_remember(&self, node: &str, change: impl FnOnce(&mut serde_json::Value)) {
+        let path = self.path(node, "accounts/ledger.json");
+        let mut ledger: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut ledger["certificates"][NAME]);
+        fs::write(&path, ledger.to_string()).unwrap();
+    }
+
     /// Checks that all is on this node, and that of the other one's nothing is left but what its old generations name.
     fn is_on(&self, node: &str, orders: usize) {
         self.ground.assert_nothing_to_do();
@@ -82,6 +101,14 @@ impl Story {
         }
         assert!(!self.remembers(other));
     }
+}
+
+/// Another site, of the first node.
+fn other(version: u32) -> String {
+    format!(
+        "domain \"other.example.com\" {{\n  node = node.a\n  tenant = tenant.a\n  redirect {{\n    to = \"https://example.com/{version}\"\n  }}\n  \
+         tls {{\n    enabled = false\n  }}\n}}\n"
+    )
 }
 
 #[test]
@@ -106,11 +133,11 @@ fn a_certificate_that_moves_goes_from_the_first_node_and_is_issued_on_the_second
     assert!(story.serves("a") && story.remembers("a"));
     assert_eq!(fs::read(story.path("a", &format!("live/{NAME}/privkey.pem"))).unwrap(), before);
 
+    let waits = ground.vsa(["plan"]).code(0).says("could not be issued, and waits");
+    let _ = waits.says("they stay with the one that they have as long as `node` names `node.a`");
+
     // It is tried again once its pause has ended, with the order that was begun.
-    let path = story.path("b", "accounts/ledger.json");
-    let mut ledger: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    ledger["certificates"][NAME]["failed"]["again"] = 0.into();
-    fs::write(&path, ledger.to_string()).unwrap();
+    story.has_remember("b", |known| known["failed"]["again"] = 0.into());
     ground.apply();
     story.is_on("b", 2);
     assert!(story.remembers("b"));
@@ -119,11 +146,7 @@ fn a_certificate_that_moves_goes_from_the_first_node_and_is_issued_on_the_second
     for version in 0..12 {
         story.on("b", "");
         // The first node's generations change too.
-        let more = format!(
-            "domain \"other.example.com\" {{\n  node = node.a\n  tenant = tenant.a\n  redirect {{\n    to = \"https://example.com/{version}\"\n  }}\n  \
-             tls {{\n    enabled = false\n  }}\n}}\n"
-        );
-        ground.write("more.hcl", more);
+        ground.write("more.hcl", other(version));
         ground.apply();
     }
     assert!(!kept.exists(), "it went with the last generation that named it");
@@ -138,11 +161,7 @@ fn a_certificate_that_moves_goes_from_the_first_node_and_is_issued_on_the_second
 fn what_a_killed_run_left_on_the_first_node_goes_by_the_next() {
     let Some(story) = Story::begun() else { return };
     let Story { ground, .. } = &story;
-    let killed = |instant: &str| {
-        let mut child = ground.stopped_at(instant).unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    };
+    let killed = |instant: &str| assert!(story.is_killed(instant));
     for (number, instant) in ["phase:prepare:40", "phase:clean_up:4"].into_iter().enumerate() {
         let to = if number == 0 { "b" } else { "a" };
         story.on(to, "");
@@ -162,6 +181,36 @@ fn what_a_killed_run_left_on_the_first_node_goes_by_the_next() {
 }
 
 #[test]
+fn what_a_killed_move_left_goes_from_both_nodes_with_the_site() {
+    let Some(story) = Story::begun() else { return };
+    let ground = &story.ground;
+    // Old generations of both keep a certificate, which is taken again.
+    story.on("b", "");
+    ground.apply();
+    let mut laid_out = 0;
+    for instant in (13..).step_by(usize::try_from(count(4, 1)).unwrap()) {
+        story.on("a", "");
+        ground.apply();
+        story.on("b", "");
+        if !story.is_killed(&format!("phase:prepare:{instant}")) {
+            break;
+        }
+        laid_out += usize::from(story.path("b", &format!("live/{NAME}")).exists());
+        ground.write("main.hcl", story.nodes());
+        ground.apply();
+        for node in ["a", "b"] {
+            for below in ["live", "archive"] {
+                let path = story.path(node, &format!("{below}/{NAME}"));
+                assert!(!path.exists(), "{} after a kill at {instant}", path.display());
+            }
+            assert!(!story.remembers(node), "{node} after a kill at {instant}");
+        }
+        ground.assert_nothing_to_do();
+    }
+    assert!(laid_out > 0, "some were killed after they had laid it out");
+}
+
+#[test]
 fn what_is_to_move_is_not_renewed_before_it_has_moved() {
     let Some(story) = Story::begun() else { return };
     let Story { ground, authority, .. } = &story;
@@ -169,10 +218,7 @@ fn what_is_to_move_is_not_renewed_before_it_has_moved() {
     let _ = ground.vsa(["cert", "renew"]).code(0).says("No certificate is due: the next one is certificate");
     let past = Window { start: 1_000, end: 2_000, explanation: None };
     authority.window(&authority.issued()[0].id, past);
-    let path = story.path("a", "accounts/ledger.json");
-    let mut ledger: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    ledger["certificates"][NAME]["renewal"]["ask_again"] = 0.into();
-    fs::write(&path, ledger.to_string()).unwrap();
+    story.has_remember("a", |known| known["renewal"]["ask_again"] = 0.into());
     for command in [&["cert", "renew"][..], &["cert", "renew", "-force", NAME]] {
         let left = ground.vsa(command).code(0);
         let _ = left
@@ -189,9 +235,7 @@ fn what_is_to_move_is_not_renewed_before_it_has_moved() {
 fn what_is_on_two_nodes_goes_from_both_where_it_alone_is_destroyed() {
     let Some(story) = Story::begun() else { return };
     let Story { ground, .. } = &story;
-    let other = "domain \"other.example.com\" {\n  node = node.a\n  tenant = tenant.a\n  redirect {\n    to = \"https://example.com/\"\n  }\n  \
-                 tls {\n    enabled = false\n  }\n}\n";
-    ground.write("more.hcl", other);
+    ground.write("more.hcl", other(0));
     ground.apply();
     story.on("b", "");
     let mut child = ground.stopped_at("phase:switch:1").unwrap();
@@ -215,4 +259,31 @@ fn what_is_on_two_nodes_goes_from_both_where_it_alone_is_destroyed() {
     for node in ["a", "b"] {
         assert!(!story.path(node, &format!("live/{NAME}")).exists(), "{node}");
     }
+}
+
+#[test]
+fn what_cannot_move_holds_nothing_else_up() {
+    let Some(story) = Story::begun() else { return };
+    let Story { ground, authority, .. } = &story;
+    let third =
+        |node: &str| ground.write("third.hcl", format!("tenant \"third\" {{\n  node = node.{node}\n}}\n"));
+    third("a");
+    ground.write("more.hcl", other(0));
+    ground.apply();
+    third("b");
+    let refused = ground.vsa(["plan"]).code(1);
+    let _ = refused.says("error[cannot_move]: `tenant.third` cannot move to another node");
+    let _ = ground.vsa(["cert", "renew", "-force", NAME]).code(0);
+    assert_eq!(authority.orders().len(), 2);
+    let destroy =
+        |target: &str| drop(ground.vsa(["destroy", "-auto-approve", &format!("-target={target}")]).code(0));
+    destroy("domain[\"other.example.com\"]");
+    assert!(story.serves("a"));
+
+    // One that is to move goes where it is.
+    destroy("tenant.third");
+    story.on("b", "");
+    ground.write("more.hcl", "");
+    ground.apply();
+    story.is_on("b", 3);
 }

@@ -24,7 +24,7 @@ fn what_was_issued_for_a_run_that_was_taken_back_waits_for_its_plan() {
     story.taken_back(2);
     assert_eq!(authority.orders().len(), 4);
 
-    // Other things are changed, until nothing of that time is kept.
+    // Other things are changed, until nothing of that time is kept. What nothing wants any more goes at once.
     story.configure("", &[NAME], "");
     let text = ground.read("main.hcl");
     for version in 0..12 {
@@ -34,19 +34,17 @@ fn what_was_issued_for_a_run_that_was_taken_back_waits_for_its_plan() {
     }
     assert!(!story.root(&format!("certificates/{gone}")).exists(), "it went with the last generation");
     assert!(!story.root(&format!("archive/{gone}")).exists());
+    assert!(!story.root(&format!("certificates/{other}")).exists());
     story.configure("", &[NAME, other], &wider);
     story.planned(&[
         &format!(
             "take the certificate that is there in {}",
             story.root(&format!("certificates/{NAME}/2")).display()
         ),
-        &format!(
-            "take the certificate that is there in {}",
-            story.root(&format!("certificates/{other}/1")).display()
-        ),
+        &format!("issue a certificate for {other}"),
     ]);
     ground.apply();
-    story.whole(4);
+    story.whole(5);
     assert_eq!(ground.https(other, "/").status, 200);
 
     // The next one renews what was taken, in the eyes of the authority too.
@@ -86,6 +84,24 @@ fn what_is_asked_for_once_more_is_there_still() {
     let _ = authority;
     of_type("ecdsa-p256");
     story.whole(4);
+}
+
+#[test]
+fn an_older_state_that_is_put_back_goes_on_with_the_later_certificate() {
+    let Some(story) = Story::issued() else { return };
+    let Story { ground, .. } = &story;
+    let older = ground.read("state/default.json");
+    let _ = ground.vsa(["cert", "renew", "-force", NAME]).code(0);
+    let renewed = live(ground, NAME);
+    ground.write("state/default.json", older);
+    let second = story.root(&format!("certificates/{NAME}/2"));
+    story.planned(&[
+        "issue 2 is there, later than the last one that the state knows",
+        &format!("take the certificate that is there in {}", second.display()),
+    ]);
+    ground.apply();
+    assert_eq!(live(ground, NAME), renewed);
+    story.whole(2);
 }
 
 #[test]
@@ -212,6 +228,27 @@ fn nothing_stays_of_a_certificate_that_goes() {
     assert!(left.iter().all(|path| generations.iter().any(|part| path.contains(part))), "{left:?}");
     assert_eq!(story.ledger()["certificates"].get(NAME), None);
     ground.assert_nothing_to_do();
+}
+
+#[test]
+fn a_key_of_which_no_copy_is_a_file_is_replaced() {
+    let Some(story) = Story::issued() else { return };
+    let fifo = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    };
+    for number in 1..3 {
+        fifo(&story.issue(number, "privkey.pem"));
+        fifo(&story.archived(&format!("privkey{number}.pem")));
+        if number == 2 {
+            // Nobody reads it any more, and it is looked at alone.
+            let generation = story.ground.generation(story.ground.live_generation());
+            fs::remove_file(generation.join("certificates").join(NAME)).unwrap();
+        }
+        story.planned(&["privkey.pem is not the key of the certificate", "it is issued anew"]);
+        story.ground.apply();
+        story.whole(usize::try_from(number).unwrap() + 1);
+    }
 }
 
 /// The paths of all files below a directory.

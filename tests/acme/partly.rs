@@ -73,9 +73,10 @@ fn a_name_more_that_cannot_be_had_fails_no_second_apply() {
     // It was not applied without that name yet: it is tried, once its pause has ended.
     story.later();
     let _ = story.fails();
-    let _ = story.ground.apply().says("could not be renewed, and waits");
+    let waits = "`shop.example.com` could not be issued for `www.example.net`, and waits";
+    let _ = story.ground.apply().says(waits);
     story.later();
-    let _ = story.ground.apply().says("could not be renewed, and waits");
+    let _ = story.ground.apply().says(waits);
     assert_eq!((story.authority.orders().len(), story.ground.https(NAME, "/").status), (1, 200));
     let _ = story.ground.vsa(["cert", "renew"]).code(5).says("forbid a certificate");
     story.dns.caa("example.net", &[]);

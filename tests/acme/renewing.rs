@@ -8,7 +8,7 @@ use crate::support::authority::{Behaviour, Fault, Step, Validation, Window};
 use crate::support::private_ca::trusted;
 use crate::support::{Authority, Workspace};
 
-fn node(ground: &Workspace, authority: &Authority, more: &str) -> String {
+pub(super) fn node(ground: &Workspace, authority: &Authority, more: &str) -> String {
     format!(
         "node \"local\" {{\n  proxy {{\n    http_port  = {}\n    https_port = {}\n  }}\n  acme {{\n    directory   = \"{}\"\n    \
          ca          = \"{}\"\n    check_names = false\n    {more}\n  }}\n}}\ntenant \"acme\" {{}}\n",
@@ -20,7 +20,7 @@ fn node(ground: &Workspace, authority: &Authority, more: &str) -> String {
 }
 
 /// Sites whose certificates an authority has issued that believes everybody.
-fn issued(ground: &Workspace, names: &[&str], more: &str) -> Authority {
+pub(super) fn issued(ground: &Workspace, names: &[&str], more: &str) -> Authority {
     let authority = Authority::start(Behaviour::new(Validation::Believes));
     let sites: String = names.iter().map(|name| site(ground, name, "")).collect();
     authority.behave(|it| {
@@ -32,7 +32,7 @@ fn issued(ground: &Workspace, names: &[&str], more: &str) -> Authority {
 }
 
 /// A window that has come.
-fn past() -> Window {
+pub(super) fn past() -> Window {
     Window { start: 1_000, end: 2_000, explanation: None }
 }
 

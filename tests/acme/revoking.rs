@@ -198,6 +198,26 @@ fn who_issued_a_certificate_is_asked_about_it_whoever_is_configured_now() {
 }
 
 #[test]
+fn a_former_authority_with_a_root_of_its_own_is_asked_by_any_root_that_is_named() {
+    let Some(ground) = Workspace::managed() else { return };
+    let former = issued(&ground);
+    let another = Authority::start(Behaviour::new(Validation::Believes));
+    let both = ground.configuration().join("roots.pem");
+    fs::write(&both, [fs::read(another.ca()).unwrap(), fs::read(former.ca()).unwrap()].concat()).unwrap();
+    let now = at(&ground, &another);
+    ground.write("main.hcl", now.clone() + &site(&ground, NAME, ""));
+    ground.apply();
+    let revoke = ["cert", "revoke", NAME, "-issue", "1", "-auto-approve"];
+    // Where none is its own, that is what is wrong.
+    let _ = ground.vsa(revoke).code(1).says("error[authority_untrusted]");
+    let ca = another.ca().display().to_string();
+    ground.write("main.hcl", now.replace(&ca, &both.display().to_string()) + &site(&ground, NAME, ""));
+    ground.apply();
+    let _ = ground.vsa(revoke).code(0).says("Issue 1 of");
+    assert!(former.issued()[0].revoked.is_some() && another.issued()[0].revoked.is_none());
+}
+
+#[test]
 fn a_window_that_is_past_is_told_as_due_now() {
     let Some(ground) = Workspace::managed() else { return };
     let authority = issued(&ground);

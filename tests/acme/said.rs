@@ -138,6 +138,7 @@ fn another_address_to_write_to_is_told_to_the_authority() {
     let contact = || story.authority.accounts()[0].contact.join(" ");
     let with = |email: &str| {
         story.write(&format!("email = \"{email}\""), NAME);
+        story.ground.apply();
         story.ground.vsa(["cert", "issue", NAME, "-auto-approve"]).code(0)
     };
     let _ = with("first@example.com");
@@ -155,9 +156,10 @@ fn another_address_to_write_to_is_told_to_the_authority() {
     let _ = with("third@example.net");
     assert_eq!(contact(), "mailto:third@example.net");
     story.write("", NAME);
+    story.ground.apply();
     let _ = story.ground.vsa(["cert", "issue", NAME, "-auto-approve"]).code(0);
     assert_eq!(contact(), "");
-    assert_eq!((story.authority.accounts().len(), story.authority.issued().len()), (1, 6));
+    assert_eq!((story.authority.accounts().len(), story.authority.issued().len()), (1, 7));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn a_block_holds_what_is_written_and_the_defaults_of_the_rest() {
     "#);
     assert_eq!(shop.reference("tenant"), Some(&Address::new("tenant", "acme")));
     let needs: Vec<_> = shop.depends_on.iter().map(ToString::to_string).collect();
-    assert_eq!(needs, ["tenant.acme"]);
+    assert_eq!(needs, ["certificate[\"shop.example.com\"]", "tenant.acme"]);
 }
 
 #[test]

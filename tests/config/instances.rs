@@ -48,11 +48,11 @@ fn for_each_makes_an_instance_a_key() {
     tenant.all["beta"] beta
     "#);
     let blog = resource(&declared, r#"domain.site["blog"]"#);
-    assert_eq!(format!("{:?}", blog.depends_on), r#"{tenant.all["beta"]}"#);
+    assert_eq!(format!("{:?}", blog.depends_on), r#"{certificate["blog.example.com"], tenant.all["beta"]}"#);
     let plain = resource(&declared, r#"domain.plain["x.example.com"]"#);
     assert_eq!(
         format!("{:?}", plain.depends_on),
-        r#"{domain.site["blog"], tenant.all["acme"], tenant.all["beta"]}"#
+        r#"{certificate["x.example.com"], domain.site["blog"], tenant.all["acme"], tenant.all["beta"]}"#
     );
     assert_eq!(
         output(&declared, "urls"),

@@ -163,7 +163,7 @@ fn one_that_was_never_issued_leaves_nothing_behind_either() {
     assert_eq!(
         case.gone().steps(),
         [
-            Operation::ResumeCertbot { lineage },
+            Operation::ResumeCertbot { lineage, is_shared: false },
             Operation::RemoveCertificate { directory: "/node/certificates/shop.example.com/0".into() },
         ]
     );

@@ -74,7 +74,7 @@ fn it_stops_while_a_stack_is_updated() {
     assert_named(&ran);
     assert_blind(&ground);
     ground.engine.start();
-    let plan = ground.workspace.vsa(["plan"]).code(0).says("an earlier apply was interrupted here");
+    let plan = ground.workspace.vsa(["plan"]).code(0).says("an apply has begun this and not finished it");
     assert!(!plan.stdout.contains("was edited"), "vsa has put the file back itself: {plan}");
     ground.compose(&images::app(&ground.engine, "2"));
     ground.converges("2 hush-1");

@@ -310,7 +310,7 @@ fn a_run_in_a_swarm_that_was_killed_or_has_lost_its_engine_is_finished_by_the_ne
     });
     assert_eq!(ground.listed("secret").len(), 2, "that of the killed run is there");
     ground.of(&two);
-    let plan = ground.workspace.vsa(["plan"]).code(0).says("an earlier apply was interrupted here");
+    let plan = ground.workspace.vsa(["plan"]).code(0).says("an apply has begun this and not finished it");
     drop(plan.says("remove from the swarm what an earlier run has left of stack"));
     hushed(&ground.workspace.apply());
     assert_eq!((ground.page().as_str(), ground.listed("secret")), ("2 hush-1", secrets.clone()));

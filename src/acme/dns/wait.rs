@@ -35,18 +35,26 @@ pub async fn wait_until_published(
             }));
             let looked = looked.await.into_iter().filter(|(_, found)| *found != Ok(true));
             missing = looked.map(|(record, found)| (record, found.err())).collect();
-            if missing.is_empty() {
+            let is_silent =
+                |(_, why): &(_, Option<LookupError>)| why.as_ref().is_some_and(LookupError::is_silent);
+            if missing.is_empty() || missing.iter().any(is_silent) {
                 return;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 3 / 2).min(LONGEST);
         }
     };
-    let in_time = tokio::time::timeout(patience, looks).await.is_ok();
-    match missing.first() {
-        Some((record, why)) if !in_time => {
+    // What is over before all is there has found nobody who could say more.
+    let _ = tokio::time::timeout(patience, looks).await;
+    // Where nobody answers, that is why: the others may only be late.
+    let silent = missing.iter().find(|(_, why)| why.as_ref().is_some_and(LookupError::is_silent));
+    match silent.or(missing.first()) {
+        Some((record, why)) => {
             let waited = patience.as_secs();
             let what = match why {
+                Some(why) if why.is_silent() => {
+                    format!("the DNS record `{}` could not be seen: {why}", record.name)
+                }
                 None => format!(
                     "the DNS record `{}` is not at all servers of its zone after {waited} s",
                     record.name
@@ -58,6 +66,6 @@ pub async fn wait_until_published(
             let help = format!("look with: dig +nssearch {0}; dig TXT {0}", record.name);
             Err(DnsError::new(what, record.name.as_str(), help))
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ mod names;
 mod probe;
 
 pub use clock::check as clock;
-pub use names::{Addresses, allowed, resolve};
+pub use names::{Addresses, allowed, answered, resolve};
 pub use probe::{Probe, probe};
 
 use crate::diag::Diagnostic;
@@ -18,7 +18,8 @@ const NOT_ASKED: &str = "the authority was not asked: nothing counts against its
 fn together(errors: Vec<Diagnostic>) -> Result<(), Diagnostic> {
     let mut errors = errors.into_iter();
     let Some(mut first) = errors.next() else { return Ok(()) };
-    let others = errors.map(|error| error.summary);
+    let others = errors.map(|error| error.summary).filter(|other| *other != first.summary);
+    let others: Vec<_> = others.collect();
     let lines: Vec<_> = Some(std::mem::take(&mut first.detail))
         .filter(|detail| !detail.is_empty())
         .into_iter()

@@ -28,6 +28,21 @@ pub async fn resolve(resolver: &Resolver, names: &[String]) -> Result<Addresses,
     Ok(found.into_iter().flatten().collect())
 }
 
+/// Whether anybody answers questions, as far as that is known: what was not found out is about no name then.
+///
+/// # Errors
+/// Nobody does.
+pub async fn answered(resolver: &Resolver) -> Result<(), Diagnostic> {
+    let Some(servers) = resolver.silence().await else { return Ok(()) };
+    Err(Diagnostic::error(format!("no DNS server answers: {servers}"))
+        .code("dns")
+        .detail("no other question was put to them in this run, and no authority was asked what needs their answers")
+        .help(
+            "see whether the node reaches them (`dig @<address> .`), or name others: `acme { resolvers = […] }`; the next \
+             apply or renewal tries again",
+        ))
+}
+
 /// The addresses that records should name, as far as they are known: a node behind a translation of addresses does not
 /// know its own.
 pub(super) fn wanted() -> String {

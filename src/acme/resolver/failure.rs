@@ -1,6 +1,7 @@
 //! Why a look-up found nothing.
 
 use std::fmt;
+use std::sync::Arc;
 
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
@@ -24,6 +25,8 @@ pub enum Failure {
     Unreachable(String),
     /// No answer in time.
     TimedOut,
+    /// None of the servers that are asked answers anything; by their addresses.
+    Silent(Arc<str>),
 }
 
 /// A question that has no answer.
@@ -41,6 +44,11 @@ impl Failure {
     /// Whether it is certain that there is no such record.
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::NoData | Self::NoName)
+    }
+
+    /// Whether no server has answered.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::TimedOut | Self::Silent(_))
     }
 
     pub(super) fn of(error: &NetError) -> Self {
@@ -77,6 +85,11 @@ impl LookupError {
     pub(super) fn new(name: &str, records: &'static str, failure: Failure) -> Self {
         Self { name: name.to_owned(), records, failure }
     }
+
+    /// Whether no server answers anybody.
+    pub fn is_silent(&self) -> bool {
+        matches!(self.failure, Failure::Silent(_))
+    }
 }
 
 impl fmt::Display for LookupError {
@@ -93,6 +106,7 @@ impl fmt::Display for LookupError {
                 write!(f, "the DNS servers of `{name}` could not answer for {records} ({code})")
             }
             Failure::Unreachable(why) => write!(f, "no DNS server can be reached for `{name}`: {why}"),
+            Failure::Silent(servers) => write!(f, "no DNS server answers: {servers}"),
             Failure::TimedOut => write!(f, "no DNS server answered for `{name}` {records} in time"),
         }
     }

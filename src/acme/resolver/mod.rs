@@ -1,21 +1,28 @@
 //! Look-ups in the DNS, as an authority makes them: the hosts file has no say, and nothing is remembered.
 
 mod authoritative;
+mod caa;
 mod failure;
+mod silence;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
-use hickory_resolver::{ResolverBuilder, TokioResolver};
+use hickory_resolver::system_conf::read_system_conf;
 
 pub(super) use failure::rcode;
 pub use failure::{Failure, LookupError};
+use silence::Silence;
 
-use super::guard::caa::{CaaRecord, CaaSet};
 use crate::diag::Diagnostic;
 use crate::names::{ResolverAddress, Text as _};
 
@@ -31,10 +38,13 @@ const QUESTION: Duration = Duration::from_secs(20);
 /// As many aliases are followed, one after the other.
 const ALIASES: usize = 8;
 
-/// Asks DNS servers.
+/// Asks DNS servers. Of servers none of which answers, the first question that finds that out is the last one; clones share
+/// what is known of that.
 #[derive(Clone)]
 pub struct Resolver {
     inner: TokioResolver,
+    /// Nothing where one server is asked for what it knows itself.
+    silence: Option<Silence>,
 }
 
 impl std::fmt::Debug for Resolver {
@@ -50,19 +60,45 @@ impl Resolver {
     /// That file cannot be read, or names no server.
     pub fn new(servers: &[ResolverAddress]) -> Result<Self, Diagnostic> {
         let addresses: Vec<_> = servers.iter().map(socket_address).collect();
-        let builder =
-            if addresses.is_empty() { TokioResolver::builder_tokio() } else { Ok(asking(&addresses)) };
-        let inner = builder.and_then(|builder| finish(builder, true)).map_err(|error| {
+        let settings = if addresses.is_empty() {
+            read_system_conf()
+        } else {
+            Ok((asking(&addresses), ResolverOpts::default()))
+        };
+        let resolver = settings.and_then(|(config, options)| {
+            let silence = Silence::of(&said(&config));
+            Ok(Self { silence: Some(silence), ..Self::with(config, options)? })
+        });
+        resolver.map_err(|error| {
             Diagnostic::error(format!("the system's DNS servers are not known: {error}"))
                 .code("dns")
                 .help("name servers in `/etc/resolv.conf`, or set `resolvers` in the `acme` block")
-        })?;
-        Ok(Self { inner })
+        })
     }
 
     /// Asks one server for what it knows itself.
     fn of_server(address: SocketAddr) -> Option<Self> {
-        finish(asking(&[address]), false).ok().map(|inner| Self { inner })
+        let mut options = ResolverOpts::default();
+        options.recursion_desired = false;
+        Self::with(asking(&[address]), options).ok()
+    }
+
+    fn with(config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, NetError> {
+        options.timeout = ANSWERS;
+        options.attempts = RETRIES;
+        options.cache_size = 0;
+        options.use_hosts_file = ResolveHosts::Never;
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *builder.options_mut() = options;
+        Ok(Self { inner: builder.build()?, silence: None })
+    }
+
+    /// The servers that are asked, where it is known that none of them answers.
+    pub async fn silence(&self) -> Option<Arc<str>> {
+        match self.silence.as_ref()?.known().await {
+            Some(Failure::Silent(servers)) => Some(servers),
+            _ => None,
+        }
     }
 
     /// The IPv4 and IPv6 addresses of a name, aliases followed.
@@ -91,28 +127,6 @@ impl Resolver {
             _ => None,
         });
         Ok(values.collect())
-    }
-
-    /// The CAA records that count for a name: its own, else those of the nearest name above it (RFC 8659, section 3).
-    /// For `*.example.com` they are those of `example.com`.
-    ///
-    /// # Errors
-    /// A server could not say whether there are any: no authority issues then.
-    pub async fn caa(&self, name: &str) -> Result<CaaSet, LookupError> {
-        climb(name, |name| async move {
-            let records = self.ask(&name, RecordType::CAA).await?;
-            let owner = records.first().map(|record| text(&record.name)).unwrap_or_default();
-            let records = records.into_iter().filter_map(|record| match record.data {
-                RData::CAA(caa) => Some(CaaRecord {
-                    flags: caa.flags(),
-                    value: String::from_utf8_lossy(&caa.value).into_owned(),
-                    tag: caa.tag,
-                }),
-                _ => None,
-            });
-            Ok(CaaSet { owner, records: records.collect() })
-        })
-        .await
     }
 
     /// The name that aliases (CNAME) of a name lead to; itself where it is none, whether it exists or not.
@@ -146,12 +160,30 @@ impl Resolver {
             Name::from_ascii(name).map_err(|error| failed(Failure::Malformed(error.to_string())))?;
         // Else the system's search list would be tried.
         asked.set_fqdn(true);
-        let answer = tokio::time::timeout(QUESTION, self.inner.lookup(asked, kind)).await;
-        let answer = answer.map_err(|_| failed(Failure::TimedOut))?;
-        let answer = answer.map_err(|error| failed(Failure::of(&error)))?;
-        let records: Vec<_> =
-            answer.answers().iter().filter(|record| record.record_type() == kind).cloned().collect();
+        let records = self.answered(asked, kind).await.map_err(failed)?;
         if records.is_empty() { Err(failed(Failure::NoData)) } else { Ok(records) }
+    }
+
+    async fn answered(&self, name: Name, kind: RecordType) -> Result<Vec<Record>, Failure> {
+        let Some(silence) = &self.silence else { return self.answered_once(name, kind).await };
+        if let Some(silent) = silence.known().await {
+            return Err(silent);
+        }
+        let answer = self.answered_once(name, kind).await;
+        match answer {
+            Err(failure) if failure.is_silence() => {
+                let root = self.answered_once(Name::root(), RecordType::NS);
+                let anybody = async { !root.await.is_err_and(|failure| failure.is_silence()) };
+                Err(silence.found_out(anybody).await.unwrap_or(failure))
+            }
+            answer => answer,
+        }
+    }
+
+    async fn answered_once(&self, name: Name, kind: RecordType) -> Result<Vec<Record>, Failure> {
+        let answer = tokio::time::timeout(QUESTION, self.inner.lookup(name, kind)).await;
+        let answer = answer.map_err(|_| Failure::TimedOut)?.map_err(|error| Failure::of(&error))?;
+        Ok(answer.answers().iter().filter(|record| record.record_type() == kind).cloned().collect())
     }
 }
 
@@ -169,7 +201,7 @@ fn socket_address(server: &ResolverAddress) -> SocketAddr {
         .unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 53)))
 }
 
-fn asking(servers: &[SocketAddr]) -> ResolverBuilder<TokioRuntimeProvider> {
+fn asking(servers: &[SocketAddr]) -> ResolverConfig {
     let servers = servers.iter().map(|server| {
         let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
             connection.port = server.port();
@@ -177,101 +209,24 @@ fn asking(servers: &[SocketAddr]) -> ResolverBuilder<TokioRuntimeProvider> {
         });
         NameServerConfig::new(server.ip(), true, connections.into())
     });
-    let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
-    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    ResolverConfig::from_parts(None, Vec::new(), servers.collect())
 }
 
-fn finish(
-    mut builder: ResolverBuilder<TokioRuntimeProvider>,
-    recursion: bool,
-) -> Result<TokioResolver, hickory_resolver::net::NetError> {
-    let options = builder.options_mut();
-    options.timeout = ANSWERS;
-    options.attempts = RETRIES;
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Never;
-    options.recursion_desired = recursion;
-    builder.build()
-}
-
-/// Asks for a name and all above it, until one has records.
-async fn climb<F, A>(name: &str, ask: F) -> Result<CaaSet, LookupError>
-where
-    F: Fn(String) -> A,
-    A: Future<Output = Result<CaaSet, LookupError>>,
-{
-    let mut next = Some(name.strip_prefix("*.").unwrap_or(name));
-    while let Some(name) = next {
-        match ask(name.to_owned()).await {
-            Ok(set) if !set.records.is_empty() => return Ok(set),
-            Err(error) if !error.failure.is_absence() => return Err(error),
-            Ok(_) | Err(_) => next = name.split_once('.').map(|(_, above)| above),
-        }
-    }
-    Ok(CaaSet::default())
+/// The servers that are asked, for people.
+fn said(config: &ResolverConfig) -> Vec<String> {
+    let said = |server: &NameServerConfig| {
+        let port = server.connections.first().map_or(53, |connection| connection.port);
+        if port == 53 { server.ip.to_string() } else { SocketAddr::new(server.ip, port).to_string() }
+    };
+    let mut servers: Vec<_> = config.name_servers().iter().map(said).collect();
+    servers.dedup();
+    servers
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
-    use super::{Failure, LookupError, climb, socket_address};
-    use crate::acme::guard::caa::{CaaRecord, CaaSet};
+    use super::socket_address;
     use crate::names::{ResolverAddress, Text as _};
-
-    /// The owner of the records that count for a name, and which names were asked for, where `answers` is all that the
-    /// DNS says of CAA.
-    fn climbed(
-        name: &str,
-        answers: &[(&str, Result<&str, Failure>)],
-    ) -> (Result<String, Failure>, Vec<String>) {
-        let asked = RefCell::new(Vec::new());
-        let answer = |name: String| {
-            asked.borrow_mut().push(name.clone());
-            let answer = answers.iter().find(|(known, _)| *known == name).map(|(_, answer)| answer.clone());
-            let answer = answer.unwrap_or(Err(Failure::NoName));
-            async move {
-                let value = answer.map_err(|failure| LookupError::new(&name, "CAA", failure))?;
-                let record = CaaRecord { flags: 0, tag: "issue".to_owned(), value: value.to_owned() };
-                Ok(CaaSet { owner: name, records: vec![record] })
-            }
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let set = runtime.block_on(climb(name, answer));
-        (set.map(|set| set.owner).map_err(|error| error.failure), asked.into_inner())
-    }
-
-    #[test]
-    fn the_nearest_caa_records_count() {
-        let ca = Ok("ca.example");
-        let (owner, asked) = climbed("a.b.example.com", &[("example.com", ca.clone()), ("com", ca.clone())]);
-        assert_eq!(owner, Ok("example.com".to_owned()));
-        assert_eq!(asked, ["a.b.example.com", "b.example.com", "example.com"]);
-        let (owner, _) =
-            climbed("b.example.com", &[("b.example.com", ca.clone()), ("example.com", ca.clone())]);
-        assert_eq!(owner, Ok("b.example.com".to_owned()));
-        let (owner, asked) =
-            climbed("*.example.com", &[("b.example.com", Err(Failure::NoData)), ("com", ca)]);
-        assert_eq!((owner, asked), (Ok("com".to_owned()), vec!["example.com".to_owned(), "com".to_owned()]));
-    }
-
-    #[test]
-    fn no_records_up_to_the_top_let_everybody_issue() {
-        let (owner, asked) = climbed("shop.example.com", &[("example.com", Err(Failure::NoData))]);
-        assert_eq!(owner, Ok(String::new()));
-        assert_eq!(asked, ["shop.example.com", "example.com", "com"]);
-    }
-
-    #[test]
-    fn a_server_that_fails_ends_the_climb() {
-        for failure in [Failure::ServerFailed("SERVFAIL".to_owned()), Failure::TimedOut, Failure::Refused] {
-            let (owner, asked) = climbed(
-                "shop.example.com",
-                &[("shop.example.com", Err(failure.clone())), ("example.com", Ok("ca.example"))],
-            );
-            assert_eq!((owner, asked.len()), (Err(failure), 1));
-        }
-    }
 
     #[test]
     fn a_resolver_has_port_53_unless_another_is_said() {

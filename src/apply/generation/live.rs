@@ -37,7 +37,7 @@ impl<'a> Live<'a> {
                 let same = found == digest && *mode == FILE_MODE && is_ours;
                 same.then(|| self.directory.join(path))
             }
-            Leaf::Unread { .. } | Leaf::Link(_) => None,
+            Leaf::Unread { .. } | Leaf::Link(_) | Leaf::Directory { .. } => None,
         }
     }
 

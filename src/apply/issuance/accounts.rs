@@ -21,7 +21,7 @@ use crate::value::Secret;
 type Asked = (PathBuf, Authority, Option<String>);
 
 /// What came of the first attempt: nobody who asks later makes another one in the same run.
-type Attempt = Arc<OnceCell<Result<Arc<Client>, Failed>>>;
+type Attempt = Arc<OnceCell<Result<Arc<Client>, Unasked>>>;
 
 /// The authorities of a run.
 #[derive(Debug, Default)]
@@ -34,14 +34,14 @@ pub(super) struct Accounts {
 
 /// Why an authority cannot be asked.
 #[derive(Clone, Debug)]
-pub(in crate::apply) enum Failed {
+pub(in crate::apply) enum Unasked {
     /// It refused, or did not answer.
     Refused(Refused),
     /// Something is wrong on the node.
     Here(Box<Diagnostic>),
 }
 
-impl Failed {
+impl Unasked {
     /// As an error; what is refused is told by `refused`.
     pub(in crate::apply) fn told(self, refused: impl FnOnce(Refused) -> Diagnostic) -> Diagnostic {
         match self {
@@ -51,13 +51,13 @@ impl Failed {
     }
 }
 
-impl From<Refused> for Failed {
+impl From<Refused> for Unasked {
     fn from(refused: Refused) -> Self {
         Self::Refused(refused)
     }
 }
 
-impl From<Diagnostic> for Failed {
+impl From<Diagnostic> for Unasked {
     fn from(error: Diagnostic) -> Self {
         Self::Here(Box::new(error))
     }
@@ -77,7 +77,7 @@ impl Accounts {
         spec: &NodeSpec,
         authority: &Authority,
         key: Option<&Secret>,
-    ) -> Result<Arc<Client>, Failed> {
+    ) -> Result<Arc<Client>, Unasked> {
         let key_digest = key.map(|key| sha256(key.expose().as_bytes()));
         let asked = (spec.root.clone(), authority.clone(), key_digest);
         let attempt = entry(&self.attempts, asked);
@@ -90,7 +90,7 @@ impl Accounts {
         spec: &NodeSpec,
         authority: &Authority,
         key: Option<&Secret>,
-    ) -> Result<Arc<Client>, Failed> {
+    ) -> Result<Arc<Client>, Unasked> {
         let http = http(host, authority).await?;
         let directory = Directory::read(&http, &authority.directory).await?;
         let turn = entry(&self.turns, spec.account(authority));
@@ -139,7 +139,7 @@ pub(in crate::apply) async fn kept(
     host: &dyn Host,
     spec: &NodeSpec,
     authority: &Authority,
-) -> Result<Kept, Failed> {
+) -> Result<Kept, Unasked> {
     let http = http(host, authority).await?;
     let directory = Directory::read(&http, &authority.directory).await?;
     let account = read_account(host, &spec.account(authority)).await?;
@@ -148,10 +148,10 @@ pub(in crate::apply) async fn kept(
     Ok(Kept { directory, client })
 }
 
-async fn read_account(host: &dyn Host, path: &Path) -> Result<Option<Account>, Failed> {
+async fn read_account(host: &dyn Host, path: &Path) -> Result<Option<Account>, Unasked> {
     match host.observe(&[Query::Read(path.to_owned())]).await.pop() {
         Some(Answer::Bytes(bytes)) => {
-            let unusable = |why: &str| Failed::from(account::unusable(path, why));
+            let unusable = |why: &str| Unasked::from(account::unusable(path, why));
             if let Some(why) = account::wrong(&bytes) {
                 return Err(unusable(why));
             }
@@ -171,13 +171,12 @@ async fn account(
     directory: &Directory,
     authority: &Authority,
     key: Option<&Secret>,
-) -> Result<Account, Failed> {
+) -> Result<Account, Unasked> {
     let path = spec.account(authority);
     let kept = read_account(host, &path).await?;
     if let Some(account) = kept.as_ref().filter(|account| !account.is_unregistered()) {
         return Ok(account.clone());
     }
-    let email = authority.email.as_deref();
     // A run was ended before it knew whether the authority had taken the key.
     let found = match &kept {
         Some(unregistered) => directory.find(unregistered).await?,
@@ -185,28 +184,34 @@ async fn account(
     };
     let account = match found {
         Some(account) => account,
-        None => {
-            let external = match (&authority.key_id, key) {
-                (Some(key_id), Some(key)) => Some(ExternalAccount { key_id, key }),
-                _ => None,
-            };
-            if directory.wants_external_account() && external.is_none() {
-                let detail = "it wants an account that it knows already";
-                return Err(Refused::new(Reason::ExternalAccount, detail).into());
-            }
-            let unregistered = match kept {
-                Some(unregistered) => unregistered,
-                None => {
-                    let made = Account::make()?;
-                    keep(host, spec, path.clone(), &made).await?;
-                    made
-                }
-            };
-            directory.register(&unregistered, email, external.as_ref()).await?
-        }
+        None => register(host, spec, directory, authority, (kept, key)).await?,
     };
     keep(host, spec, path, &account).await?;
     Ok(account)
+}
+
+/// Makes an account, with the key that is kept already where there is one.
+async fn register(
+    host: &dyn Host,
+    spec: &NodeSpec,
+    directory: &Directory,
+    authority: &Authority,
+    (kept, key): (Option<Account>, Option<&Secret>),
+) -> Result<Account, Unasked> {
+    let external = authority.key_id.as_ref().zip(key).map(|(key_id, key)| ExternalAccount { key_id, key });
+    if directory.wants_external_account() && external.is_none() {
+        let detail = "it wants an account that it knows already";
+        return Err(Refused::new(Reason::ExternalAccount, detail).into());
+    }
+    let unregistered = match kept {
+        Some(unregistered) => unregistered,
+        None => {
+            let made = Account::make()?;
+            keep(host, spec, spec.account(authority), &made).await?;
+            made
+        }
+    };
+    Ok(directory.register(&unregistered, authority.email.as_deref(), external.as_ref()).await?)
 }
 
 async fn keep(host: &dyn Host, spec: &NodeSpec, path: PathBuf, account: &Account) -> Result<(), Diagnostic> {

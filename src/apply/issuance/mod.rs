@@ -7,24 +7,28 @@
 //! | `ledgers` | what is remembered of certificates and orders, written as seldom as can be |
 //! | `outages` | authorities that break down in the middle of the run |
 //! | `proofs` | what shows an authority that names are ours |
+//! | `resolvers` | DNS servers, and whether they answer anybody |
 
 mod accounts;
 mod leaving;
 mod ledgers;
 mod outages;
 mod proofs;
+mod resolvers;
 
 use std::sync::Arc;
 
 use accounts::Accounts;
-pub(super) use accounts::{Failed as Unasked, Kept, kept};
+pub(super) use accounts::{Kept, Unasked, kept};
 pub(super) use leaving::Gone;
 use leaving::Leaving;
 use ledgers::Ledgers;
 use outages::Outages;
 use proofs::Swept;
 pub(super) use proofs::{Publishing, Shown, WELL_KNOWN};
+use resolvers::Resolvers;
 
+use crate::acme::resolver::Resolver;
 use crate::acme::{Client, Proof, Refused};
 use crate::diag::Diagnostic;
 use crate::host::Host;
@@ -43,6 +47,7 @@ pub(super) struct Issuance {
     ledgers: Ledgers,
     leaving: Leaving,
     outages: Outages,
+    resolvers: Resolvers,
     swept: Swept,
 }
 
@@ -64,6 +69,7 @@ impl Issuance {
             ledgers: Ledgers::default(),
             leaving: Leaving::default(),
             outages: Outages::default(),
+            resolvers: Resolvers::default(),
             swept: Swept::default(),
         }
     }
@@ -90,7 +96,12 @@ impl Issuance {
         secret: Option<&Secret>,
         proofs: &[Proof],
     ) -> Result<Publishing, Diagnostic> {
-        Publishing::of(&self.host, order, secret, proofs).await
+        Publishing::of((&self.host, self.resolver(order)?), order, secret, proofs).await
+    }
+
+    /// Who is asked in the DNS for the names of an order.
+    pub(super) fn resolver(&self, order: &CertificateOrder) -> Result<Resolver, Diagnostic> {
+        self.resolvers.of(&order.servers())
     }
 
     /// What is to be said of the accounts that were asked with, once.

@@ -37,12 +37,11 @@ pub(in crate::apply) struct Publishing {
 impl Publishing {
     /// A record for each proof.
     pub(in crate::apply) async fn of(
-        host: &Arc<dyn Host>,
+        (host, resolver): (&Arc<dyn Host>, Resolver),
         order: &CertificateOrder,
         secret: Option<&Secret>,
         proofs: &[Proof],
     ) -> Result<Self, Diagnostic> {
-        let resolver = Resolver::new(&order.servers())?;
         let Some(provider) = &order.dns else {
             return Err(Diagnostic::error("nobody is named who changes DNS records"));
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Before, Facts, Header, Record};
 use crate::address::Address;
 use crate::plan::{Action, Operation, Phase};
-use crate::state::{State, Status, Stored, StoredNode};
+use crate::state::{State, Status, Stored, StoredNode, UNMADE};
 
 /// What became of a run's actions.
 struct Progress<'a> {
@@ -92,8 +92,13 @@ pub(super) fn fold(state: &mut State, header: &Header, records: &[Record]) {
                     let prior = prior.filter(|prior| prior.node == stored.node).last();
                     unwritten(&mut stored, prior, &here, &progress);
                 }
+                let is_new = prior.is_none_or(|prior| prior.facts.contains_key(UNMADE));
+                stored.facts.remove(UNMADE);
                 for action in here {
                     learn(&mut stored, action, &progress);
+                    if is_new && is_unmade(action, &progress) {
+                        stored.facts.insert(UNMADE.to_owned(), true.into());
+                    }
                 }
                 stored.status = if complete { Status::Live } else { Status::Interrupted };
                 state.resources.insert(address.clone(), stored);
@@ -144,6 +149,14 @@ fn learn(stored: &mut Stored, action: &Action, progress: &Progress<'_>) {
         }
     }
     stored.facts.extend(facts);
+}
+
+/// Whether there was nobody who could have made what an action is for.
+fn is_unmade(action: &Action, progress: &Progress<'_>) -> bool {
+    let begun = progress.begun.get(&action.id);
+    !progress.done.contains_key(&action.id)
+        && begun.is_none_or(|before| before.silent)
+        && matches!(action.operation, Operation::CreateNetwork { .. })
 }
 
 /// The networks that vsa took the container of a node's nginx into, and has not taken it from.

@@ -64,7 +64,11 @@ pub struct Before {
     /// The links of a lineage, with their targets as written.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<String, PathBuf>,
-    /// Whether the node's proxy, in a container, did not serve what is live.
+    /// Whether a lineage had no configuration of its renewal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfigured: bool,
+    /// Whether the node's proxy, in a container, did not serve what is live; of a network, whether no Docker engine answered
+    /// that could make it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub silent: bool,
 }

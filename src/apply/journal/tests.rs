@@ -186,6 +186,26 @@ fn every_version_ever_written_is_read() {
     assert_eq!(state.resources.len(), 2);
 }
 
+/// Of a run that moved a certificate, and was ended before what is on the first node had gone.
+#[test]
+fn a_sample_of_a_move_says_what_is_left() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("state/samples/journal-v1-with-move.jsonl");
+    for line in std::fs::read_to_string(&sample).unwrap().lines() {
+        let record: Record = serde_json::from_str(line).unwrap();
+        assert_eq!(serde_json::to_string(&record).unwrap(), line, "a changed record needs a new version");
+    }
+    let (first, second) = (Address::new("node", "b"), Address::new("node", "a"));
+    let certificate: Address = "certificate[\"shop.example.com\"]".parse().unwrap();
+    let mut state = state();
+    let known = Stored { node: first.clone(), ..stored(Facts::from_iter([("issue".to_owned(), 3.into())])) };
+    state.resources.insert(certificate.clone(), known);
+    read(&sample).unwrap().unwrap().fold(&mut state);
+    let known = &state.resources[&certificate];
+    assert_eq!((&known.node, &known.facts["published"]), (&second, &1.into()));
+    let left: Vec<_> = known.left.iter().map(|left| (&left.node, &left.facts["issue"])).collect();
+    assert_eq!(left, [(&first, &3.into())]);
+}
+
 #[test]
 fn what_was_begun_and_not_done_says_nothing_about_what_is_there() {
     let header = header();

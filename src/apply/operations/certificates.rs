@@ -10,15 +10,12 @@ use crate::apply::generation::Readers;
 use crate::apply::journal::Before;
 use crate::diag::Diagnostic;
 use crate::digest::sha256;
-use crate::host::{FileOperation, first_certificate};
+use crate::host::{FileOperation, beside, first_certificate};
 use crate::plan::action::Access;
 use crate::plan::issuance::lineage::FILE_MODE;
-use crate::plan::issuance::{Lineage, Piece, REQUEST, asked_authority, asks_the_same};
+use crate::plan::issuance::{Lineage, ORDER_KEY, Piece, REQUEST, asked_authority, asks_the_same};
 use crate::plan::observation::CertificateFacts;
 use crate::plan::{Answer, NodeSpec, Query};
-
-/// Beside the issues of a certificate: the key of the order that is under way.
-pub(super) const ORDER_KEY: &str = "order.pem";
 
 /// Beside it: which order of which account an authority's certificate came from.
 const ORIGIN: &str = "order.json";
@@ -178,7 +175,10 @@ pub(super) async fn remove(context: Context<'_>, directory: &Path) -> Result<Fac
     for record in issuance.forget(spec, name).await?.iter().flat_map(|known| &known.records) {
         (context.told)(name, &context.masks.text(&record.stays()));
     }
-    host.files(vec![FileOperation::Remove { path: order_key(directory) }]).await?;
+    let key = order_key(directory);
+    // A run may have been killed while it wrote one.
+    let keys = [beside(&key), key].map(|path| FileOperation::Remove { path });
+    host.files(keys.into()).await?;
     if context.issues.names(context, directory).await {
         return Ok(fact("kept", true));
     }
@@ -199,7 +199,7 @@ pub(super) async fn remove_issue(context: Context<'_>, directory: &Path) -> Resu
     }
     let trees = [new_name(directory), directory.to_owned()];
     host.files(trees.map(|path| FileOperation::RemoveTree { root: spec.root.clone(), path }).into()).await?;
-    let certificates = spec.root.join("certificates");
+    let certificates = spec.certificates();
     for above in directory.ancestors().skip(1).take_while(|above| above.starts_with(&certificates)) {
         let found = host.observe(&[Query::Stat(above.to_owned())]).await.pop();
         if !matches!(found, Some(Answer::Stat(stat)) if stat.empty) {

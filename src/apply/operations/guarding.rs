@@ -22,7 +22,7 @@ pub(super) async fn guard(
     client: &Client,
 ) -> Result<Vec<String>, Failed> {
     guard::clock(client.directory().ahead(), host_of(&order.authority.directory)).map_err(Failed::node)?;
-    let resolver = Resolver::new(&order.servers()).map_err(Failed::node)?;
+    let resolver = context.issuance.resolver(order).map_err(Failed::node)?;
     let challenge = match order.challenge {
         ChallengeType::Http01 => "http-01",
         ChallengeType::Dns01 => "dns-01",
@@ -30,14 +30,23 @@ pub(super) async fn guard(
     let (identities, account) = (client.identities(), client.account());
     let remarks = match order.challenge {
         ChallengeType::Http01 => {
-            let addresses = guard::resolve(&resolver, &order.names).await?;
+            let addresses = guard::resolve(&resolver, &order.names).await;
+            let addresses = looked_up(&resolver, addresses).await?;
             probe(context, order, &addresses).await?
         }
         ChallengeType::Dns01 => Vec::new(),
     };
     let asked = caa::Asked { name: "", identities, account, challenge };
-    guard::allowed(&resolver, &order.names, asked).await?;
+    looked_up(&resolver, guard::allowed(&resolver, &order.names, asked).await).await?;
     Ok(remarks)
+}
+
+/// What was looked up. That no DNS server answers anybody is the node's own affair, and said instead of what came of it.
+pub(super) async fn looked_up<T>(resolver: &Resolver, found: Result<T, Diagnostic>) -> Result<T, Failed> {
+    if found.is_err() {
+        guard::answered(resolver).await.map_err(Failed::node)?;
+    }
+    Ok(found?)
 }
 
 /// Whether the authority has the profile that is wanted; found out before an order is begun.

@@ -48,7 +48,7 @@ async fn all(context: Context<'_>) -> Result<BTreeSet<PathBuf>, Diagnostic> {
 
 /// The issues of certificates that a generation's links name.
 pub(super) async fn named(context: Context<'_>, generation: &Path) -> Result<BTreeSet<PathBuf>, Diagnostic> {
-    let inside = context.spec.root.join("certificates");
+    let inside = context.spec.certificates();
     let manifest = read_manifest(context.host, generation).await?;
     let digests = manifest.into_iter().flat_map(|manifest| manifest.files.into_values());
     let links = digests.filter_map(|digest| link_target(&digest).map(PathBuf::from));

@@ -6,13 +6,14 @@ use super::certificates::{Issue, Origin, existing, install, order_key};
 use super::order_key::{OrderKey, can_be_new};
 use super::unissued::{Cause, Failed};
 use super::{Context, Facts, guarding};
+use crate::acme::guard;
 use crate::acme::{Authority as _, Chain, Client, NewOrder, Order, OrderStatus, Reason, Refused, explain};
 use crate::apply::certificate::{self, Pair};
 use crate::apply::issuance::Unasked;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, first_der, is_key_of, pause};
 use crate::plan::issuance::{
-    CertificateOrder, EAB_KEY, Ledger, Ordered, Remembered, UnderWay, asks_the_same,
+    CertificateOrder, ChallengeType, EAB_KEY, Ledger, Ordered, Remembered, UnderWay, asks_the_same,
 };
 use crate::plan::{Answer, NodeSpec, Query};
 
@@ -266,6 +267,11 @@ impl Issuing<'_> {
     async fn guard(&self, client: &Client, ordered: &Ordered) -> Result<Vec<String>, Failed> {
         let Context { spec, issuance, .. } = self.context;
         guarding::profile(client.directory(), self.order)?;
+        if self.order.challenge == ChallengeType::Dns01 {
+            // Where the record belongs could not be found out.
+            let resolver = issuance.resolver(self.order).map_err(Failed::node)?;
+            guard::answered(&resolver).await.map_err(Failed::node)?;
+        }
         let mut remarks = Vec::new();
         if self.order.check_names {
             self.tell("being looked at");

@@ -1,5 +1,6 @@
 //! What each operation does on a node, and how it is taken back. Doing an operation twice is doing it once.
 
+mod before;
 mod certificates;
 mod compose;
 mod directories;
@@ -10,6 +11,7 @@ mod issuing;
 mod lineages;
 mod networks;
 mod on_failure;
+mod on_renewal;
 mod order_key;
 mod proving;
 mod prune;
@@ -19,27 +21,28 @@ mod settling;
 mod swarm;
 mod unissued;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub(super) use before::{before, replaced};
 use certificates::Issue;
 pub use compose::known_secrets;
 pub(super) use compose::spelled;
 pub(super) use files::{former, guarded};
 pub(super) use issues::Issues;
 pub(super) use networks::Withheld;
+pub(super) use on_renewal::remark;
 pub(super) use settling::{Waiting, Watch, settled};
 
 use super::compose::Tool;
 use super::issuance::Issuance;
 use super::journal::{Before, Facts};
 use super::masks::Masks;
+use super::switch;
 use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
 use crate::plan::action::Access;
-use crate::plan::observation::FileType;
 use crate::plan::{Action, Answer, NodeSpec, Operation, PlacedFile, Query, Undo};
 use crate::state::State;
 use crate::value::Secret;
@@ -79,87 +82,6 @@ pub(in crate::apply) type Told<'a> = dyn Fn(&str, &str) + Send + Sync + 'a;
 
 /// Writes down what is known so far.
 pub(in crate::apply) type Note<'a> = dyn Fn(Facts) -> Result<(), Diagnostic> + Send + Sync + 'a;
-
-/// What an operation makes.
-fn made_path(operation: &Operation) -> Option<Cow<'_, Path>> {
-    match operation {
-        Operation::EnsureDirectory { path, .. } | Operation::WriteFile { path, .. } => Some(path.into()),
-        Operation::IssueSelfSigned { directory, .. } | Operation::CopyCertificate { directory, .. } => {
-            Some(directory.into())
-        }
-        Operation::PublishCertificate { lineage, .. } => Some(lineage.live().into()),
-        Operation::StopCertbot { lineage } | Operation::ResumeCertbot { lineage } => {
-            Some(lineage.renewal().into())
-        }
-        _ => None,
-    }
-}
-
-/// What an operation replaces; beside it, the former file is kept for its undo.
-pub(super) fn replaced(operation: &Operation) -> Option<Cow<'_, Path>> {
-    match operation {
-        Operation::WriteFile { path, .. } => Some(path.into()),
-        Operation::PublishCertificate { lineage, .. } => Some(lineage.live().into()),
-        Operation::StopCertbot { lineage } => Some(lineage.renewal().into()),
-        _ => None,
-    }
-}
-
-/// What is there before operations, so that their undo takes back no more than they did. One question for all, and one
-/// more for each proxy in a container that may be made anew.
-pub(super) async fn before<'a>(
-    host: &dyn Host,
-    state: &State,
-    spec: impl Fn(&Address) -> Option<&'a NodeSpec>,
-    actions: &[&Action],
-) -> Vec<Before> {
-    let mut silent: BTreeMap<&Address, bool> = BTreeMap::new();
-    let projects =
-        actions.iter().filter(|action| matches!(action.operation, Operation::ComposePrepare { .. }));
-    for node in projects.map(|action| &action.node) {
-        if let Some(spec) = spec(node).filter(|spec| spec.container.is_some() && !silent.contains_key(node)) {
-            silent.insert(node, remade::is_silent(host, spec, state).await);
-        }
-    }
-    let path = |action: &Action| made_path(&action.operation).unwrap_or(Path::new("/").into()).into_owned();
-    let has_links = |action: &Action| matches!(action.operation, Operation::PublishCertificate { .. });
-    let mut queries = Vec::new();
-    for action in actions {
-        let path = path(action);
-        queries.extend(path.ancestors().map(|path| Query::Stat(path.to_owned())));
-        queries.extend(has_links(action).then_some(Query::Entries(path)));
-    }
-    let mut answers = host.observe(&queries).await.into_iter();
-    actions
-        .iter()
-        .map(|action| {
-            let path = path(action);
-            let is_silent = matches!(action.operation, Operation::ComposePrepare { .. })
-                && silent.get(&action.node).is_some_and(|silent| *silent);
-            let mut before = Before { silent: is_silent, ..Before::default() };
-            for (depth, (ancestor, answer)) in path.ancestors().zip(answers.by_ref()).enumerate() {
-                match answer {
-                    Answer::Stat(stat) if depth == 0 => {
-                        before.existed = true;
-                        before.access = Some((stat.mode, stat.uid, stat.gid));
-                    }
-                    Answer::Absent if depth > 0 => before.parents.insert(0, ancestor.to_owned()),
-                    _ => {}
-                }
-            }
-            if has_links(action)
-                && let Some(Answer::Entries(entries)) = answers.next()
-            {
-                let link = |(name, found)| match found {
-                    FileType::Link(target) => Some((name, target)),
-                    _ => None,
-                };
-                before.links = entries.into_iter().filter_map(link).collect();
-            }
-            before
-        })
-        .collect()
-}
 
 /// The directories on the way to a path, itself included, that are not there, from the top.
 pub(super) async fn missing(host: &dyn Host, path: &Path) -> Vec<PathBuf> {
@@ -240,12 +162,21 @@ pub(super) async fn perform(
         Operation::PublishCertificate { lineage, directory, server } => {
             lineages::publish(context, lineage, directory, server.as_deref()).await
         }
+        Operation::TellRenewal { command, lineage, names } => {
+            Ok(on_renewal::tell(context.host, command, lineage, names).await)
+        }
         Operation::StopCertbot { lineage } => lineages::stop_certbot(context, lineage, before).await,
-        Operation::ResumeCertbot { lineage } => lineages::resume_certbot(context, lineage, before).await,
+        Operation::ResumeCertbot { is_shared: true, .. } => Ok(fact("certbot", serde_json::Value::Null)),
+        Operation::ResumeCertbot { lineage, is_shared: false } => {
+            lineages::resume_certbot(context, lineage, before).await
+        }
         Operation::RemoveLineage { lineage } => lineages::remove(context, lineage).await,
         Operation::PruneGenerations { live, keep } => prune::prune(context, *live, *keep).await,
         Operation::RemoveRoot { path } => root::remove(context, path).await,
-        Operation::SwitchGeneration { .. } | Operation::SwitchBase { .. } | Operation::RetireProxy { .. } => {
+        Operation::RetireProxy { .. } => {
+            switch::retire(context.host, context.spec).await.map(|()| Facts::new())
+        }
+        Operation::SwitchGeneration { .. } | Operation::SwitchBase { .. } => {
             Err(Diagnostic::error("a switch is not an operation of prepare or clean up"))
         }
     }
@@ -274,7 +205,7 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
             swarm::restore(context, stack, well).await
         }
         (Undo::RemoveMade, Operation::CreateNetwork { network, replaces }) => {
-            networks::undo(context, network, replaces.as_ref()).await
+            networks::undo(context, network, replaces.as_ref(), before).await
         }
         (Undo::RemoveMade, Operation::ConnectNetwork { network }) => {
             networks::disconnect(context, network).await.map(|_| ())
@@ -283,8 +214,8 @@ pub(super) async fn undo(context: Context<'_>, action: &Action, before: &Before)
         (Undo::FormerFile, Operation::StopCertbot { lineage }) => {
             files::undo(context, &lineage.renewal(), before).await
         }
-        (Undo::FormerLinks, Operation::PublishCertificate { lineage, directory, .. }) => {
-            lineages::unpublish(context, lineage, directory, before).await
+        (Undo::FormerLinks, Operation::PublishCertificate { lineage, directory, server }) => {
+            lineages::unpublish(context, lineage, (directory, server.as_deref()), before).await
         }
         (Undo::FormerProject, Operation::ComposePrepare { project, was_up, anew, .. }) => {
             let restore = compose::restore(context, project, *was_up, *anew);

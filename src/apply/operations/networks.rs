@@ -1,6 +1,7 @@
 //! Networks of Docker's: made and removed, and those that a proxy in a container is in.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use tokio::sync::Mutex;
 
@@ -8,8 +9,9 @@ use super::settling::POLL;
 use super::{Context, Facts, fact};
 use crate::address::Address;
 use crate::apply::compose;
+use crate::apply::journal::Before;
 use crate::diag::Diagnostic;
-use crate::host::{DockerAnswer, DockerOperation};
+use crate::host::{DockerAnswer, DockerOperation, Host};
 use crate::plan::{Answer, ComposeProject, NetworkSettings, Query};
 
 /// The networks that a run takes the proxy into no more for now: their stacks are taken down to make them anew. Held while
@@ -40,12 +42,22 @@ pub(super) async fn create(
     Ok(Facts::new())
 }
 
-/// Removes a network that was made, and makes the one before it again.
+/// Whether no engine answers at a socket.
+pub(super) async fn is_unseen(host: &dyn Host, socket: &Path) -> bool {
+    let found = host.observe(&[Query::Networks { socket: socket.to_owned() }]).await.pop();
+    !matches!(found, Some(Answer::Networks(_)))
+}
+
+/// Removes a network that was made, and makes the one before it again. Without an engine before and after, nothing was.
 pub(super) async fn undo(
     context: Context<'_>,
     network: &NetworkSettings,
     replaces: Option<&NetworkSettings>,
+    before: &Before,
 ) -> Result<(), Diagnostic> {
+    if before.silent && is_unseen(context.host, &context.spec.docker.socket).await {
+        return Ok(());
+    }
     told(context, DockerOperation::RemoveNetwork { name: network.name.clone() }).await?;
     if let Some(former) = replaces {
         told(context, DockerOperation::CreateNetwork { network: former.clone() }).await?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::guarding::looked_up;
 use super::issuing::Issuing;
 use super::unissued::Failed;
 use crate::acme::{Order, Proof};
@@ -32,13 +33,14 @@ impl Issuing<'_> {
             }
             ChallengeType::Dns01 => {
                 self.tell("being published in the DNS");
-                let publishing = self.publishing(&proofs).await?;
+                let resolver = self.context.issuance.resolver(self.order).map_err(Failed::node)?;
+                let publishing = looked_up(&resolver, self.publishing(&proofs).await).await?;
                 // Written down before they are there: what a kill leaves is withdrawn by the next order.
                 self.remember(|records| records.extend(publishing.records())).await.map_err(Failed::node)?;
-                let published = publishing.publish(self.order).await;
+                let published = looked_up(&resolver, publishing.publish(self.order).await).await;
                 let looked = match published {
                     Ok(()) => proven(order.prove(challenge, PROVES).await),
-                    Err(error) => Err(error.into()),
+                    Err(failed) => Err(failed),
                 };
                 let withdrawn = publishing.withdraw().await;
                 let noted = match &withdrawn {

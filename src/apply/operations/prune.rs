@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::certificates::{ORDER_KEY, remove_issue};
+use super::certificates::remove_issue;
 use super::issues::named;
 use super::{Context, Facts, fact};
 use crate::apply::certificate::CHAIN;
@@ -11,7 +11,7 @@ use crate::apply::generation;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
 use crate::names;
-use crate::plan::issuance::{Ledger, REQUEST, asked_authority};
+use crate::plan::issuance::{Ledger, ORDER_KEY, REQUEST, asked_authority};
 use crate::plan::{Answer, NodeSpec, Query};
 
 /// Removes generations beyond those that are kept, what interrupted runs left above the live one, and the issues of
@@ -81,7 +81,7 @@ async fn entries(host: &dyn Host, directories: impl IntoIterator<Item = PathBuf>
 
 /// The issues of certificates that are there, and what is left of one that was never whole; and the keys of orders.
 async fn certificates(context: Context<'_>) -> (BTreeSet<PathBuf>, Vec<PathBuf>) {
-    let certificates = context.spec.root.join("certificates");
+    let certificates = context.spec.certificates();
     let names = entries(context.host, [certificates.clone()]).await.pop().unwrap_or_default();
     let directories: Vec<PathBuf> = names.into_iter().map(|name| certificates.join(name)).collect();
     let inside = entries(context.host, directories.iter().cloned()).await;

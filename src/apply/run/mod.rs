@@ -48,6 +48,7 @@ pub async fn run(
         state: run.prior.clone(),
         errors: Vec::new(),
         warnings: Vec::new(),
+        remarks: Vec::new(),
         kept: Vec::new(),
         not_issued: BTreeSet::new(),
     };
@@ -63,6 +64,7 @@ pub async fn run(
         Ok(mut ready) => {
             work.all(&mut ready, states, &mut report).await;
             report.kept = std::mem::take(&mut *work.kept.lock().unwrap_or_else(PoisonError::into_inner));
+            report.remarks = std::mem::take(&mut *work.warned.lock().unwrap_or_else(PoisonError::into_inner));
             if report.outcome == Outcome::RolledBack {
                 let left = ready.abandon(&*host).await;
                 if !left.is_empty() {
@@ -106,6 +108,7 @@ async fn begin(
         serial: AtomicU64::new(prior.serial),
         not_put_back: AtomicBool::new(false),
         kept: Mutex::default(),
+        warned: Mutex::default(),
         tool: Arc::default(),
         issues: Arc::default(),
         withheld: Arc::default(),
@@ -174,6 +177,8 @@ struct Work {
     not_put_back: AtomicBool,
     /// What a deletion left, because it is not vsa's to delete.
     kept: Mutex<Vec<std::path::PathBuf>>,
+    /// What went wrong beside actions that are done.
+    warned: Mutex<Vec<Diagnostic>>,
     tool: Arc<Tool>,
     issues: Arc<Issues>,
     withheld: Arc<Withheld>,

@@ -96,8 +96,12 @@ impl Work {
             };
             let Some(action) = self.action(id) else { continue };
             match result {
-                Ok(facts) => {
+                Ok(mut facts) => {
                     self.keep(facts.get("kept"));
+                    if let Some(remark) = operations::remark(&mut facts) {
+                        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+                        warned.push(remark.on(&action.resource));
+                    }
                     if let Err(error) = self.record(&[Record::Done { action: id, facts }], false) {
                         failed.push(error);
                     }

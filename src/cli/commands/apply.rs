@@ -1,5 +1,6 @@
 //! `vsa apply`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -47,6 +48,7 @@ impl Apply {
             preflight: planning::When::AtApply,
             lineage: Some(saved.plan.lineage.clone()),
             targets: None,
+            applied: BTreeSet::new(),
             destroy_data: saved.destroy_data,
             attempts: Attempts::default(),
             locked: true,

@@ -1,5 +1,6 @@
 //! `vsa plan`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -66,6 +67,7 @@ impl PlanFlags {
             preflight,
             lineage: None,
             targets: None,
+            applied: BTreeSet::new(),
             destroy_data: self.destroy_data,
             attempts: Attempts::default(),
             locked: false,

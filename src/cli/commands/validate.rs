@@ -1,6 +1,6 @@
 //! `vsa validate`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 
@@ -61,6 +61,7 @@ fn check(invocation: &Invocation, variables: &VariableFlags) -> Result<Diagnosti
         attempts: &Attempts::default(),
         advise: true,
         targets: None,
+        applied: &BTreeSet::new(),
     };
     let planned = plan::build(&inputs, &mut |_, queries| vec![plan::Answer::Absent; queries.len()])?;
     Ok(planned.findings)

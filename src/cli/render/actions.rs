@@ -43,10 +43,20 @@ pub fn describe(operation: &Operation) -> String {
             format!("remove the certificate in {}, once no generation names it", directory.display())
         }
         Operation::PublishCertificate { lineage, .. } => format!("publish the certificate as {lineage}"),
+        Operation::TellRenewal { command, lineage, .. } => {
+            format!("tell `{}` of the certificate in {lineage}", command.join(" "))
+        }
         Operation::StopCertbot { lineage } => {
             format!("switch off certbot's renewal of {} ({})", lineage.name(), lineage.renewal().display())
         }
-        Operation::ResumeCertbot { lineage } => {
+        Operation::ResumeCertbot { lineage, is_shared: true } => {
+            format!(
+                "leave certbot's renewal of {} switched off, for what else has it ({})",
+                lineage.name(),
+                lineage.renewal().display()
+            )
+        }
+        Operation::ResumeCertbot { lineage, is_shared: false } => {
             format!("leave {} to certbot's renewal again ({})", lineage.name(), lineage.renewal().display())
         }
         Operation::RemoveLineage { lineage } => format!("remove the certificate published as {lineage}"),

@@ -22,15 +22,30 @@ const LARGEST_RENEWAL: u64 = 1 << 20;
 /// The lineages of a home by name.
 pub(super) fn all(home: &Path) -> io::Result<BTreeMap<String, Result<FoundLineage, String>>> {
     let entries: Vec<_> = fs::read_dir(Lineage::renewals(home))?.collect::<io::Result<_>>()?;
+    let hooks = hook_files(home);
     let found = entries.into_par_iter().filter_map(|entry| {
         let path = entry.path();
         let name = Lineage::name_of(&path).filter(|name| !name.starts_with('.'))?;
-        Some((name.to_owned(), one(home, name, &path)))
+        Some((name.to_owned(), one(home, name, &path, &hooks)))
     });
     Ok(found.collect())
 }
 
-fn one(home: &Path, name: &str, path: &Path) -> Result<FoundLineage, String> {
+/// The programs that certbot starts around each renewal: executable, and no editor's backup.
+fn hook_files(home: &Path) -> Vec<PathBuf> {
+    let directories = Lineage::hooks(home).into_iter().filter_map(|directory| fs::read_dir(directory).ok());
+    let files = directories.flatten().flatten().map(|entry| entry.path());
+    let is_hook = |path: &PathBuf| {
+        let is_program =
+            |metadata: fs::Metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0;
+        !path.to_string_lossy().ends_with('~') && fs::metadata(path).is_ok_and(is_program)
+    };
+    let mut hooks: Vec<PathBuf> = files.filter(is_hook).collect();
+    hooks.sort();
+    hooks
+}
+
+fn one(home: &Path, name: &str, path: &Path, hooks: &[PathBuf]) -> Result<FoundLineage, String> {
     let lineage = Lineage::new(home, name)?;
     let text = read_file_within(path, LARGEST_RENEWAL).map_err(cannot("read", path))?;
     let text = String::from_utf8(text).map_err(|_| format!("`{}` is not UTF-8", path.display()))?;
@@ -65,6 +80,7 @@ fn one(home: &Path, name: &str, path: &Path) -> Result<FoundLineage, String> {
         key_mode: metadata.permissions().mode() & 0o7777,
         key_ids: Ids { uid: metadata.uid(), gid: metadata.gid() },
         number,
+        hook_files: hooks.to_vec(),
         renewal,
     })
 }

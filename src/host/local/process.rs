@@ -43,7 +43,7 @@ async fn supervise(
     command: Command,
     spawn: impl FnOnce(&mut tokio::process::Command) -> io::Result<tokio::process::Child>,
 ) -> Result<Output, HostError> {
-    let Command { program, arguments, timeout, binds, overlays } = &command;
+    let Command { program, arguments, environment, timeout, binds, overlays } = &command;
     let failed = |error: io::Error| HostError::new("run", program, error);
     let mut process = if binds.is_empty() && overlays.is_empty() {
         let mut process = tokio::process::Command::new(program);
@@ -58,6 +58,7 @@ async fn supervise(
         .env_clear()
         .env("PATH", PATH)
         .env("LANG", "C")
+        .envs(environment)
         .current_dir("/")
         // A Ctrl-C is vsa's to handle: it lets the program end and takes back what was done.
         .process_group(0)

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::digest::sha256;
@@ -24,7 +25,14 @@ type Published = BTreeMap<String, Result<PublishedLineage, Damage>>;
 
 /// The lineages of a home, by name.
 pub(super) fn all(home: &Path) -> io::Result<Published> {
-    let entries: Vec<_> = fs::read_dir(home.join("live"))?.collect::<io::Result<_>>()?;
+    let live = home.join("live");
+    let entries: Vec<_> = match fs::read_dir(&live) {
+        // What is there and is none is not nothing.
+        Err(error) if is_gone(&error) && fs::symlink_metadata(&live).is_ok() => {
+            return Err(io::Error::other("it is no directory"));
+        }
+        entries => entries?.collect::<io::Result<_>>()?,
+    };
     let opened = File::open(home)?;
     let found = entries.into_par_iter().filter_map(|entry| {
         let name = entry.file_name().into_string().ok()?;
@@ -99,9 +107,24 @@ impl Place<'_> {
         Ok(bytes)
     }
 
-    /// Whether something else stands there.
-    fn is_no_directory(&self, path: &Path) -> bool {
-        self.status(path).is_ok_and(|status| !file_type(&status).is_dir())
+    /// Why nothing is found at a path: what stands on the way to it and is no directory, else that it was deleted.
+    fn missing(&self, path: &Path, error: io::Error) -> Broken {
+        let mut ways: Vec<&Path> = self.below(path).ancestors().skip(1).collect();
+        ways.pop();
+        let barred = ways.into_iter().rev().find_map(|way| {
+            let what = match rustix::fs::statat(self.home, way, AtFlags::empty()) {
+                Ok(status) if file_type(&status).is_dir() => return None,
+                Err(Errno::LOOP) => "is a link that leads to itself",
+                Err(_) if self.status(way).is_err() => return None,
+                _ => "is no directory",
+            };
+            Some(self.in_the_way(way, what))
+        });
+        match barred {
+            Some(barred) => barred,
+            None if is_gone(&error) => self.damaged(path, "was deleted"),
+            None => error.into(),
+        }
     }
 
     fn damaged(&self, path: &Path, what: &str) -> Broken {
@@ -142,8 +165,7 @@ impl Place<'_> {
                 return Err(self.in_the_way(&renewal, "is no file any more"));
             }
             Ok(_) => {}
-            Err(error) if is_gone(&error) => return Err(self.damaged(&renewal, "was deleted")),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(self.missing(&renewal, error)),
         }
         self.whole(number.unwrap_or_default(), Files { cert, chain, fullchain, privkey })
     }
@@ -155,32 +177,17 @@ impl Place<'_> {
             Err(error) => error,
         };
         Err(match error.kind() {
-            _ if is_gone(&error) => {
-                let live = self.lineage.live();
-                if self.is_no_directory(&live) {
-                    self.in_the_way(&live, "is no directory")
-                } else {
-                    self.damaged(link, "was deleted")
-                }
-            }
             ErrorKind::InvalidInput if file_type(&self.status(link)?).is_file() => {
                 self.broken(link, "is no link any more", Some(Obstacle::File))
             }
             ErrorKind::InvalidInput => self.in_the_way(link, "is neither a link nor a file"),
-            _ => error.into(),
+            _ => self.missing(link, error),
         })
     }
 
     /// A file of this number.
     fn file(&self, archive: &Path, path: PathBuf, number: u64) -> Result<Found, Broken> {
-        let status = match self.status(&path) {
-            Ok(status) => status,
-            Err(error) if is_gone(&error) && self.is_no_directory(archive) => {
-                return Err(self.in_the_way(archive, "is no directory"));
-            }
-            Err(error) if is_gone(&error) => return Err(self.damaged(&path, "was deleted")),
-            Err(error) => return Err(error.into()),
-        };
+        let status = self.status(&path).map_err(|error| self.missing(&path, error))?;
         match file_type(&status) {
             FileType::RegularFile => Ok(Found { path, status, is_kept: false }),
             FileType::Symlink => {

@@ -51,7 +51,7 @@ pub(super) fn linked(path: &Path, [read, unread, rare]: [&str; 3]) -> io::Result
                 return Ok(Vec::new());
             };
             let link = path.join(&name);
-            let mut found = Vec::with_capacity(4);
+            let mut found = Vec::with_capacity(6);
             let chain = there(Place { directory, path: &target.join(read) }.leaf(buffer))?;
             let mut key = there(Place { directory, path: &target.join(unread) }.unread())?;
             if let (Some((_, Some(certified))), Some((Leaf::Unread { is_anothers, .. }, Some(written)))) =
@@ -65,6 +65,10 @@ pub(super) fn linked(path: &Path, [read, unread, rare]: [&str; 3]) -> io::Result
             found.extend(key.map(|(leaf, _)| (format!("{name}/{unread}"), leaf)));
             let rarely = there(Place { directory, path: &target.join(rare) }.unread())?;
             found.extend(rarely.map(|(leaf, _)| (format!("{name}/{rare}"), leaf)));
+            for (which, path) in [(Leaf::ITSELF, target.clone()), (Leaf::ABOVE, target.join(Leaf::ABOVE))] {
+                let its = there(Place { directory, path: &path }.access())?.flatten();
+                found.extend(its.map(|leaf| (format!("{name}/{which}"), leaf)));
+            }
             found.push((name, Leaf::Link(target)));
             Ok(found)
         })
@@ -78,11 +82,17 @@ fn is_anothers_key(key: &Path, certificate: &Path) -> bool {
         .is_ok_and(|key| private_key(&key).is_err() || another_certificates(&key, certificate).is_some())
 }
 
+/// What is found, if anything is: nothing is at the end of a way that leads in a circle either.
 fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if is_circle(&error) => Ok(None),
         result => result.map(Some),
     }
+}
+
+fn is_circle(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ELOOP as i32)
 }
 
 /// A path from a directory that is open: the way to it is not gone again for each of thousands.
@@ -117,7 +127,7 @@ impl Place<'_> {
 
     fn leaf(&self, buffer: &mut Vec<u8>) -> io::Result<(Leaf, Option<Written>)> {
         match self.file(buffer) {
-            Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => Ok((self.link()?, None)),
+            Err(error) if is_circle(&error) => Ok((self.link()?, None)),
             leaf => leaf,
         }
     }
@@ -134,6 +144,14 @@ impl Place<'_> {
         // What is no file is no key: nginx would wait at a pipe.
         let is_anothers = !file_type.is_file();
         Ok((Leaf::Unread { mode: status.st_mode & 0o7777, ids, is_anothers }, Some(written)))
+    }
+
+    /// The access of a directory; nothing of what is none.
+    fn access(&self) -> io::Result<Option<Leaf>> {
+        let status = rustix::fs::statat(self.directory, self.path, AtFlags::SYMLINK_NOFOLLOW)?;
+        let ids = Ids { uid: status.st_uid, gid: status.st_gid };
+        let is_directory = rustix::fs::FileType::from_raw_mode(status.st_mode).is_dir();
+        Ok(is_directory.then_some(Leaf::Directory { mode: status.st_mode & 0o7777, ids }))
     }
 }
 
@@ -207,7 +225,11 @@ mod tests {
             std::os::unix::fs::symlink(target, links.join(name)).unwrap();
         }
         let found = linked(&links, ["chain", "key", "rare"]).unwrap();
-        assert_eq!(found.keys().collect::<Vec<_>>(), ["gone", "shop", "shop/chain", "shop/key"]);
+        assert_eq!(
+            found.keys().collect::<Vec<_>>(),
+            ["gone", "shop", "shop/.", "shop/..", "shop/chain", "shop/key"]
+        );
+        assert!(matches!(found["shop/."], Leaf::Directory { .. }));
         assert_eq!(found["shop/key"], Leaf::Link("chain".into()));
         assert!(matches!(&found["shop/chain"], Leaf::File { digest, .. } if digest.starts_with("ba7816bf")));
         assert_eq!(found["gone"], Leaf::Link("/nowhere".into()));

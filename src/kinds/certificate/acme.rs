@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::attributes::{Attributes, names};
-use super::judgement::{Judgement, Origin, former, last_kept};
+use super::judgement::{ASKED_FOR, Judgement, Origin, last_kept};
 use super::known::Known;
-use super::{CHAIN, archived, due, found, imported, issue};
+use super::waiting::Wanted;
+use super::{CHAIN, archived, due, first, found, imported, issue};
 use crate::diag::{Diagnostic, Severity, moment};
 use crate::names::{FilePath, Text as _};
 use crate::plan::issuance::budget::Spent;
@@ -37,29 +38,20 @@ pub(super) fn queries(subject: Subject<'_>, resource: &Resource, known: &Known) 
     }
     let is_due = due::renewal(subject, resource, known).is_some();
     let damaged = issue::drift(subject, resource, known);
-    if subject.attempt == Attempt::Anew || known.asked_anew(subject) || is_due || damaged.is_some() {
-        queries.extend(former(subject));
+    let is_outdated = issue::is_outdated(subject, &resource.name, known);
+    if subject.attempt == Attempt::Anew
+        || known.asked_anew(subject)
+        || is_due
+        || is_outdated
+        || damaged.is_some()
+    {
+        queries.extend(first::of_issues(subject));
         queries.extend(found::queries(subject, resource, known));
     }
     if damaged.is_some_and(|drift| !drift.is_exposed) {
         queries.extend(archived::queries(subject, resource, known));
     }
     queries
-}
-
-/// Says that a certificate is not tried now, because it failed before: `vsa cert renew` does, once its pause has ended.
-pub fn waits(name: &str, failed: &Failed, is_there: bool, now: i64) -> Diagnostic {
-    let last = if failed.times == 0 { "" } else { ", the last time" };
-    let again = if failed.waits(now) { format!(" from {} on", moment(failed.again)) } else { String::new() };
-    let who = if failed.passing { "`vsa apply`, `vsa cert renew`" } else { "`vsa cert renew`" };
-    left(name, is_there)
-        .detail(format!("it {}{last} because {}", failed.said(), failed.why))
-        .help(format!("{who}, or its timer, tries it again{again}; `vsa cert issue {name}` tries at once"))
-}
-
-fn left(name: &str, is_there: bool) -> Diagnostic {
-    let what = if is_there { "renewed" } else { "issued" };
-    Diagnostic::warning(format!("`{name}` could not be {what}, and waits")).code("issuance_waits")
 }
 
 /// Whether all goes on without it since it failed: something else is served, and was applied as it is wanted.
@@ -85,10 +77,11 @@ fn failed_before(
     let failed = remembered
         .as_deref()
         .and_then(|remembered| remembered.failed(|former| asks_the_same(former, &known.request), &with()?));
-    let is_there = known.facts.issue > 0;
+    let names = names(resource, &known.attributes);
+    let wanted = Wanted { name, names: &names, request: &known.request, facts: &known.facts, now };
     let failed = match subject.attempt {
         Attempt::Anew => None,
-        Attempt::Without if failed.is_none() => return Some(left(name, is_there)),
+        Attempt::Without if failed.is_none() => return Some(wanted.left()),
         Attempt::Without => failed,
         Attempt::Again => failed.filter(|failed| failed.waits(now)),
         Attempt::Usual => {
@@ -100,7 +93,7 @@ fn failed_before(
             failed.filter(|failed| failed.waits(now) || is_left(failed))
         }
     };
-    failed.map(|failed| waits(name, failed, is_there, now))
+    failed.map(|failed| wanted.waits(failed))
 }
 
 /// Judges a certificate that an authority issues.
@@ -139,7 +132,7 @@ fn unusable_root(subject: Subject<'_>, known: &Known) -> Option<Diagnostic> {
 fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &mut Judgement) {
     let asked_anew = known.asked_anew(subject);
     if subject.attempt == Attempt::Anew {
-        judgement.due = Some("asked for".to_owned());
+        judgement.due = Some(ASKED_FOR.to_owned());
     } else if !asked_anew {
         judgement.due = due::renewal(subject, resource, known);
     }
@@ -148,12 +141,30 @@ fn decide(subject: Subject<'_>, resource: &Resource, known: &Known, judgement: &
         judgement.make(last_kept(subject).saturating_add(1), Origin::Certbot);
         return;
     }
+    if !asked_anew
+        && !is_renewed
+        && issue::is_outdated(subject, &resource.name, known)
+        && let Some(number) = found::fitting(subject, resource, known)
+    {
+        judgement.due =
+            Some(format!("issue {number} is there, later than the last one that the state knows"));
+        judgement.make(number, Origin::Disk);
+        return;
+    }
     if !asked_anew && judgement.drift.is_none() && !is_renewed {
         keep(subject, resource, known, judgement);
         return;
     }
     if asked_anew && subject.attempt != Attempt::Anew && subject.prior.is_some() {
-        judgement.due = Some("it is not issued yet".to_owned());
+        let names = names(resource, &known.attributes);
+        let wanted = Wanted {
+            name: &resource.name,
+            names: &names,
+            request: &known.request,
+            facts: &known.facts,
+            now: subject.now,
+        };
+        judgement.due = Some(wanted.why_asked());
     }
     if let Some(number) = found::fitting(subject, resource, known) {
         judgement.make(number, Origin::Disk);
@@ -188,6 +199,13 @@ fn leave(
     remark: Diagnostic,
     judgement: &mut Judgement,
 ) {
+    let remark = match subject.moves_from {
+        Some(from) => remark.help(format!(
+            "it would move from `{from}`, and its sites with it, to where something else stands for it: they stay with the \
+             one that they have as long as `node` names `{from}`"
+        )),
+        None => remark,
+    };
     judgement.findings.push(remark.at(resource.span(&Path::root())).on(subject.address));
     judgement.from = Origin::Before;
     // One that others may have read, or that only its mode is wrong of, is better than none that browsers trust.

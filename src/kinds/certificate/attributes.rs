@@ -96,13 +96,8 @@ impl Attributes {
 
     /// Whether the state has it for the names that it is wanted for now.
     pub(super) fn is_applied(&self, resource: &Resource, stored: &Stored) -> bool {
-        #[derive(Deserialize)]
-        struct Applied {
-            names: Option<Vec<String>>,
-        }
-        let applied: Option<Applied> = serde_json::from_str(stored.attributes.get()).ok();
-        let usual = || vec![stored.name.to_string()];
-        applied.is_some_and(|applied| applied.names.unwrap_or_else(usual) == names(resource, self))
+        let applied = applied_names(stored).unwrap_or_else(|| vec![Arc::clone(&stored.name)]);
+        applied.iter().map(|name| &**name).eq(names(resource, self).iter().map(String::as_str))
     }
 
     /// What makes a new issue necessary when it changes, as one line.
@@ -146,4 +141,13 @@ pub(super) fn names(resource: &Resource, attributes: &Attributes) -> Vec<String>
         Some(names) => names.iter().map(ToString::to_string).collect(),
         None => vec![resource.name.to_string()],
     }
+}
+
+/// The names that the state has it for; `None` where it says none.
+pub(super) fn applied_names(stored: &Stored) -> Option<Vec<Arc<str>>> {
+    #[derive(Deserialize)]
+    struct Applied {
+        names: Option<Vec<Arc<str>>>,
+    }
+    serde_json::from_str::<Applied>(stored.attributes.get()).ok()?.names
 }

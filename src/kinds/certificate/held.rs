@@ -1,11 +1,12 @@
 //! What state and ledger know of a certificate, for those who look at it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::attributes::applied_names;
 use super::due::due_from;
 use super::facts::Facts;
 use crate::names::{AuthorityDirectory, Duration, Text as _};
@@ -49,6 +50,8 @@ pub struct Held {
     pub source: Source,
     /// Its number; 0 of what stands for one that is not issued yet.
     pub number: u64,
+    /// What it was asked for with.
+    pub request: String,
     /// The directory of its files.
     pub directory: PathBuf,
     /// SHA-256 of `fullchain.pem` in hexadecimal.
@@ -56,6 +59,8 @@ pub struct Held {
     /// When it is renewed, in seconds since 1970: as the authority wants it, else by what is left of its lifetime; nothing
     /// where vsa does not renew it.
     pub renews: Option<i64>,
+    /// From when on the end of one is near that vsa does not renew, in seconds since 1970: where it comes from files.
+    pub ends_soon_from: Option<i64>,
     /// When the authority wants it renewed, where it says so.
     pub window: Option<Window>,
     /// When and why it was revoked, where it was.
@@ -96,9 +101,11 @@ pub fn held(stored: &Stored, spec: &NodeSpec, remembered: Option<&Remembered>) -
         Some(Tree::String(text)) => Duration::parse(text).ok(),
         _ => None,
     };
-    let renews = match source {
-        Source::Files | Source::StandIn => None,
-        _ => Some(due_from(&facts, before.as_ref(), remembered).0),
+    let due = || Some(due_from(&facts, before.as_ref(), remembered).0);
+    let (renews, ends_soon_from) = match source {
+        Source::Files => (None, due()),
+        Source::StandIn => (None, None),
+        _ => (due(), None),
     };
     let own = (facts.published > 0).then(|| Lineage::new(spec.root.clone(), &*stored.name).ok()).flatten();
     let renewal = remembered.and_then(|remembered| remembered.renewal.as_ref());
@@ -110,12 +117,19 @@ pub fn held(stored: &Stored, spec: &NodeSpec, remembered: Option<&Remembered>) -
         revoked: remembered.and_then(|remembered| remembered.revoked(&facts.digest)).cloned(),
         window,
         renews,
+        ends_soon_from,
         authority: facts.directory().map(str::to_owned),
+        request: facts.request,
         digest: facts.digest,
         account: account.filter(|account| !account.is_empty()),
         order,
         lineages: own.into_iter().chain(facts.certbot).collect(),
     })
+}
+
+/// The names that the state has a certificate for, where that is said.
+pub fn wanted_names(stored: &Stored) -> Vec<Arc<str>> {
+    applied_names(stored).unwrap_or_default()
 }
 
 /// The authority that made the last issue, as it was configured then: by the block of the certificate or of its node, as
@@ -144,6 +158,15 @@ pub fn issuer_of(request: &str, stored: &Stored, node: Option<&Stored>) -> Optio
     };
     let ca = text(&block, "ca").map(PathBuf::from);
     Some(Authority { directory, email: text(&block, "email"), ca, key_id })
+}
+
+/// The roots of private authorities that certificates, or a node, name: one of them may be that of a former authority.
+pub fn roots<'a>(stored: impl Iterator<Item = &'a Stored>) -> BTreeSet<PathBuf> {
+    let root = |stored: &Stored| match attributes::decode(&stored.attributes).ok()?.get("acme")? {
+        Tree::Object(block) => text(block, "ca").map(PathBuf::from),
+        _ => None,
+    };
+    stored.filter_map(root).collect()
 }
 
 /// A block as the state keeps it.

@@ -7,7 +7,7 @@ use super::judgement::Judgement;
 use super::known::Known;
 use crate::diag::{Diagnostic, day};
 use crate::names::covers;
-use crate::plan::issuance::{FoundLineage, Lineage, Piece};
+use crate::plan::issuance::{FoundLineage, Lineage, Piece, Settings};
 use crate::plan::observation::{Answer, Query};
 use crate::plan::{Attempt, Operation, Phase, Step, Subject, Undo};
 use crate::resource::{Path, Resource};
@@ -70,6 +70,34 @@ fn unfit(
     })
 }
 
+/// What certbot does about a lineage, and nobody will once it is taken over.
+fn left_behind(lineage: &Lineage, known: &Known, found: &FoundLineage) -> Vec<Diagnostic> {
+    let name = lineage.name();
+    let of_its_own = found.renewal.hooks.iter().map(|(key, command)| format!("`{key} = {command}`"));
+    let of_all = found.hook_files.iter().map(|path| format!("`{}`", path.display()));
+    let hooks: Vec<_> = of_its_own.chain(of_all).collect();
+    let hooks = (!hooks.is_empty()).then(|| {
+        let told = known.settings.as_ref().and_then(Settings::on_renewal);
+        let help = match told {
+            Some(command) => format!("see that `on_renewal`, `{}`, does what they did", command.join(" ")),
+            None => "name what other programs need, such as `[\"systemctl\", \"reload\", \"postfix\"]`, as `on_renewal` of the \
+                     `acme` block: vsa starts it once nginx serves a renewed certificate"
+                .to_owned(),
+        };
+        Diagnostic::warning(format!("certbot starts hooks when it renews `{name}`, and vsa does not"))
+            .code("certbot_hooks")
+            .detail(hooks.join(", "))
+            .help(help)
+    });
+    let stapled = found.renewal.must_staple.then(|| {
+        Diagnostic::warning(format!("certbot asks for `{name}` with \"OCSP must-staple\", and vsa does not"))
+            .code("must_staple")
+            .detail("from the first renewal on, clients no longer insist on a stapled answer (RFC 7633)")
+            .help("nothing has to be done unless something depends on that; many authorities do not issue such certificates any more")
+    });
+    hooks.into_iter().chain(stapled).collect()
+}
+
 /// Judges what is to be taken over; whether it is.
 pub(super) fn adopts(
     subject: Subject<'_>,
@@ -81,8 +109,16 @@ pub(super) fn adopts(
     let Some(found) = found(subject, &lineage) else { return false };
     // Who asks for another one does not mean this one.
     let is_needed = known.facts.issue == 0 && subject.attempt != Attempt::Anew;
+    let at = resource.span(&Path::root().name("certbot"));
     let wrong = match found {
-        Ok(found) if is_needed => unfit(subject, resource, known, found),
+        Ok(found) if is_needed => {
+            let unfit = unfit(subject, resource, known, found);
+            if unfit.is_none() {
+                let left = left_behind(&lineage, known, found).into_iter();
+                judgement.findings.extend(left.map(|remark| remark.at(at).on(subject.address)));
+            }
+            unfit
+        }
         Ok(found) => {
             if found.renewal.autorenew && judgement.due.is_none() && is_stopped(resource, known) {
                 judgement.due = Some(format!("certbot renews `{}` again", lineage.name()));
@@ -94,7 +130,6 @@ pub(super) fn adopts(
         Err(wrong) => Some(wrong),
     };
     if let Some(wrong) = wrong {
-        let at = resource.span(&Path::root().name("certbot"));
         judgement.findings.push(wrong.at(at).on(subject.address));
         return false;
     }
@@ -153,7 +188,8 @@ pub(super) fn publish(
 /// Leaves the lineage that was taken over to certbot again, where it is not `kept`.
 pub(super) fn resume(known: Option<&Lineage>, kept: Option<&Lineage>) -> Option<Step> {
     let lineage = known.filter(|known| Some(*known) != kept)?.clone();
-    Some(Step { phase: Phase::CleanUp, operation: Operation::ResumeCertbot { lineage }, undo: Undo::Nothing })
+    let operation = Operation::ResumeCertbot { lineage, is_shared: false };
+    Some(Step { phase: Phase::CleanUp, operation, undo: Undo::Nothing })
 }
 
 /// Whether the issue that there is was not put into the lineage yet.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::known::Known;
 use super::{CHAIN, KEY, acme, published};
+use crate::names;
 use crate::plan::issuance::lineage::{KEY_MODE, is_open};
 use crate::plan::issuance::{REVOKED, Revoked};
 use crate::plan::observation::{FileType, Ids, Leaf, Observations, Stat};
@@ -25,12 +26,6 @@ pub(super) struct IssueDrift {
     pub(super) is_usable: bool,
 }
 
-/// One question for all certificates of the node that nginx reads. No key is read for it.
-fn linked(subject: Subject<'_>) -> Query {
-    let directory = subject.node.spec.current().join("certificates");
-    Query::Linked { directory, read: CHAIN, unread: KEY, rare: REVOKED }
-}
-
 /// Whether nginx does not read the last issue: its link is gone or leads elsewhere.
 fn is_alone(name: &str, known: &Known, linked: Option<&Answer>) -> bool {
     match linked {
@@ -42,6 +37,18 @@ fn is_alone(name: &str, known: &Known, linked: Option<&Answer>) -> bool {
     }
 }
 
+/// Whether nginx serves a later issue than the state knows, as where an older state was put back.
+pub(super) fn is_outdated(subject: Subject<'_>, name: &str, known: &Known) -> bool {
+    let Some(Answer::Tree(tree)) = subject.observed.get(&subject.node.spec.linked_certificates()) else {
+        return false;
+    };
+    let Some(Leaf::Link(served)) = tree.get(name) else { return false };
+    let number = served.file_name().and_then(|number| number.to_str()).and_then(names::number);
+    known.facts.issue > 0
+        && served.parent() == known.last.parent()
+        && number.is_some_and(|number| number > known.facts.issue)
+}
+
 /// What is asked about such an issue: of both files what they are, and the chain's digest.
 fn asked_alone(known: &Known) -> [Query; 3] {
     let (chain, key) = (known.last.join(CHAIN), known.last.join(KEY));
@@ -50,7 +57,7 @@ fn asked_alone(known: &Known) -> [Query; 3] {
 
 /// What is asked about the last issue.
 pub(super) fn queries(subject: Subject<'_>, name: &str, known: &Known) -> impl Iterator<Item = Query> {
-    let linked = linked(subject);
+    let linked = subject.node.spec.linked_certificates();
     let answer = subject.observed.get(&linked);
     let alone = is_alone(name, known, answer).then(|| asked_alone(known));
     let is_noted = |tree: &BTreeMap<String, Leaf>| tree.contains_key(&format!("{name}/{REVOKED}"));
@@ -75,21 +82,24 @@ pub(super) fn is_own(observed: &Observations, facts: &Facts, user: u32) -> bool 
 type Pair<'a> = (Option<Cow<'a, Leaf>>, Option<Cow<'a, Leaf>>);
 
 fn pair<'a>(subject: Subject<'a>, name: &str, known: &Known) -> Option<Pair<'a>> {
-    let linked = subject.observed.get(&linked(subject));
+    let linked = subject.observed.get(&subject.node.spec.linked_certificates());
     if !is_alone(name, known, linked) {
         let Answer::Tree(tree) = linked? else { return None };
         let file = |file: &str| tree.get(&format!("{name}/{file}")).map(Cow::Borrowed);
         return Some((file(CHAIN), file(KEY)));
     }
-    let [chain, digest, key] = asked_alone(known).map(|query| subject.observed.get(&query));
+    let [chain, digest, asked_key] = asked_alone(known).map(|query| subject.observed.get(&query));
     let digest = if let Answer::Digest(digest) = digest? { digest.as_str() } else { "" };
-    let leaf = |answer: &Answer, file: &dyn Fn(u32, Ids) -> Leaf| match answer {
+    let leaf = |answer: &Answer, file: &dyn Fn(&Stat, Ids) -> Leaf| match answer {
         Answer::Stat(Stat { file_type: FileType::Link(target), .. }) => Some(Leaf::Link(target.clone())),
-        Answer::Stat(stat) => Some(file(stat.mode, Ids { uid: stat.uid, gid: stat.gid })),
+        Answer::Stat(stat) => Some(file(stat, Ids { uid: stat.uid, gid: stat.gid })),
         _ => None,
     };
-    let chain = leaf(chain?, &|mode, ids| Leaf::File { digest: digest.to_owned(), mode, ids });
-    let key = leaf(key?, &|mode, ids| Leaf::Unread { mode, ids, is_anothers: false });
+    let chain = leaf(chain?, &|stat, ids| Leaf::File { digest: digest.to_owned(), mode: stat.mode, ids });
+    // What is no file is no key.
+    let is_anothers = |stat: &Stat| stat.file_type != FileType::File;
+    let key = |stat: &Stat, ids| Leaf::Unread { mode: stat.mode, ids, is_anothers: is_anothers(stat) };
+    let key = leaf(asked_key?, &key);
     Some((chain.map(Cow::Owned), key.map(Cow::Owned)))
 }
 
@@ -102,7 +112,7 @@ pub(super) fn drift(subject: Subject<'_>, resource: &Resource, known: &Known) ->
         // What others may have read is told before all else: that is what decides.
         let mode_and_owner = key.and_then(|key| match key {
             Leaf::File { mode, ids, .. } | Leaf::Unread { mode, ids, .. } => Some((*mode, ids.uid)),
-            Leaf::Link(_) => None,
+            Leaf::Link(_) | Leaf::Directory { .. } => None,
         });
         let shown_by = || exposed(subject.observed, &known.facts, mode_and_owner?);
         let was = || known.settings.as_ref().and(acme::remembered(subject, &resource.name, known));
@@ -161,7 +171,7 @@ fn damage(known: &Known, chain: Option<&Leaf>, key: Option<&Leaf>) -> Option<(&'
         Some(Leaf::Unread { is_anothers: true, .. }) => {
             return broken(KEY, "is not the key of the certificate");
         }
-        Some(Leaf::Link(_)) => return broken(KEY, "was edited"),
+        Some(Leaf::Link(_) | Leaf::Directory { .. }) => return broken(KEY, "was edited"),
         Some(Leaf::File { .. } | Leaf::Unread { .. }) => {}
     }
     let wanted = facts.mode.filter(|wanted| *wanted != mode)?;

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use serde::Deserialize as _;
 
 use super::acme::order_of;
-use super::attributes::Attributes;
+use super::attributes::{Attributes, names};
 use super::due::{By, due_from};
 use super::facts::Facts;
 use super::held::issuer;
+use super::waiting::Wanted;
 use super::{CHAIN, KEY, issue, published};
+use crate::diag::Diagnostic;
 use crate::plan::NodeSpec;
 use crate::plan::issuance::{Authority, Failed, REVOKED, Remembered, Revoked, asks_the_same};
-use crate::plan::observation::{Answer, FileType, Observations, Query};
+use crate::plan::observation::{FileType, Observations, Query};
 use crate::resource::Resource;
 use crate::state::Stored;
 
@@ -33,6 +35,8 @@ pub struct Issued {
     facts: Facts,
     attributes: Attributes,
     request: String,
+    /// The names that it is to be for.
+    names: Vec<String>,
     /// What it is asked for with, as a digest.
     with: String,
     /// Whether the state has it for the names that it is wanted for.
@@ -59,6 +63,7 @@ pub fn issued(
         chain: (facts.issue > 0).then(|| directory.join(CHAIN)),
         digest: facts.digest.clone(),
         request: attributes.request(resource, &spec.address),
+        names: names(resource, &attributes),
         with: order_of(resource, &attributes, &settings, None).circumstances(spec, &settings.secrets()),
         is_applied: attributes.is_applied(resource, stored),
         root: spec.root.clone(),
@@ -71,8 +76,8 @@ impl Issued {
     /// What is asked about its files.
     pub fn queries(&self) -> Vec<Query> {
         let Some(beside) = self.beside() else { return Vec::new() };
-        let files = [Query::Read(beside(REVOKED)), Query::Stat(beside(KEY))];
-        files.into_iter().chain([Query::Myself, self.published()]).collect()
+        let files = [Query::Read(beside(REVOKED)), Query::Stat(beside(KEY)), Query::Myself];
+        files.into_iter().chain(self.laid_out().map(Query::Stat)).collect()
     }
 
     /// A file beside its chain.
@@ -81,23 +86,23 @@ impl Issued {
         Some(|file: &str| chain.with_file_name(file))
     }
 
-    fn published(&self) -> Query {
-        Query::Published(self.root.clone())
+    /// Its key where it is laid out for other programs.
+    fn laid_out(&self) -> Option<PathBuf> {
+        published::archived_key(&self.root, &self.name, &self.facts)
     }
 
     /// Whether others may have read its key.
     fn is_exposed(&self, remembered: Option<&Remembered>, observed: &Observations) -> bool {
         let Some(beside) = self.beside() else { return false };
         let facts = &self.facts;
-        let key = observed.stat(beside(KEY)).filter(|key| key.file_type == FileType::File);
-        let laid_out = match observed.get(&self.published()) {
-            Some(Answer::Published(all)) => all.get(&*self.name).and_then(|found| found.as_ref().ok()),
-            _ => None,
+        let key = |path: PathBuf| {
+            let key = observed.stat(path).filter(|key| key.file_type == FileType::File)?;
+            Some((key.mode, key.uid))
         };
-        let laid_out = laid_out.filter(|_| facts.published_issue == Some(facts.issue));
+        let [own, laid_out] = [Some(beside(KEY)), self.laid_out()].map(|path| path.and_then(key));
         remembered.is_some_and(|known| known.is_exposed(&facts.digest))
-            || key.is_some_and(|key| issue::exposed(observed, facts, (key.mode, key.uid)).is_some())
-            || laid_out.is_some_and(|found| published::why_exposed(observed, facts, found).is_some())
+            || own.is_some_and(|key| issue::exposed(observed, facts, key).is_some())
+            || laid_out.is_some_and(|key| published::why_exposed(observed, facts, key).is_some())
     }
 
     /// From when on it is to be had, in seconds since 1970; one that is not there yet, was revoked, or whose key others may
@@ -115,6 +120,18 @@ impl Issued {
         }
         let (from, by) = due_from(&self.facts, self.attributes.renew_before.as_ref(), remembered);
         (!matches!(by, By::Revoked(_))).then_some(from)
+    }
+
+    /// Whether it was asked for in vain since it was issued last, in whatever circumstances.
+    pub fn was_tried(&self, remembered: Option<&Remembered>) -> bool {
+        let failed = remembered.and_then(|remembered| remembered.failed.as_ref());
+        failed.is_some_and(|failed| asks_the_same(&failed.request, &self.request))
+    }
+
+    /// Says that it is not tried now, because it failed before.
+    pub fn waits(&self, failed: &Failed, now: i64) -> Diagnostic {
+        let Self { name, names, request, facts, .. } = self;
+        Wanted { name, names, request, facts, now }.waits(failed)
     }
 
     /// The failures of what is asked for.

@@ -5,11 +5,14 @@ use std::borrow::Cow;
 use super::attributes::Issuer;
 use super::known::Known;
 use super::published::Home;
-use super::{DAY, acme, issue, name, published, source};
+use super::{DAY, acme, first, issue, name, published, source};
 use crate::diag::{Diagnostics, day};
 use crate::names;
-use crate::plan::{Answer, Query, Subject};
+use crate::plan::{Answer, Attempt, Query, Subject};
 use crate::resource::Resource;
+
+/// Why another issue is due that somebody asks for.
+pub(super) const ASKED_FOR: &str = "asked for";
 
 /// Where the issue that is wanted comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,6 +90,7 @@ fn work_out(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgeme
     let Known { attributes, facts, .. } = known;
     let last = if facts.issue == 0 { last_kept(subject) } else { facts.issue };
     let mut judgement = Judgement { issue: last, ..Judgement::default() };
+    judgement.findings.extend(first::no_place(subject));
     judgement.findings.extend(published::obstacle(subject, resource, known, Home::Own));
     let obstacle = published::obstacle(subject, resource, known, Home::Certbot);
     judgement.is_kept_out = obstacle.is_some();
@@ -99,7 +103,9 @@ fn work_out(subject: Subject<'_>, resource: &Resource, known: &Known) -> Judgeme
         Issuer::Files => source::judge(subject, resource, attributes, facts, asked_anew, &mut judgement),
         Issuer::SelfSigned => {
             let margin = attributes.margin(i64::from(attributes.days) * DAY);
-            if !asked_anew && facts.not_after.saturating_sub(subject.now) < margin {
+            if subject.attempt == Attempt::Anew {
+                judgement.due = Some(ASKED_FOR.to_owned());
+            } else if !asked_anew && facts.not_after.saturating_sub(subject.now) < margin {
                 judgement.due = Some(format!("renewal is due: it ends on {}", day(facts.not_after)));
             }
         }
@@ -130,5 +136,5 @@ pub(super) fn last_kept(subject: Subject<'_>) -> u64 {
 
 /// What there is of former certificates of this name.
 pub(super) fn former(subject: Subject<'_>) -> Option<Query> {
-    Some(Query::Entries(subject.node.spec.root.join("certificates").join(&*name(subject)?)))
+    Some(Query::Entries(subject.node.spec.certificates().join(&*name(subject)?)))
 }

@@ -10,6 +10,7 @@ mod attributes;
 mod check;
 mod due;
 mod facts;
+mod first;
 mod found;
 mod held;
 mod imported;
@@ -17,21 +18,25 @@ mod issue;
 mod issued;
 mod judgement;
 mod known;
+mod local;
 mod published;
 mod schema;
 mod source;
 mod steps;
+mod told;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use acme::waits;
-pub use held::{Held, Source, held, issuer, issuer_of};
+pub use held::{Held, Source, held, issuer, issuer_of, roots, wanted_names};
 pub use issued::{Issued, issued};
+pub use local::{Local, When, local};
+pub use source::{Kept, Unusable};
 
 use attributes::{Attributes, names};
-use judgement::{former, judge};
+use judgement::judge;
 use known::Known;
 
 use crate::address::Address;
@@ -108,11 +113,15 @@ impl Kind for Certificate {
         std::iter::once(own).chain(lineage).collect()
     }
 
+    fn keeps<'a>(&self, resource: &'a Resource) -> Option<&'a str> {
+        Some(&resource.name)
+    }
+
     fn queries(&self, subject: Subject<'_>) -> Vec<Query> {
         let Some((resource, known)) = subject.desired.zip(Known::of(subject)) else { return Vec::new() };
         let mut queries = Vec::with_capacity(1);
         if known.facts.issue == 0 {
-            queries.extend(former(subject));
+            queries.extend(first::of_issues(subject));
         }
         if known.facts.issue > 0 || known.stands_in() {
             queries.extend(issue::queries(subject, &resource.name, known));
@@ -122,7 +131,8 @@ impl Kind for Certificate {
             queries.extend(imported::queries(resource, known));
         }
         queries.extend(published::queries(subject, resource, known));
-        queries.extend(source::queries(&known.attributes));
+        queries
+            .extend(source::Kept::said(resource, &known.attributes).iter().flat_map(source::Kept::queries));
         queries
     }
 

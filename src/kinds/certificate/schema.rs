@@ -68,7 +68,7 @@ pub(super) fn schema() -> Schema {
                     "renew_before",
                     Ty::Text(&Duration::TYPE),
                     "How long before its end it is renewed, or one from files reported: a third of its lifetime unless set, half \
-                     of one below ten days.",
+                     of one below ten days. Two thirds of its lifetime at most: a new one is never due.",
                 ),
                 attribute("must_staple", Ty::Bool, "Not supported: the error says why."),
                 attribute(

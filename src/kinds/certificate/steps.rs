@@ -6,7 +6,7 @@ use super::attributes::names;
 use super::facts::Facts;
 use super::judgement::{Judgement, Origin, judge};
 use super::known::Known;
-use super::{acme, archived, imported, name};
+use super::{acme, archived, imported, name, told};
 use crate::plan::issuance::Lineage;
 use crate::plan::{Operation, Phase, Step, Subject, Undo};
 use crate::resource::Resource;
@@ -39,6 +39,7 @@ pub(super) fn steps(subject: Subject<'_>) -> Vec<Step> {
             steps.extend(imported::publish(resource, known, &judgement, &known.last));
         }
     }
+    steps.extend(told::of_renewal(subject, resource, known, &judgement));
     let kept = known.attributes.lineage(resource);
     steps.extend(imported::resume(known.facts.certbot.as_ref(), kept.as_ref()));
     steps

@@ -8,9 +8,12 @@ mod locations;
 mod place;
 mod roots;
 mod schema;
+mod served;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use served::served_with;
 
 use attributes::{Attributes, UntilIssued};
 
@@ -21,6 +24,9 @@ use crate::plan::{Claim, ClaimScope, Distrust, File, Kind, ProxyMode, Query, Ref
 use crate::resource::{Implied, Path, Resource};
 use crate::schema::Schema;
 use crate::value::{Number, Object, Value};
+
+/// What the kind is called.
+const KIND: &str = "domain";
 
 /// The kind.
 #[derive(Debug)]
@@ -52,13 +58,13 @@ fn certificate(resource: &Resource) -> Option<Address> {
     }
     match resource.get("tls").get("certificate").and_then(Value::as_object) {
         Some(named) => named.resource().cloned(),
-        None => Some(Address::in_module(
-            resource.address.module().to_vec(),
-            "certificate",
-            resource.name.clone(),
-            None,
-        )),
+        None => Some(own_certificate(&resource.address, Arc::clone(&resource.name))),
     }
+}
+
+/// The certificate that a site of this name brings along, where it names none.
+fn own_certificate(site: &Address, name: Arc<str>) -> Address {
+    Address::in_module(site.module().to_vec(), "certificate", name, None)
 }
 
 /// Whether an upstream of a domain, or of one of its locations, has one of these.

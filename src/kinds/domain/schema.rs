@@ -343,7 +343,7 @@ pub(super) fn schema() -> Schema {
     let mut blocks = place_blocks;
     blocks.extend(server_blocks());
     Schema {
-        kind: "domain",
+        kind: super::KIND,
         doc: "A site under a host name: proxied, static, or a redirect.\n\nIts label is the host name.",
         label: &HostName::TYPE,
         instance_name: Some("name"),

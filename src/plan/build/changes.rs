@@ -65,14 +65,11 @@ pub(super) fn changes(
     let subjects = subjects(scope, known, work);
     let mut made = Changes::default();
     let sites = OnceCell::new();
-    // What there is to say of what goes from other nodes is said of the resource itself, which comes after it.
-    let mut of_left: Vec<String> = Vec::new();
     for (((item, subject), refreshed), compared) in items.iter().zip(subjects).zip(refreshed).zip(compared) {
         made.uncompared |= compared.uncompared;
         findings.extend(compared.errors);
         let Some(mut change) = compared.change else {
             made.unchanged += usize::from(targets.contains(item.address));
-            of_left.clear();
             continue;
         };
         if change.kind == ChangeKind::Delete {
@@ -90,12 +87,6 @@ pub(super) fn changes(
                 felt_by: felt_by(scope, item, &details.interrupted, brought.as_ref(), &sites),
                 ..details
             });
-            if item.is_left {
-                let remarks = change.details.take().into_iter().flat_map(|details| details.remarks);
-                of_left.extend(remarks.map(|remark| format!("on {}: {remark}", item.node)));
-            } else if !of_left.is_empty() {
-                change.details.get_or_insert_default().remarks.append(&mut of_left);
-            }
             let secrets = item.kind.secrets(subject);
             if !secrets.is_empty() {
                 made.secrets.insert(item.address.clone(), secrets);

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{Known, Scope};
 use crate::address::Address;
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::claims::Claims;
 use crate::plan::endpoint::NO_ENDPOINTS;
 use crate::plan::issuance::account;
@@ -85,6 +85,17 @@ pub(super) fn refresh(scope: &Scope<'_>, known: &Known) -> (Vec<Refreshed>, Vec<
         drift.repaired = false;
     }
     (refreshed, drift)
+}
+
+/// What stands in the way of resources as they are. An error of one that the plan is not about holds up nothing.
+pub(super) fn of_resources<'a>(
+    scope: &'a Scope<'_>,
+    refreshed: &'a [Refreshed],
+) -> impl Iterator<Item = Diagnostic> + 'a {
+    scope.items.iter().zip(refreshed).flat_map(|(item, refreshed)| {
+        let is_told = |found: &&Diagnostic| !found.is_error() || scope.targets.contains(item.address);
+        refreshed.findings.iter().filter(is_told).cloned()
+    })
 }
 
 /// What stands in the way on the nodes.

@@ -5,6 +5,7 @@
 mod changes;
 mod generations;
 mod judge;
+mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -16,12 +17,13 @@ use rayon::prelude::*;
 
 use crate::address::Address;
 use crate::config::Output;
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::resource::Resource;
 use crate::state::{Key, Moves, State, Stored, StoredNode};
 use crate::value::Secret;
 
 use super::action::{Action, Phase};
+use super::applied::as_applied;
 use super::attempts::Attempts;
 use super::change::{Mode, NodePlan, Plan, Preflight};
 use super::endpoint::{Endpoints, NO_ENDPOINTS};
@@ -73,6 +75,8 @@ pub struct Inputs<'a> {
     pub advise: bool,
     /// What the plan is about, with what they depend on and the sites that they serve; all where nothing is named.
     pub targets: Option<&'a BTreeSet<Address>>,
+    /// Which of these are taken as they were applied, whatever the configuration says of them by now.
+    pub applied: &'a BTreeSet<Address>,
 }
 
 /// A node in a plan, with what an apply needs beside the actions.
@@ -153,7 +157,7 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
         moves::keep_targeted(&mut moves, targets, inputs);
     }
     if moves.is_empty() {
-        return build_from(inputs, moves, ask);
+        return build_beside(inputs, moves, ask);
     }
     let mut state = inputs.state.clone();
     state.relocate(&moves);
@@ -161,11 +165,64 @@ pub fn build(inputs: &Inputs<'_>, ask: &mut Ask<'_>) -> Result<Planned, Diagnost
     let reserved = inputs.reserved.iter().map(|(node, number)| (now(node), *number)).collect();
     let interrupted = inputs.interrupted.clone();
     let moved = Inputs { state: &state, reserved, interrupted, targets: targets.as_ref(), ..*inputs };
-    build_from(&moved, moves.clone(), ask)
+    build_beside(&moved, moves.clone(), ask)
 }
 
-/// Makes a plan from a state whose resources have the addresses of now.
-fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Planned, Diagnostics> {
+/// Makes a plan that leaves nodes that it is not about as they were applied: the files of sites that are carried over
+/// are for them as they are. The configuration is judged as it is declared.
+fn build_beside(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Planned, Diagnostics> {
+    let Some(targets) = inputs.targets else { return build_from(inputs, moves, true, ask) };
+    let is_node = |resource: &Resource| {
+        let kind = inputs.kinds.kind(resource.address.kind());
+        kind.is_some_and(|kind| kind.node(resource, inputs.base).is_some())
+    };
+    let is_kept = |resource: &Resource| {
+        inputs.applied.contains(&resource.address)
+            || !targets.contains(&resource.address) && is_node(resource)
+    };
+    let applied = as_applied(inputs.resources, inputs.state, (inputs.kinds, inputs.key), is_kept);
+    if applied.edited.is_empty() {
+        return build_from(inputs, moves, true, ask);
+    }
+    let mut findings = Diagnostics::new();
+    let specs = nodes::specs(inputs.resources, inputs);
+    let declared = items(inputs.resources, inputs, &specs, &mut findings);
+    drop(judge::claims(&declared, &mut findings));
+    let mut findings = findings.without_errors()?;
+    let (reserved, interrupted) = (inputs.reserved.clone(), inputs.interrupted.clone());
+    let beside = Inputs { resources: &applied.resources, reserved, interrupted, ..*inputs };
+    let is_there = |address: &&Address, planned: &Planned| {
+        inputs.applied.contains(*address) || planned.nodes.contains_key(*address)
+    };
+    let left = |address: &Address| {
+        Diagnostic::warning(format!("`{address}` was edited, and is taken as it was applied"))
+            .code("edited")
+            .detail("nobody has seen a plan of the edit, which this one is not about")
+            .help("`vsa apply` makes the change")
+            .on(address)
+    };
+    match build_from(&beside, moves, false, ask) {
+        Ok(mut planned) => {
+            let told = applied.edited.iter().filter(|address| is_there(address, &planned));
+            findings.extend(told.map(left).collect::<Vec<_>>());
+            findings.extend(std::mem::take(&mut planned.findings));
+            Ok(Planned { findings, ..planned })
+        }
+        Err(errors) => {
+            findings.extend(applied.edited.iter().map(left));
+            findings.extend(errors);
+            Err(findings)
+        }
+    }
+}
+
+/// Makes a plan from a state whose resources have the addresses of now. What is not as it `is_declared` was judged.
+fn build_from(
+    inputs: &Inputs<'_>,
+    moves: Moves,
+    is_declared: bool,
+    ask: &mut Ask<'_>,
+) -> Result<Planned, Diagnostics> {
     let former = moves.iter().map(|(from, to)| (to, from)).collect();
     let mut findings = Diagnostics::new();
     let nothing = BTreeMap::new();
@@ -182,7 +239,11 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
     wanted.retain(|node| targets.contains(node));
     let scope =
         Scope { inputs, resources, items: &items, targets: &targets, wanted: &wanted, former: &former };
-    let claims = judge::claims(&items, &mut findings);
+    let mut judged = Diagnostics::new();
+    let claims = judge::claims(&items, &mut judged);
+    if is_declared {
+        findings.extend(judged);
+    }
     let mut findings = findings.without_errors()?;
 
     let mut known = look(&scope, &specs, ask);
@@ -192,8 +253,8 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
     judge::resources(&scope, &known, &claims, &mut findings);
     let (refreshed, mut drift) = judge::refresh(&scope, &known);
     judge::nodes(&scope, &known, needed, &mut findings);
-    findings.extend(refreshed.iter().flat_map(|item| item.findings.iter().cloned()));
-    let mut findings = findings.without_errors()?;
+    findings.extend(judge::of_resources(&scope, &refreshed));
+    let mut findings = findings.without_milder().without_errors()?;
 
     let (mut work, mut files) = generations(&scope, &refreshed, &mut known, &mut drift, ask, &mut findings);
     let mut findings = findings.without_errors()?;
@@ -210,7 +271,10 @@ fn build_from(inputs: &Inputs<'_>, moves: Moves, ask: &mut Ask<'_>) -> Result<Pl
     let retired: Vec<_> =
         retired.filter(|(address, _)| targets.are_all() && !work.contains_key(*address)).collect();
     base::bases(&scope, &known, &made.steps, &mut work, ask)?;
-    let actions = actions::order(made.steps, &work, &retired, inputs);
+    let left = traces::left(&scope, &known, &made.steps);
+    drift.extend(left.values().flat_map(|left| left.drift.iter().cloned()));
+    let left = left.into_iter().map(|(node, left)| (node, left.operations)).collect();
+    let actions = actions::order(made.steps, &left, &work, &retired, inputs);
     for (address, (node, observed)) in &known {
         let is_told = |action: &Action| action.phase == Phase::Switch && action.node == *address;
         findings.extend(running::suspended(&node.spec, observed, actions.iter().any(is_told)));
@@ -260,6 +324,12 @@ fn look(scope: &Scope<'_>, specs: &BTreeMap<Address, NodeSpec>, ask: &mut Ask<'_
             let more = stored.and_then(|stored| running::inquiries(stored, &observed));
             let more = more.into_iter().chain(account::inquiries(spec, &observed)).collect();
             observed.extend(answers(spec, more, ask));
+            if scope.targets.are_all() && scope.wanted.contains(address) {
+                let names = traces::queries(spec, &observed);
+                observed.extend(answers(spec, names, ask));
+                let more = traces::inquiries(scope, spec, &observed);
+                observed.extend(answers(spec, more, ask));
+            }
         }
         let nginx = nodes::nginx(spec, stored, &observed);
         let configuration = inputs.base.configuration.clone();

@@ -78,10 +78,17 @@ impl Ledger {
 
     /// That what a node remembers is there and cannot be read: what is not known must not be taken for nothing.
     pub fn unreadable(path: &Path, why: &str) -> Diagnostic {
-        Diagnostic::error(format!("cannot read `{}`: {why}", path.display())).code("unreadable_ledger").help(
-            "it holds failed attempts, what counts against limits and what was revoked: mend it or put a copy back, or \
-             remove it to begin anew",
-        )
+        // Nothing is wrong with one that somebody else may read.
+        let help = if why.to_ascii_lowercase().contains("permission denied") {
+            "plan as the user that applies, or as root: failed attempts, what counts against limits and what was revoked are \
+             not known to others"
+        } else {
+            "it holds failed attempts, what counts against limits and what was revoked: mend it or put a copy back, or remove \
+             it to begin anew"
+        };
+        Diagnostic::error(format!("cannot read `{}`: {why}", path.display()))
+            .code("unreadable_ledger")
+            .help(help)
     }
 
     /// As a document.
@@ -216,5 +223,14 @@ mod tests {
         assert_eq!(Ledger::parse(ledger.text().as_bytes()), Ok(ledger));
         insta::assert_snapshot!(Ledger::parse(br#"{"version":2}"#).unwrap_err(), @"it has version 2, which a later vsa wrote: this one knows 1");
         insta::assert_snapshot!(Ledger::parse(b"").unwrap_err(), @"it is damaged (EOF while parsing a value at line 1 column 0)");
+    }
+
+    #[test]
+    fn only_what_is_damaged_is_to_be_removed() {
+        let help = |why| Ledger::unreadable(Path::new("/ledger.json"), why).help.concat();
+        assert!(
+            help("Permission denied").contains("as root") && !help("permission denied").contains("remove")
+        );
+        assert!(help("expected value at line 1").contains("remove it to begin anew"));
     }
 }

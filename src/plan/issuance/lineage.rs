@@ -22,6 +22,15 @@ pub const KEY_MODE: u32 = 0o600;
 /// Those of the other files.
 pub const FILE_MODE: u32 = 0o644;
 
+/// Those of the directories that all lineages are in, as certbot makes them.
+pub const HOME_MODE: u32 = 0o700;
+
+/// The directories of a home in which each lineage has something, the last one the configurations of their renewal.
+pub const HOMES: [&str; 3] = ["live", "archive", RENEWAL];
+
+/// That with the configurations.
+pub const RENEWAL: &str = "renewal";
+
 /// The right to read a key that its group may have been given where it is laid out.
 pub const GROUP_READS: u32 = 0o040;
 
@@ -161,7 +170,12 @@ impl Lineage {
 
     /// The directory of the configurations of a home.
     pub fn renewals(home: &Path) -> PathBuf {
-        home.join("renewal")
+        home.join(RENEWAL)
+    }
+
+    /// The directories of the programs that certbot starts around each renewal in a home.
+    pub fn hooks(home: &Path) -> [PathBuf; 3] {
+        ["pre", "deploy", "post"].map(|when| home.join("renewal-hooks").join(when))
     }
 
     /// The name that a configuration's file gives.
@@ -191,6 +205,8 @@ pub struct FoundLineage {
     pub key_ids: Ids,
     /// The number of the issue in use.
     pub number: u64,
+    /// The programs in the home's `renewal-hooks`, which certbot starts around the renewal of each lineage.
+    pub hook_files: Vec<PathBuf>,
 }
 
 /// A lineage that vsa lays issues out in: its links lead to the files of one issue.

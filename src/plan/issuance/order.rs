@@ -57,6 +57,9 @@ pub const EAB_KEY: &str = "eab_key";
 /// The name under which a run has what it takes to change DNS records.
 pub const DNS_SECRET: &str = "dns_secret";
 
+/// The file with the key of the order that is under way, beside the issues of its certificate.
+pub const ORDER_KEY: &str = "order.pem";
+
 impl CertificateOrder {
     /// As it counts against limits; `exempt` where it renews a certificate as the authority asked for.
     pub fn ordered(&self, at: i64, exempt: bool) -> Ordered {

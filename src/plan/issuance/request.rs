@@ -67,6 +67,11 @@ pub fn asked_authority(request: &str) -> Option<&str> {
     (Maker::of(request)? == Maker::Acme).then(|| request.split(' ').nth(2)).flatten()
 }
 
+/// The names that an authority is asked for with it; none where none is.
+pub fn asked_names(request: &str) -> BTreeSet<&str> {
+    beside_node(request).and_then(of_authority).map(|(_, names)| names).unwrap_or_default()
+}
+
 fn beside_node(request: &str) -> Option<&str> {
     request.split_once(' ').map(|(_, rest)| rest)
 }

@@ -90,6 +90,15 @@ pub fn block() -> Block {
             )
             .default(Value::tuple([])),
             attribute(
+                "on_renewal",
+                Ty::List(Box::new(Ty::Text(&CommandWord::TYPE))),
+                "A program on the node, and its arguments, for other programs that read a certificate (`[\"systemctl\", \
+                 \"reload\", \"postfix\"]`): it is started once nginx serves one that was issued, the first or a later \
+                 one, with `RENEWED_LINEAGE` (the directory of `fullchain.pem` and `privkey.pem`) and `RENEWED_DOMAINS` \
+                 (the names, with spaces between) in its environment, as certbot starts a deploy hook. No shell reads it, \
+                 and it has a minute. That it fails is a warning.",
+            ),
+            attribute(
                 "propagation",
                 Ty::Text(&Duration::TYPE),
                 "How long DNS servers may take to answer with a new record (`dns-01`): two minutes unless set.",

@@ -44,6 +44,8 @@ pub struct Settings {
     pub resolvers: Vec<ResolverAddress>,
     /// The program that is told of a failure, and its first arguments.
     pub on_failure: Vec<CommandWord>,
+    /// The program that is told of what is served now.
+    on_renewal: Option<Vec<CommandWord>>,
     /// How long DNS servers may take to answer with a new record.
     propagation: Option<Duration>,
     exec: Option<Exec>,
@@ -96,12 +98,19 @@ impl Settings {
             check_names: true,
             resolvers: Vec::new(),
             on_failure: Vec::new(),
+            on_renewal: None,
             propagation: None,
             exec: None,
             rfc2136: None,
             cloudflare: None,
             hetzner: None,
         }
+    }
+
+    /// The program that is told of a certificate that is served now, and its arguments.
+    pub fn on_renewal(&self) -> Option<Vec<String>> {
+        let words = self.on_renewal.as_deref().filter(|words| !words.is_empty())?;
+        Some(words.iter().map(ToString::to_string).collect())
     }
 
     /// How long DNS servers may take to answer with a new record, in seconds.

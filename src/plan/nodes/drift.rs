@@ -9,6 +9,7 @@ use crate::nginx;
 use crate::plan::file::FILE_MODE;
 use crate::plan::files::text_digest;
 use crate::plan::issuance::account;
+use crate::plan::issuance::lineage::{HOME_MODE, HOMES};
 use crate::plan::kind::Drift;
 use crate::plan::node::{NodeSpec, ProxyMode};
 use crate::plan::observation::{Answer, FileType, Ids, Leaf, Observations, Query};
@@ -146,24 +147,70 @@ pub struct Own {
     what: String,
 }
 
+/// The access that something of a node's own shall have.
+struct Wanted {
+    path: PathBuf,
+    mode: u32,
+    /// Rights that somebody may have given its group.
+    given: u32,
+    group: Option<u32>,
+}
+
 /// What of a node's own has another access than vsa gave it; `ids` are those of its generation.
 pub fn own(spec: &NodeSpec, observed: &Observations, ids: Ids) -> Vec<Own> {
-    let directory = |name: &str| (spec.root.join(name), DIRECTORY_MODE, Some(ids.gid));
+    let below = |name: &str| spec.root.join(name);
+    let wanted = |path, mode, given, group| Wanted { path, mode, given, group };
+    let directory = |path| wanted(path, DIRECTORY_MODE, 0, Some(ids.gid));
     let all = [
-        directory("generations"),
-        directory("certificates"),
-        (spec.owner_file(), OWNER_MODE, None),
-        (spec.accounts(), account::DIRECTORY_MODE, None),
+        directory(below("generations")),
+        directory(spec.certificates()),
+        wanted(spec.owner_file(), OWNER_MODE, 0, None),
+        wanted(spec.accounts(), account::DIRECTORY_MODE, 0, None),
     ];
-    let kept = account::files(spec, observed).into_iter().map(|path| (path, account::MODE, None));
-    let differing = all.into_iter().chain(kept).filter_map(|(path, mode, group)| {
-        let stat = observed.stat(&path).filter(|stat| !matches!(stat.file_type, FileType::Link(_)))?;
-        let wanted = Ids { uid: ids.uid, gid: group.unwrap_or(stat.gid) };
-        let bits = (stat.mode != mode).then(|| format!("mode is {:04o}, not {mode:04o}", stat.mode));
-        let what = bits.or_else(|| Ids { uid: stat.uid, gid: stat.gid }.differ(wanted))?;
-        Some(Own { path, mode, group, what })
+    let laid_out = HOMES.map(|name| wanted(below(name), HOME_MODE, GROUP_ENTERS, None));
+    // What else is in their place is told, and left as it is.
+    let is_file = |path: &PathBuf| observed.stat(path).is_some_and(|stat| stat.file_type == FileType::File);
+    let kept = account::files(spec, observed).into_iter().filter(is_file);
+    let kept = kept.map(|path| wanted(path, account::MODE, 0, None));
+    let found = all.into_iter().chain(laid_out).chain(kept).filter_map(|wanted| {
+        let stat = observed.stat(&wanted.path).filter(|stat| !matches!(stat.file_type, FileType::Link(_)))?;
+        Some((wanted, stat.mode, Ids { uid: stat.uid, gid: stat.gid }))
     });
-    differing.collect()
+    let found = found.filter_map(|(wanted, mode, found)| differing(wanted, (mode, found), ids.uid));
+    found.chain(issues(spec, observed, ids)).collect()
+}
+
+fn differing(wanted: Wanted, (found, of): (u32, Ids), owner: u32) -> Option<Own> {
+    let Wanted { path, mode, given, group } = wanted;
+    let mode = mode | found & given;
+    let bits = (found != mode).then(|| format!("mode is {found:04o}, not {mode:04o}"));
+    let what = bits.or_else(|| of.differ(Ids { uid: owner, gid: group.unwrap_or(of.gid) }))?;
+    Some(Own { path, mode, group, what })
+}
+
+/// The directories with the keys that nginx reads, and those above them, where others may put another key in the place of
+/// one.
+fn issues(spec: &NodeSpec, observed: &Observations, ids: Ids) -> impl Iterator<Item = Own> {
+    let tree = match observed.get(&spec.linked_certificates()) {
+        Some(Answer::Tree(tree)) => Some(tree),
+        _ => None,
+    };
+    tree.into_iter().flat_map(move |tree| {
+        tree.iter().filter_map(move |(key, leaf)| {
+            let Leaf::Directory { mode, ids: found } = leaf else { return None };
+            // What else it is, as on a node that was put back from a copy, `certificates` itself keeps others out.
+            if mode & OTHERS_WRITE == 0 && found.uid == ids.uid {
+                return None;
+            }
+            let (name, which) = key.rsplit_once('/')?;
+            let Some(Leaf::Link(issue)) = tree.get(name) else { return None };
+            let path = if which == Leaf::ITSELF { Some(issue.as_path()) } else { issue.parent() };
+            // What else a link was made to lead to is nobody's to mend.
+            let path = path.filter(|path| path.starts_with(spec.certificates()))?.to_owned();
+            let wanted = Wanted { path, mode: DIRECTORY_MODE, given: 0, group: Some(ids.gid) };
+            differing(wanted, (*mode, *found), ids.uid)
+        })
+    })
 }
 
 /// The permission bits of a node's own directories: its workers' group may enter.
@@ -171,3 +218,9 @@ const DIRECTORY_MODE: u32 = 0o750;
 
 /// The permission bits of the owner file: whoever wants the directory may read whose it is.
 const OWNER_MODE: u32 = 0o644;
+
+/// The rights that a group needs to come to a key that it may read.
+const GROUP_ENTERS: u32 = 0o050;
+
+/// The rights to put something else in the place of what a directory holds, of all but its owner.
+const OTHERS_WRITE: u32 = 0o022;

@@ -143,7 +143,7 @@ pub(super) fn foreign_user(node: &Node, observed: &Observations) -> Option<Diagn
 }
 
 /// The generations that are there; nothing where that was not asked.
-fn numbers(spec: &NodeSpec, observed: &Observations) -> Option<BTreeSet<u64>> {
+pub(super) fn numbers(spec: &NodeSpec, observed: &Observations) -> Option<BTreeSet<u64>> {
     match observed.get(&generations(spec))? {
         Answer::Entries(entries) => Some(entries.keys().filter_map(|name| names::number(name)).collect()),
         Answer::Absent => Some(BTreeSet::new()),

@@ -17,13 +17,11 @@ use crate::diag::Diagnostic;
 use crate::host::{FileOperation, beside};
 use crate::names;
 use crate::plan::action::Access;
-use crate::plan::issuance::lineage::{FILE_MODE, GROUP_READS, resolved};
+use crate::plan::issuance::lineage::{FILE_MODE, GROUP_READS, HOME_MODE, resolved};
 use crate::plan::issuance::{Lineage, Piece, renewal};
 use crate::plan::observation::FileType;
 use crate::plan::{Answer, Query};
 
-/// As certbot makes `live`, `archive` and `renewal`.
-const HOME_MODE: u32 = 0o700;
 /// As certbot makes the directories of a lineage; the key has a mode of its own.
 const LINEAGE_MODE: u32 = 0o755;
 
@@ -82,11 +80,16 @@ pub(super) async fn publish(
 pub(super) async fn unpublish(
     context: Context<'_>,
     lineage: &Lineage,
-    directory: &Path,
+    (directory, server): (&Path, Option<&str>),
     before: &Before,
 ) -> Result<(), Diagnostic> {
     let host = context.host;
-    let archived = Archived::of(context, lineage, &Issue::read(context, directory).await?).await?;
+    let Ok(issue) = Issue::read(context, directory).await else {
+        // What cannot be read was not published: the links are as they were, or are again.
+        let links = if before.existed { switch(context, lineage, &before.links).await? } else { Vec::new() };
+        return Ok(host.files(links).await?);
+    };
+    let archived = Archived::of(context, lineage, &issue).await?;
     let live = lineage.live();
     let made = links_to(lineage, archived.number);
     let leads_there = |name: &str, target: &Path| {
@@ -121,13 +124,13 @@ pub(super) async fn unpublish(
                 // Where both are still the same file, a rename leaves it.
                 FileOperation::Remove { path: kept },
             ]),
-            _ if before.existed => {}
-            _ => operations.push(FileOperation::Remove { path }),
+            _ if before.unconfigured => operations.push(FileOperation::Remove { path }),
+            _ => {}
         }
-    } else if !before.existed {
-        // Nothing was there of it but what this run wrote.
+    } else if before.unconfigured {
+        // Another program may have written one meanwhile.
         let path = lineage.renewal();
-        let written = renewal::of_own(lineage, None).into_bytes();
+        let written = renewal::of_own(lineage, server).into_bytes();
         let found = host.observe(&[Query::Read(path.clone())]).await.pop();
         let is_it = found == Some(Answer::Bytes(written));
         operations.extend(is_it.then_some(FileOperation::Remove { path }));
@@ -165,7 +168,7 @@ pub(super) async fn remove(context: Context<'_>, lineage: &Lineage) -> Result<Fa
         return Err(Diagnostic::error(error).help("lineages that vsa did not make are never removed"));
     }
     // The configuration first: without it certbot knows nothing of the rest.
-    let files = [lineage.renewal(), former(&lineage.live())];
+    let files = [lineage.renewal(), beside(&lineage.renewal()), former(&lineage.live())];
     let mut operations: Vec<_> = files.map(|path| FileOperation::Remove { path }).into();
     for path in [lineage.live(), beside(&lineage.live()), lineage.archive()] {
         operations.push(FileOperation::RemoveTree { root: lineage.home().to_owned(), path });

@@ -144,11 +144,16 @@ fn lineages(invocation: &Invocation, home: &Path) -> Result<Lineages, Failure> {
 
 fn table(found: &Lineages) -> String {
     let row = |(name, found): (&String, &Result<FoundLineage, String>)| match found {
-        Ok(FoundLineage { renewal, certificate, .. }) => [
+        Ok(FoundLineage { renewal, certificate, hook_files, .. }) => [
             visible(name).to_string(),
             certificate.names.join(", "),
             day(certificate.not_after),
-            if renewal.autorenew { "renewed by certbot" } else { "not renewed by certbot" }.to_owned(),
+            match (renewal.autorenew, renewal.hooks.is_empty() && hook_files.is_empty()) {
+                (true, true) => "renewed by certbot",
+                (true, false) => "renewed by certbot, with hooks",
+                (false, _) => "not renewed by certbot",
+            }
+            .to_owned(),
         ],
         Err(why) => {
             [visible(name).to_string(), String::new(), String::new(), format!("broken: {}", visible(why))]

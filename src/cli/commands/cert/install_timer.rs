@@ -35,7 +35,7 @@ pub(super) struct InstallTimer {
     print: bool,
     #[command(flatten)]
     variables: VariableFlags,
-    /// A file with lines `VSA_VAR_name=value`, which systemd reads before each renewal (mode 0600)
+    /// A file with lines `VSA_VAR_name=value`, which is read before each renewal (mode 0600)
     #[arg(long, value_name = "FILE")]
     environment_file: Option<PathBuf>,
 }

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use clap::Args;
 
 use super::KIND;
+use super::candidates::copied;
 use super::named::named;
 use super::sites::Sites;
 use crate::cli::applying::{self, ApplyFlags};
 use crate::cli::arguments::VariableFlags;
 use crate::cli::planning::{self, Manner, Options};
 use crate::cli::{Exit, Failure, Invocation, partly};
+use crate::diag::{Diagnostic, Severity};
+use crate::kinds::certificate::Kept;
 use crate::plan::Attempts;
 
 /// Have certificates issued now, although they are not due, and although it failed a moment ago
@@ -35,9 +38,12 @@ impl Issue {
         for name in &self.names {
             let all = declared.resources.values().filter(|resource| resource.address.kind() == KIND);
             let place = ("configuration", "declare it, or a domain with TLS");
-            wanted.insert(
-                named(all, name, |resource| (&resource.address, &*resource.name), place)?.address.clone(),
-            );
+            let found = named(all, name, |resource| (&resource.address, &*resource.name), place)?;
+            if let Some(kept) = Kept::of(found) {
+                let copied = copied(&found.name, &kept).on(&found.address);
+                return Err(Diagnostic { severity: Severity::Error, ..copied }.into());
+            }
+            wanted.insert(found.address.clone());
         }
         // The sites of those that were never issued change with them.
         let sites = Sites::of(&declared);

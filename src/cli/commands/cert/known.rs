@@ -8,12 +8,13 @@ use super::KIND;
 use crate::address::Address;
 use crate::cli::Invocation;
 use crate::diag::{Diagnostic, Severity, Sources, rfc3339};
-use crate::kinds::certificate::{Held, held};
-use crate::plan::docker::Protocol;
-use crate::plan::issuance::{Failed, Ledger, Piece, REVOKED, Revoked};
-use crate::plan::observation::CertificateFacts;
+use crate::kinds::certificate::{Held, Kept, Source, held, wanted_names};
+use crate::kinds::domain::served_with;
+use crate::names::covers;
+use crate::plan::issuance::{Failed, Ledger, Piece, REVOKED, Revoked, asks_the_same};
+use crate::plan::observation::{CertificateFacts, Observations};
 use crate::plan::{Answer, NodeSpec, Query};
-use crate::state::{State, Stored};
+use crate::state::{State, Status, Stored};
 
 /// A certificate in the state.
 pub(super) struct Known<'a> {
@@ -27,6 +28,26 @@ pub(super) struct Known<'a> {
     pub(super) forgotten: Option<Diagnostic>,
     /// What its file holds, or why that is not known.
     pub(super) live: Result<CertificateFacts, String>,
+    /// Why the files that it is copied from cannot be used, where that is so.
+    pub(super) unusable: Option<String>,
+    /// The names that sites answer for with it.
+    pub(super) sites: BTreeSet<Arc<str>>,
+}
+
+impl Known<'_> {
+    /// The names that it is wanted for and that the certificate that there is lacks: clients are warned there.
+    pub(super) fn lacks(&self) -> BTreeSet<Arc<str>> {
+        let Ok(live) = &self.live else { return BTreeSet::new() };
+        let wanted = wanted_names(self.stored).into_iter().chain(self.sites.iter().cloned());
+        wanted.filter(|name| !live.names.iter().any(|certified| covers(certified, name))).collect()
+    }
+
+    /// Whether what failed is still to be had: any certificate at all, the renewal of the one that there is, or names that it
+    /// lacks.
+    pub(super) fn is_owed(&self, failed: &Failed) -> bool {
+        let Held { number, request, .. } = &self.held;
+        *number == 0 || asks_the_same(&failed.request, request) || !self.lacks().is_empty()
+    }
 }
 
 /// All certificates in the state, each file read.
@@ -58,6 +79,9 @@ pub(super) fn every<'a>(invocation: &Invocation, state: &'a State) -> Vec<Known<
         [Query::Certificate(file(Piece::Fullchain.file())), Query::Read(file(REVOKED))]
     });
     let answers = invocation.block_on(invocation.host.observe(&files.collect::<Vec<_>>()));
+    let mut sites = sites(state);
+    let copied = all.iter().filter(|(_, _, _, held, _)| held.source == Source::Files);
+    let mut unusable = unusable(invocation, copied.map(|(address, stored, ..)| (*address, *stored)));
     let known =
         |((address, stored, spec, mut held, failed), answers): ((_, _, &'a NodeSpec, Held, _), &[Answer])| {
             let live = match &answers[0] {
@@ -70,9 +94,37 @@ pub(super) fn every<'a>(invocation: &Invocation, state: &'a State) -> Vec<Known<
                 held.renews = held.renews.and(noted.when());
                 held.revoked = Some(noted);
             }
-            Known { address, stored, spec, held, failed, forgotten: forgotten(spec), live }
+            let (sites, unusable) = (sites.remove(address).unwrap_or_default(), unusable.remove(address));
+            Known { address, stored, spec, held, failed, forgotten: forgotten(spec), live, unusable, sites }
         };
     all.into_iter().zip(answers.chunks(2)).map(known).collect()
+}
+
+/// Of these, which are copied from files, why those cannot be used.
+fn unusable<'a>(
+    invocation: &Invocation,
+    copied: impl Iterator<Item = (&'a Address, &'a Stored)>,
+) -> BTreeMap<&'a Address, String> {
+    let kept: Vec<(&Address, Kept)> =
+        copied.filter_map(|(address, stored)| Some((address, Kept::stored(stored)?))).collect();
+    let queries: Vec<Query> = kept.iter().flat_map(|(_, kept)| kept.queries()).collect();
+    let answers = invocation.block_on(invocation.host.observe(&queries));
+    let observed: Observations = queries.into_iter().zip(answers).collect();
+    let wrong =
+        kept.into_iter().filter_map(|(address, kept)| Some((address, kept.seen(&observed)?.err()?.summary)));
+    wrong.collect()
+}
+
+/// The names that sites answer for with each certificate.
+fn sites(state: &State) -> BTreeMap<Address, BTreeSet<Arc<str>>> {
+    let mut sites: BTreeMap<Address, BTreeSet<Arc<str>>> = BTreeMap::new();
+    for (address, stored) in &state.resources {
+        let live = Some(stored).filter(|stored| stored.status == Status::Live);
+        if let Some((certificate, names)) = live.and_then(|stored| served_with(address, stored)) {
+            sites.entry(certificate).or_default().extend(names);
+        }
+    }
+    sites
 }
 
 /// When and why a certificate was revoked.
@@ -94,102 +146,4 @@ fn ledgers<'a>(
         _ => None,
     };
     nodes.into_iter().zip(answers).filter_map(known).collect()
-}
-
-/// What a TLS handshake presents, in the place of what a certificate's file holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Served {
-    /// The certificate of the file.
-    Yes,
-    /// Another one, with what it is.
-    Another(String),
-    /// None, with the reason.
-    None(String),
-}
-
-impl Served {
-    /// For people.
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self::Yes => "yes".to_owned(),
-            Self::Another(what) => format!("another: {what}"),
-            Self::None(why) => format!("no: {why}"),
-        }
-    }
-}
-
-/// What a node presents by name, or why that is not known.
-type Presented = Result<BTreeMap<String, Result<CertificateFacts, String>>, String>;
-
-/// What the nodes present for each certificate: one question for all of a node.
-pub(super) fn served(invocation: &Invocation, known: &[Known<'_>]) -> Vec<Served> {
-    let mut names: BTreeMap<&Address, BTreeSet<String>> = BTreeMap::new();
-    for known in known {
-        names.entry(&known.spec.address).or_default().extend(asked(known));
-    }
-    let mut found: BTreeMap<&Address, Presented> = BTreeMap::new();
-    let nodes = names.into_iter().filter_map(|(node, names)| {
-        let spec = known.iter().find(|known| known.spec.address == *node)?.spec;
-        Some((node, spec, names))
-    });
-    for (node, spec, names) in nodes {
-        let answer = port(invocation, spec).map(|port| {
-            let query = Query::Served { port, names: names.into_iter().collect() };
-            invocation.block_on(invocation.host.observe(&[query])).pop()
-        });
-        let answer = answer.and_then(|answer| match answer {
-            Some(Answer::Served(served)) => Ok(served),
-            Some(Answer::Failed(why)) => Err(why),
-            _ => Err("nobody answers".to_owned()),
-        });
-        found.insert(node, answer);
-    }
-    known.iter().map(|known| of(known, found.get(&known.spec.address))).collect()
-}
-
-/// The names that are asked for; of wildcards one below them, where there is nothing else.
-fn asked(known: &Known<'_>) -> Vec<String> {
-    let Ok(live) = &known.live else { return Vec::new() };
-    let (wildcards, plain): (Vec<_>, Vec<_>) = live.names.iter().partition(|name| name.starts_with("*."));
-    if plain.is_empty() {
-        return wildcards.into_iter().map(|name| name.replacen('*', "vsa", 1)).collect();
-    }
-    plain.into_iter().cloned().collect()
-}
-
-/// The loopback port on which a node is asked.
-fn port(invocation: &Invocation, spec: &NodeSpec) -> Result<u16, String> {
-    let Some(name) = &spec.container else { return Ok(spec.https_port) };
-    let query = Query::Containers { socket: spec.docker.socket.clone() };
-    let answer = invocation.block_on(invocation.host.observe(&[query])).pop();
-    let Some(Answer::Containers(containers)) = answer else {
-        return Err("the containers could not be seen".to_owned());
-    };
-    let container = containers.iter().find(|container| *container.name == **name);
-    let container = container.ok_or_else(|| format!("there is no container `{name}`"))?;
-    let is_https = |port: &&crate::plan::docker::PublishedPort| {
-        port.container_port == spec.https_port && port.protocol == Protocol::Tcp
-    };
-    let published = container.published.iter().find(is_https);
-    published.map(|port| port.host_port).ok_or_else(|| format!("port {} is not published", spec.https_port))
-}
-
-fn of(known: &Known<'_>, found: Option<&Presented>) -> Served {
-    let Ok(live) = &known.live else { return Served::None("its file cannot be read".to_owned()) };
-    let found = match found {
-        Some(Ok(found)) => found,
-        Some(Err(why)) => return Served::None(why.clone()),
-        None => return Served::None("it was not asked".to_owned()),
-    };
-    let answers: Vec<_> = asked(known).into_iter().filter_map(|name| found.get(&name)).collect();
-    if let Some(other) = answers.iter().find_map(|answer| answer.as_ref().ok().filter(|other| *other != live))
-    {
-        return Served::Another(format!("{} of {}", other.serial, other.issuer_name));
-    }
-    // A name that no site has is nobody's fault where another one is served.
-    if answers.iter().any(|answer| answer.is_ok()) {
-        return Served::Yes;
-    }
-    let why = answers.iter().find_map(|answer| answer.as_ref().err().cloned());
-    Served::None(why.unwrap_or_else(|| "it has no name".to_owned()))
 }

@@ -1,14 +1,19 @@
 //! `vsa cert`
 
+mod candidates;
+mod edited;
 mod former;
 mod import;
 mod install_timer;
 mod issue;
 mod known;
+mod lost;
 mod named;
 mod renew;
 mod revocable;
 mod revoke;
+mod row;
+mod served;
 mod show;
 mod sites;
 mod status;

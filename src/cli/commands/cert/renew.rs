@@ -1,13 +1,14 @@
 //! `vsa cert renew`
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use clap::Args;
 
-use super::KIND;
+use super::candidates::{Candidate, Ledgers, Renewable, When, candidates, ledgers, observed};
+use super::edited::{as_applied, held};
+use super::lost;
 use super::sites::Sites;
 use crate::address::Address;
-use crate::apply::{self, Inquiry};
 use crate::cli::applying::{self, ApplyFlags, FailureFlag};
 use crate::cli::arguments::{LockFlags, VariableFlags};
 use crate::cli::planning::{self, Manner, Options};
@@ -15,11 +16,8 @@ use crate::cli::{Exit, Failure, Invocation, partly};
 use crate::config::Declared;
 use crate::diag::{Diagnostic, Diagnostics, Sources, moment};
 use crate::host::clock;
-use crate::kinds::certificate::{Issued, issued, waits};
-use crate::plan::issuance::{Failed, Ledger, Remembered};
+use crate::plan::Attempts;
 use crate::plan::observation::Observations;
-use crate::plan::{Attempts, Query};
-use crate::state::{State, Status};
 
 /// Renew the certificates that are due, and switch nginx to them; made for timers
 #[derive(Debug, Args)]
@@ -41,29 +39,21 @@ pub(super) struct Renew {
     lock: LockFlags,
 }
 
-/// A certificate that an authority issues.
-struct Candidate {
-    address: Address,
-    node: Address,
-    issued: Issued,
-    /// The node that it leaves and the one that it is wanted on, where these are two and the first may still serve it.
-    moves: Option<[Address; 2]>,
-}
-
-/// What the nodes remember of their certificates.
-type Ledgers = BTreeMap<Address, Ledger>;
-
 /// What is to be done now.
 #[derive(Default)]
 struct Due {
     /// The certificates.
     certificates: BTreeSet<Address>,
+    /// Those of them that are had anew whatever a plan says of them.
+    anew: BTreeSet<Address>,
     /// What the plan is about: the sites of those that were never issued, too.
     targets: BTreeSet<Address>,
-    /// Those that are due and wait, because it failed before.
+    /// Those that are due and wait, because it failed before, or because what they come from cannot be used.
     waiting: Vec<Diagnostic>,
     /// Those that are due and are to move, which sites that serve them do with them.
     moving: Vec<Diagnostic>,
+    /// What is said of those that are asked for and are not made anew.
+    kept: Vec<Diagnostic>,
     /// When the next one is due, in seconds since 1970.
     next: Option<(i64, Address)>,
 }
@@ -74,10 +64,12 @@ impl Renew {
         let declared = invocation.load(&self.variables)?;
         let _lock = invocation.lock(self.lock)?;
         let Some(state) = invocation.state()? else {
+            lost::check(invocation, &declared)?;
             invocation.terminal.line("Nothing is due: nothing was applied yet.");
             return Ok(Exit::Done);
         };
-        let candidates = self.chosen(candidates(&declared, &state))?;
+        let applied = as_applied(invocation, &declared, &state)?;
+        let candidates = self.chosen(candidates(&applied, &state))?;
         let ledgers = ledgers(invocation, &state, &candidates)?;
         let observed = observed(invocation, &candidates);
         let due = Self::due(&declared, &candidates, (&ledgers, &observed), self.force);
@@ -87,13 +79,13 @@ impl Renew {
     /// Those that are meant: all where nothing is named.
     fn chosen(&self, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, Failure> {
         let is_it = |candidate: &Candidate, name: &String| {
-            *candidate.issued.name == **name || candidate.address.to_string() == *name
+            candidate.name() == name || candidate.address.to_string() == *name
         };
         for name in &self.names {
             if !candidates.iter().any(|candidate| is_it(candidate, name)) {
-                let known = candidates.iter().map(|candidate| &*candidate.issued.name);
-                return Err(Diagnostic::error(format!("no authority has issued a certificate `{name}`"))
-                    .did_you_mean(name, known, |error| error.help("`vsa apply` has new ones issued"))
+                let known = candidates.iter().map(Candidate::name);
+                return Err(Diagnostic::error(format!("no certificate `{name}` was applied"))
+                    .did_you_mean(name, known, |error| error.help("`vsa apply` makes new ones"))
                     .into());
             }
         }
@@ -114,18 +106,31 @@ impl Renew {
         let sites = Sites::of(declared);
         let mut due = Due::default();
         for candidate in candidates {
-            let Candidate { address, issued, .. } = candidate;
-            if !anyway {
-                let from = issued.due_from(candidate.remembered(ledgers), observed);
-                if let Some(from) = from.filter(|from| *from > now) {
+            let address = &candidate.address;
+            let is_tried = candidate.was_tried(ledgers);
+            match candidate.when(ledgers, observed) {
+                When::Unusable(unusable) => {
+                    due.waiting.push(unusable.diagnostic().on(address));
+                    continue;
+                }
+                When::Changed => {
+                    due.kept.extend(candidate.kept().filter(|_| anyway));
+                    continue;
+                }
+                // What failed that was asked for before it was due is had all the same.
+                When::From(from) if from > now && !anyway && !is_tried => {
                     let next = (from, address.clone());
                     due.next = Some(due.next.take().map_or(next.clone(), |known| known.min(next)));
                     continue;
                 }
-                if let Some(failed) = candidate.waits(ledgers).filter(|_| candidate.moves.is_none()) {
-                    due.waiting.push(waits(&issued.name, failed, issued.chain.is_some(), now).on(address));
-                    continue;
-                }
+                When::From(_) | When::Now => {}
+            }
+            if let Renewable::Issued(issued) = &candidate.what
+                && let Some(failed) =
+                    candidate.waits(ledgers).filter(|_| !anyway && candidate.moves.is_none())
+            {
+                due.waiting.push(issued.waits(failed, now).on(address));
+                continue;
             }
             if let Some(nodes) = &candidate.moves {
                 due.moving.push(candidate.stays_until_it_moves(nodes));
@@ -133,7 +138,8 @@ impl Renew {
             }
             due.certificates.insert(address.clone());
             due.targets.insert(address.clone());
-            if issued.chain.is_none() {
+            due.anew.extend((anyway || is_tried).then(|| address.clone()));
+            if candidate.was_never_issued() {
                 due.targets.extend(sites.needing(address));
             }
         }
@@ -142,8 +148,9 @@ impl Renew {
 
     /// Renews them, each that can be; what cannot is said at the end.
     fn renew(&self, invocation: &Invocation, declared: &Declared, due: Due) -> Result<Exit, Failure> {
-        let Due { certificates, targets, waiting, moving, next } = due;
-        invocation.terminal.diagnostics(&moving, &Sources::new());
+        let Due { certificates, anew, targets, waiting, moving, kept, next } = due;
+        let told: Vec<Diagnostic> = moving.iter().cloned().chain(kept).collect();
+        invocation.terminal.diagnostics(&told, &Sources::new());
         if certificates.is_empty() && waiting.is_empty() {
             if !moving.is_empty() {
                 return Ok(Exit::Done);
@@ -157,7 +164,7 @@ impl Renew {
         let ended = if certificates.is_empty() {
             Ok(Exit::Done)
         } else {
-            self.apply(invocation, declared, certificates, targets)
+            self.apply(invocation, declared, (&certificates, anew), targets)
         };
         if waiting.is_empty() {
             return ended;
@@ -169,7 +176,7 @@ impl Renew {
         let mut failure =
             ended.err().unwrap_or(Failure { exit: Exit::Error, diagnostics: Diagnostics::new() });
         failure.diagnostics.extend(waiting);
-        failure.diagnostics.push(Diagnostic::error(text).help("`vsa cert renew -force NAME` tries at once"));
+        failure.diagnostics.push(Diagnostic::error(text).help("`vsa cert status` shows how they stand"));
         Err(failure)
     }
 
@@ -177,14 +184,23 @@ impl Renew {
         &self,
         invocation: &Invocation,
         declared: &Declared,
-        certificates: BTreeSet<Address>,
+        (certificates, anew): (&BTreeSet<Address>, BTreeSet<Address>),
         targets: BTreeSet<Address>,
     ) -> Result<Exit, Failure> {
-        let anew = if self.force { certificates } else { BTreeSet::new() };
+        let sites = &targets - certificates;
         let attempts = Attempts { anew, again: true, ..Attempts::default() };
-        let options = Options { attempts, ..Options::about(targets, !self.plan) };
+        let applied = certificates.clone();
+        let mut options = Options { attempts, applied, ..Options::about(targets, !self.plan) };
         invocation.ensure_key()?;
-        let prepared = planning::plan(invocation, declared, options.clone())?;
+        let mut prepared = planning::plan(invocation, declared, options.clone())?;
+        let held = held(declared, &prepared.planned.plan, certificates, sites.iter());
+        if let Some(targets) = options.targets.as_mut().filter(|_| !held.is_empty()) {
+            // Nobody has looked at what was edited since: sites that would bring it along stay as they are.
+            targets.retain(|address| !held.contains(address));
+            let told: Vec<Diagnostic> = held.iter().map(stays).collect();
+            invocation.terminal.diagnostics(&told, &Sources::new());
+            prepared = planning::plan(invocation, declared, options.clone())?;
+        }
         let flags = ApplyFlags {
             auto_approve: true,
             on_failure: FailureFlag::Rollback,
@@ -199,74 +215,9 @@ impl Renew {
     }
 }
 
-impl Candidate {
-    fn remembered<'a>(&self, ledgers: &'a Ledgers) -> Option<&'a Remembered> {
-        ledgers.get(&self.node)?.certificates.get(&*self.issued.name)
-    }
-
-    fn waits<'a>(&self, ledgers: &'a Ledgers) -> Option<&'a Failed> {
-        let now = clock().as_second();
-        self.issued.failed(self.remembered(ledgers)).filter(|failed| failed.waits(now))
-    }
-
-    /// That it is not renewed where it is, nor issued where its sites are not yet.
-    fn stays_until_it_moves(&self, [from, to]: &[Address; 2]) -> Diagnostic {
-        let name = &self.issued.name;
-        Diagnostic::warning(format!("`{name}` is not renewed: it is to move from `{from}` to `{to}`"))
-            .code("moves")
-            .help("`vsa apply` moves it, with the sites that serve it, and has it issued there")
-            .on(&self.address)
-    }
-}
-
-/// The certificates that the state knows, the configuration still wants and an authority issues.
-fn candidates(declared: &Declared, state: &State) -> Vec<Candidate> {
-    let known = declared.resources.iter().filter_map(|(address, resource)| {
-        let stored = state.resources.get(address).filter(|_| address.kind() == KIND)?;
-        let spec = &state.nodes.get(&stored.node)?.spec;
-        let issued = issued(resource, stored, state.resources.get(&stored.node), spec)?;
-        // A node whose block alone has another label is the same one.
-        let is_another = |node: &&Address| {
-            **node != stored.node && declared.resources.get(*node).is_none_or(|node| node.name != spec.name)
-        };
-        let to = resource.reference("node").filter(is_another);
-        let moves = to.map(|to| [&stored.node, to]).or_else(|| {
-            // A run has begun it, and did not come to the first node.
-            let left = stored.left.iter().find(|left| left.status != Status::Deleting)?;
-            Some([&left.node, &stored.node])
-        });
-        let (node, moves) = (stored.node.clone(), moves.map(|nodes| nodes.map(Clone::clone)));
-        Some(Candidate { address: address.clone(), node, issued, moves })
-    });
-    known.collect()
-}
-
-/// What their files show: one question for all.
-fn observed(invocation: &Invocation, candidates: &[Candidate]) -> Observations {
-    let queries: HashSet<Query> =
-        candidates.iter().flat_map(|candidate| candidate.issued.queries()).collect();
-    let queries: Vec<Query> = queries.into_iter().collect();
-    let answers = invocation.block_on(invocation.host.observe(&queries));
-    queries.into_iter().zip(answers).collect()
-}
-
-/// What the nodes remember, their authorities asked where it is time to.
-fn ledgers(invocation: &Invocation, state: &State, candidates: &[Candidate]) -> Result<Ledgers, Failure> {
-    let mut inquiries: BTreeMap<&Address, Vec<Inquiry>> = BTreeMap::new();
-    for Candidate { node, issued, .. } in candidates {
-        let here = inquiries.entry(node).or_default();
-        here.extend(issued.chain.clone().map(|chain| Inquiry {
-            name: issued.name.to_string(),
-            authority: issued.authority.clone(),
-            chain,
-            digest: issued.digest.clone(),
-        }));
-    }
-    let mut ledgers = Ledgers::new();
-    for (node, inquiries) in inquiries {
-        let Some(stored) = state.nodes.get(node) else { continue };
-        let asked = apply::renewal_info(&invocation.host, &stored.spec, inquiries);
-        ledgers.insert(node.clone(), invocation.block_on(asked)?);
-    }
-    Ok(ledgers)
+/// That a site is not switched in.
+fn stays(site: &Address) -> Diagnostic {
+    Diagnostic::warning(format!("`{site}` stays as it is: it, or what it needs, was edited"))
+        .help("`vsa apply` makes the change, and switches its certificate in")
+        .on(site)
 }

@@ -10,6 +10,7 @@ use crate::audit::{Entry, Event};
 use crate::cli::arguments::{LockFlags, VariableFlags};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::Diagnostic;
+use crate::kinds::certificate::roots;
 use crate::plan::issuance::Revocation;
 
 /// Have a certificate revoked by the authority that issued it
@@ -56,6 +57,11 @@ impl From<ReasonFlag> for Revocation {
     }
 }
 
+/// Whether the authority was not asked, because nothing that is trusted has signed its own certificate.
+fn is_untrusted<T>(revoked: &Result<T, Diagnostic>) -> bool {
+    revoked.as_ref().is_err_and(|error| error.code == Some("authority_untrusted"))
+}
+
 impl Revoke {
     /// Runs the command.
     pub(super) fn run(&self, invocation: &Invocation) -> Result<Exit, Failure> {
@@ -69,7 +75,7 @@ impl Revoke {
         let spec = state.nodes.get(&stored.node).map(|node| &node.spec);
         let spec = spec.ok_or_else(|| not_issued(stored, "its node is not in the state"))?;
         let node = state.resources.get(&stored.node);
-        let revoking = match self.issue {
+        let mut revoking = match self.issue {
             Some(number) => numbered(invocation, stored, spec, node, number)?,
             None => last(stored, spec, node)?,
         };
@@ -92,7 +98,25 @@ impl Revoke {
             Entry::new(event).resource(address).action(format!("revoke {} ({reason:?})", revoking.digest))
         };
         invocation.record(&[entry(Event::ActionStarted)])?;
-        let revoked = invocation.block_on(apply::revoke(&invocation.host, spec, &revoking, reason));
+        let revoke =
+            |revoking: &_| invocation.block_on(apply::revoke(&invocation.host, spec, revoking, reason));
+        let mut revoked = revoke(&revoking);
+        // Who is asked no more has its root named no more beside it: one of those that are may be its own.
+        let on_the_node = state.resources.iter().filter(|(address, other)| {
+            **address == stored.node || other.node == stored.node && address.kind() == KIND
+        });
+        let mut others = roots(on_the_node.map(|(_, stored)| stored));
+        others.retain(|root| revoking.authority.ca.as_ref() != Some(root));
+        for root in others {
+            if !is_untrusted(&revoked) {
+                break;
+            }
+            revoking.authority.ca = Some(root);
+            let again = revoke(&revoking);
+            if !is_untrusted(&again) {
+                revoked = again;
+            }
+        }
         let by = revoked.map_err(|error| {
             invocation.record_done(vec![entry(Event::ActionFailed).detail(error.summary.clone())]);
             Failure::from(error)

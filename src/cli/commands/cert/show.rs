@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use clap::Args;
 
-use super::known::{Served, every, revoked_json, served};
+use super::known::{every, revoked_json};
 use super::named::{OF_THE_STATE, named};
+use super::served::{Served, served};
 use crate::cli::{Exit, Failure, Invocation};
 use crate::diag::{moment, rfc3339, visible};
+use crate::host::clock;
 use crate::plan::issuance::{Piece, Revoked};
 
 /// Show one certificate, never its key
@@ -74,7 +76,7 @@ impl Show {
             ("valid until", live.map(|live| moment(live.not_after))),
             ("wrong", known.live.as_ref().err().cloned()),
             ("revoked", held.revoked.as_ref().map(Revoked::said)),
-            ("renewed", held.renews.map(moment)),
+            ("renewal", held.renews.map(|renews| renewal(renews, clock().as_second()))),
             ("source", Some(held.source.word().to_owned())),
             ("authority", held.authority.clone()),
             ("account", held.account.clone()),
@@ -95,4 +97,9 @@ impl Show {
         invocation.terminal.print(&text);
         Ok(Exit::Done)
     }
+}
+
+/// When it is renewed, for people.
+fn renewal(from: i64, now: i64) -> String {
+    if from <= now { format!("due since {}", moment(from)) } else { format!("from {} on", moment(from)) }
 }

@@ -18,9 +18,6 @@ impl<'a> Sites<'a> {
             for certificate in needed {
                 sites.entry(certificate).or_default().insert(&resource.address);
             }
-            if let Some(site) = resource.implied_by.as_ref().filter(|_| resource.address.kind() == KIND) {
-                sites.entry(&resource.address).or_default().insert(site);
-            }
         }
         Self(sites)
     }

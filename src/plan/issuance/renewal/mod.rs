@@ -15,6 +15,8 @@ use document::Document;
 
 const PARAMS: &str = "renewalparams";
 const AUTORENEW: &str = "autorenew";
+/// What certbot starts before, after and because of a renewal.
+const HOOKS: [&str; 3] = ["pre_hook", "post_hook", "renew_hook"];
 /// The line that switches certbot's renewal off. Its comment tells it from one that was there before.
 const SWITCHED_OFF: &str = "autorenew = False # vsa renews it";
 /// The same, in the place of a line that said the contrary.
@@ -49,6 +51,10 @@ pub struct Renewal {
     pub webroot_map: BTreeMap<String, PathBuf>,
     /// Whether certbot renews it.
     pub autorenew: bool,
+    /// What certbot starts around a renewal, by key: `pre_hook`, `post_hook`, `renew_hook` (the deploy hook).
+    pub hooks: BTreeMap<&'static str, String>,
+    /// Whether certificates are asked for with the extension that has clients insist on a stapled answer (RFC 7633).
+    pub must_staple: bool,
 }
 
 /// Why a configuration cannot be read.
@@ -93,6 +99,9 @@ impl Renewal {
         let webroot_map = document.entries.iter().filter(|entry| entry.section == [PARAMS, "webroot_map"]);
         let webroot_map =
             webroot_map.filter_map(|entry| Some((entry.key.clone(), entry.values.first()?.into())));
+        // A command with a comma in it, which nobody quoted, is read as a list: it is a command all the same.
+        let hook = |key| Some((key, document.find(&[PARAMS], key)?.values.join(", ")));
+        let hooks = HOOKS.into_iter().filter_map(hook).filter(|(_, hook)| !matches!(&**hook, "" | "None"));
         Ok(Self {
             version: text(top("version")?),
             archive_dir: top("archive_dir")?.map(PathBuf::from),
@@ -109,6 +118,8 @@ impl Renewal {
             }),
             webroot_map: webroot_map.collect(),
             autorenew: document.find(&[PARAMS], AUTORENEW).is_none_or(|entry| !entry.is_off()),
+            hooks: hooks.collect(),
+            must_staple: document.find(&[PARAMS], "must_staple").is_some_and(|entry| !entry.is_off()),
         })
     }
 
