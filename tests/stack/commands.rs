@@ -16,7 +16,7 @@ use crate::support::{Run, Workspace};
 
 /// A text without the parts that differ from one run to the next.
 fn steady(ground: &Ground, text: &str) -> String {
-    let first = 2_000 + ground.workspace.http_port() % 1_000 * 8;
+    let first = ground.ports.first;
     text.replace(&ground.tenant(), "TENANT").replace(&format!(":{first}"), ":PORT")
 }
 
@@ -418,7 +418,7 @@ fn each_shipped_stack_is_valid_as_it_is_written() {
 fn a_stack_goes_up_on_its_node_alone() {
     let Some(ground) = Ground::new() else { return };
     let ports = [Port::reserve(), Port::reserve()];
-    let (http, first) = (ground.workspace.http_port(), 2_000 + ground.workspace.http_port() % 1_000 * 8);
+    let (http, first) = (ground.workspace.http_port(), ground.ports.first);
     fs::remove_file(ground.workspace.configuration().join("node.hcl")).unwrap();
     let write = |name: &str, version: &str| {
         let (http, https, first) = match name {

@@ -21,6 +21,7 @@ use nix::unistd::Pid;
 
 use crate::support::docker::{Engine, Pool};
 use crate::support::images;
+use crate::support::ports::Block;
 use crate::support::processes::{self, wait_until};
 use crate::support::{Run, Workspace};
 
@@ -28,6 +29,8 @@ use crate::support::{Run, Workspace};
 pub struct Ground {
     pub engine: Engine,
     pub workspace: Workspace,
+    /// What the node gives to services: tests share the engine's loopback addresses.
+    pub ports: Block,
 }
 
 impl Ground {
@@ -46,18 +49,18 @@ impl Ground {
     fn with(workspace: Workspace, engine: Engine) -> Self {
         engine.enter();
         let (http, https) = (workspace.http_port(), workspace.https_port());
-        // Tests share the engine's loopback addresses: the ports of each follow from its own HTTP port.
-        let first = 2_000 + http % 1_000 * 8;
+        let ports = Block::reserve();
         workspace.write(
             "node.hcl",
             format!(
                 "node \"local\" {{\n  proxy {{\n    http_port  = {http}\n    https_port = {https}\n  }}\n\n  \
-                 docker {{\n    socket     = \"{}\"\n    first_port = {first}\n    last_port  = {}\n  }}\n}}\n",
+                 docker {{\n    socket     = \"{}\"\n    first_port = {}\n    last_port  = {}\n  }}\n}}\n",
                 engine.socket().display(),
-                first + 7
+                ports.first,
+                ports.last()
             ),
         );
-        Self { engine, workspace }
+        Self { engine, workspace, ports }
     }
 
     /// A tenant of a name of its own, with a stack `shop` behind `shop.example.com`.

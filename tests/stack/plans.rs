@@ -15,13 +15,8 @@ impl Ground {
         details
             .replace(&self.tenant(), "TENANT")
             .replace(&self.workspace.node_root().display().to_string(), "ROOT")
-            .replace(&self.port().to_string(), "PORT")
-            .replace(&(self.port() + 1).to_string(), "NEXT")
-    }
-
-    /// The first port of the node's range.
-    fn port(&self) -> u16 {
-        2_000 + self.workspace.http_port() % 1_000 * 8
+            .replace(&self.ports.first.to_string(), "PORT")
+            .replace(&(self.ports.first + 1).to_string(), "NEXT")
     }
 
     /// Three services: two with the same image, and a site for the first.

@@ -184,7 +184,7 @@ fn a_port_of_the_machine_is_published_once() {
 #[test]
 fn ports_for_nginx_keep_out_of_the_way_and_end_with_their_range() {
     let Some(ground) = Ground::new() else { return };
-    let first = 2_000 + ground.workspace.http_port() % 1_000 * 8;
+    let first = ground.ports.first;
     ground.shop("restart: always").beside(&format!("ports: [\"127.0.0.1:{first}:3000\"]"));
     drop(ground.workspace.apply());
     let state = ground.workspace.read("state/default.json");
@@ -199,7 +199,7 @@ fn ports_for_nginx_keep_out_of_the_way_and_end_with_their_range() {
     fs::remove_file(ground.workspace.configuration().join("blog.hcl")).unwrap();
 
     let node = ground.workspace.read("node.hcl");
-    let last = format!("last_port  = {}", first + 7);
+    let last = format!("last_port  = {}", ground.ports.last());
     ground.workspace.write("node.hcl", node.replace(&last, &format!("last_port  = {}", first + 1)));
     ground.service("shop", "deploy: {replicas: 3}");
     let plan = ground.workspace.vsa(["plan"]).code(1);
@@ -234,7 +234,7 @@ fn a_site_leads_to_no_port_of_another_tenants_stack() {
         ground.workspace.write("spy.hcl", site);
         ground.workspace.vsa(["plan"])
     };
-    let given = 2_000 + ground.workspace.http_port() % 1_000 * 8;
+    let given = ground.ports.first;
     let published = given + 7;
     ground.shop(&format!("ports: ['127.0.0.1:{published}:3000']"));
     let refused = |port, what: &str| {
