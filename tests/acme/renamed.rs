@@ -1,5 +1,11 @@
 //! A node with an authority that takes the place of one that goes: nginx answers for the new one in prepare already.
 
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::disk_story::NAME;
 use super::issuing::site;
 use crate::support::authority::{Behaviour, Fault, Step, Validation};
@@ -48,6 +54,71 @@ fn a_node_takes_over_the_ports_of_one_that_goes_before_an_authority_looks_at_it(
         assert!(served(), "of `{name}`");
         ground.assert_nothing_to_do();
     }
+    let _ = ground.vsa(["destroy", "-auto-approve"]).code(0);
+}
+
+/// Who keeps what a failed run did keeps the sites of a node that gave way, too.
+#[test]
+fn a_node_that_gave_way_is_there_again_where_a_failed_run_is_kept() {
+    let Some(ground) = Workspace::managed() else { return };
+    let authority = Authority::start(Behaviour::new(Validation::Asks(ground.http_port())));
+    called(&ground, &authority, "middle");
+    ground.apply();
+    let served = || ground.https(NAME, "/").status == 200;
+    assert!(served());
+
+    // In prepare, when it has given way to one that answers for the authority.
+    called(&ground, &authority, "alpha");
+    let gate = authority.hold(Step::Certificate, false);
+    let mut command = ground.command(["apply", "-auto-approve", "-on-failure=keep"]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    gate.wait_for(1);
+    assert!(fetch(&Request::https(ground.https_port(), NAME, "/")).is_err(), "it is away meanwhile");
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    authority.mend();
+    gate.open();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(6), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(served());
+    // What was issued was kept, for the next apply.
+    ground.apply();
+    assert!(served());
+    ground.assert_nothing_to_do();
+    assert_eq!(authority.issued().len(), 2);
+
+    let _ = ground.vsa(["destroy", "-auto-approve"]).code(0);
+}
+
+#[test]
+fn a_node_that_gave_way_is_there_again_where_a_switch_that_fails_is_kept() {
+    let Some(ground) = Workspace::managed() else { return };
+    let port = Port::reserve();
+    let write = |name: &str, https: u16| {
+        let site = "  tls {\n    enabled = false\n  }\n  root = \"/srv/shop\"\n";
+        let text = format!(
+            "node \"{name}\" {{\n  proxy {{\n    http_port  = {}\n    https_port = {https}\n  }}\n}}\ntenant \"{name}\" \
+             {{}}\ndomain \"{NAME}\" {{\n  tenant = tenant.{name}\n{site}}}\n",
+            ground.http_port(),
+        );
+        ground.write("main.hcl", text);
+    };
+    write("zebra", ground.https_port());
+    ground.apply();
+    let served = || fetch(&Request::http(ground.http_port(), NAME, "/")).is_ok();
+    assert!(served());
+
+    write("alpha", port.number);
+    let mut taken = None;
+    let keeping = ["apply", "-auto-approve", "-on-failure=keep"];
+    let ran = ground.meanwhile(keeping, "phase:switch:1", || {
+        taken = Some(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port.number)).unwrap());
+    });
+    let _ = ran.code(6).says(&port.number.to_string());
+    assert!(served());
+    drop(taken);
+    ground.apply();
+    assert!(served());
+    ground.assert_nothing_to_do();
     let _ = ground.vsa(["destroy", "-auto-approve"]).code(0);
 }
 

@@ -227,7 +227,12 @@ impl Workspace {
 
     /// An apply that stops itself at an instant that a pause knows, and goes on once something has happened.
     pub fn apply_meanwhile(&self, instant: &str, what: impl FnOnce()) -> Run {
-        let mut command = self.command(["apply", "-auto-approve"]);
+        self.meanwhile(["apply", "-auto-approve"], instant, what)
+    }
+
+    /// A command that stops itself at an instant that a pause knows, and goes on once something has happened.
+    pub fn meanwhile<const N: usize>(&self, arguments: [&str; N], instant: &str, what: impl FnOnce()) -> Run {
+        let mut command = self.command(arguments);
         command.env("VSA_PAUSE", instant);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();

@@ -20,14 +20,50 @@ use crate::state::StoredNode;
 impl Work {
     /// After a failure before the commit: takes back what was done, or keeps it.
     pub(super) async fn give_way(&self, switched: Vec<(Address, Switched)>, report: &mut Report) {
+        let mut begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
         if self.run.options.on_failure == OnFailure::Keep {
             report.outcome = Outcome::Left;
+            let places = self.places(&switched);
+            begun.retain(|(id, _)| places.contains(id));
+            self.take_back(&begun, &switched, report).await;
             self.forget_former_files().await;
             return;
         }
-        let mut whole = !self.not_put_back.load(Ordering::SeqCst);
-        report.outcome = Outcome::RolledBack;
-        let begun = std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_put_back = !self.not_put_back.load(Ordering::SeqCst);
+        if self.take_back(&begun, &switched, report).await && is_put_back {
+            report.outcome = Outcome::RolledBack;
+        } else {
+            report.outcome = Outcome::Left;
+            report.not_issued.clear();
+        }
+    }
+
+    /// What is taken back of a run that is kept: nodes that gave way to others are there again, and what answers in their
+    /// place is not, as long as none of these others serves what it should.
+    fn places(&self, switched: &[(Address, Switched)]) -> HashSet<u32> {
+        let actions = &self.run.actions;
+        let mut places = HashSet::new();
+        for gone in actions.iter().filter(|action| matches!(action.operation, Operation::RetireProxy { .. }))
+        {
+            let comes = actions.iter().filter(|action| action.operation.generation().is_some());
+            let comes: Vec<_> = comes.filter(|action| action.needs.contains(&gone.id)).collect();
+            let is_served = |action: &&Action| switched.iter().any(|(node, _)| *node == action.node);
+            if !comes.is_empty() && !comes.iter().any(is_served) {
+                places.insert(gone.id);
+                places.extend(comes.iter().map(|action| action.id));
+            }
+        }
+        places
+    }
+
+    /// Takes back what has begun, the last first; says whether all of it is.
+    async fn take_back(
+        &self,
+        begun: &[(u32, Before)],
+        switched: &[(Address, Switched)],
+        report: &mut Report,
+    ) -> bool {
+        let mut whole = true;
         // What an action needs stays where the action does: without its files nobody could take a project down later.
         let mut needed: HashSet<u32> = HashSet::new();
         for (id, before) in begun.iter().rev() {
@@ -36,8 +72,8 @@ impl Work {
                 needed.extend(&action.needs);
                 continue;
             }
-            let nothing = action.operation.only_looks() && !self.has_run_containers(&begun, action);
-            let undone = if nothing { Ok(()) } else { self.undo(action, before, &switched).await };
+            let nothing = action.operation.only_looks() && !self.has_run_containers(begun, action);
+            let undone = if nothing { Ok(()) } else { self.undo(action, before, switched).await };
             let result = match undone {
                 Ok(()) => self.record(&[Record::Undone { action: *id }], true),
                 Err(error) => Err(error),
@@ -54,10 +90,7 @@ impl Work {
                 }
             }
         }
-        if !whole {
-            report.outcome = Outcome::Left;
-            report.not_issued.clear();
-        }
+        whole
     }
 
     /// Whether this run has begun to make or remove containers of what an action is for.

@@ -70,9 +70,13 @@ impl<'a> Bases<'a> {
         self.made.iter().map(|(node, base)| (*node, *base))
     }
 
-    /// The nodes that go, and that nginx still serves.
-    pub(super) fn still_there(&self) -> impl Iterator<Item = (&'a Address, &'a StoredNode)> + '_ {
-        served(self.retired).filter(|(address, _)| !self.gone.contains_key(address))
+    /// Takes the nodes that go, and that nginx still serves, out of it: the actions that do.
+    pub(super) fn retire(&self, sequence: &mut Sequence) -> Vec<(&'a NodeSpec, u32)> {
+        let still_there = served(self.retired).filter(|(address, _)| !self.gone.contains_key(address));
+        let retired = still_there.map(|(address, stored)| {
+            (&stored.spec, sequence.push(address, address, retire(Phase::Switch, stored), Vec::new()))
+        });
+        retired.collect()
     }
 }
 
@@ -84,14 +88,14 @@ fn served<'a>(
 }
 
 /// What takes a node out of nginx.
-pub(super) fn retire(phase: Phase, stored: &StoredNode) -> Step {
+fn retire(phase: Phase, stored: &StoredNode) -> Step {
     let number = stored.generation;
     let (operation, undo) = (Operation::RetireProxy { number }, Undo::SwitchBack { to: Some(number) });
     Step { phase, operation, undo }
 }
 
 /// Whether a node that comes cannot listen, or be read by nginx, as long as one that goes is there.
-fn is_in_the_way(goes: &NodeSpec, comes: &NodeSpec) -> bool {
+pub(super) fn is_in_the_way(goes: &NodeSpec, comes: &NodeSpec) -> bool {
     match (comes.mode, goes.mode) {
         (ProxyMode::Container, ProxyMode::Container) => comes.container == goes.container,
         (ProxyMode::Host, ProxyMode::Host) => true,

@@ -21,7 +21,7 @@ use super::{nodes, proxy};
 use crate::address::Address;
 use crate::state::StoredNode;
 
-use bases::{Bases, retire};
+use bases::{Bases, is_in_the_way};
 pub use clean_up::KEPT_GENERATIONS;
 use clean_up::clean_up;
 pub(super) use work::Work;
@@ -104,9 +104,7 @@ pub(super) fn order(
         sequence.need(base, brought);
     }
     // Nodes that go, first: one that comes may listen on their ports.
-    for (address, stored) in bases.still_there() {
-        sequence.push(address, address, retire(Phase::Switch, stored), Vec::new());
-    }
+    let retired_first = bases.retire(&mut sequence);
     for (address, work) in nodes {
         let former = inputs.state.nodes.get(address).map(|stored| &stored.networks);
         let remade = works.iter().any(|work| work.node == *address && work.remakes_proxy());
@@ -136,7 +134,10 @@ pub(super) fn order(
                 },
                 undo: Undo::SwitchBack { to: (former > 0).then_some(former) },
             };
-            sequence.push(address, address, step, prepared.remove(address).unwrap_or_default());
+            let mut needs = prepared.remove(address).unwrap_or_default();
+            let in_the_way = retired_first.iter().filter(|(goes, _)| is_in_the_way(goes, &work.node.spec));
+            needs.extend(in_the_way.map(|(_, retired)| *retired));
+            sequence.push(address, address, step, needs);
         }
     }
     let interrupted = inputs.interrupted.is_some();
