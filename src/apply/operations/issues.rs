@@ -38,7 +38,13 @@ impl Issues {
 async fn all(context: Context<'_>) -> Result<BTreeSet<PathBuf>, Diagnostic> {
     let generations = context.spec.root.join("generations");
     let answer = context.host.observe(&[Query::Entries(generations.clone())]).await.pop();
-    let Some(Answer::Entries(entries)) = answer else { return Ok(BTreeSet::new()) };
+    let entries = match answer {
+        Some(Answer::Entries(entries)) => entries,
+        Some(Answer::Failed(reason)) => {
+            return Err(Diagnostic::error(format!("cannot read `{}`: {reason}", generations.display())));
+        }
+        _ => return Ok(BTreeSet::new()),
+    };
     let mut all = BTreeSet::new();
     for name in entries.keys() {
         all.extend(named(context, &generations.join(name)).await?);

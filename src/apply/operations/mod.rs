@@ -43,6 +43,7 @@ use crate::address::Address;
 use crate::diag::Diagnostic;
 use crate::host::{FileOperation, Host};
 use crate::plan::action::Access;
+use crate::plan::issuance::lineage::SWITCHED_OFF;
 use crate::plan::{Action, Answer, NodeSpec, Operation, PlacedFile, Query, Undo};
 use crate::state::State;
 use crate::value::Secret;
@@ -166,7 +167,7 @@ pub(super) async fn perform(
             Ok(on_renewal::tell(context.host, command, lineage, names).await)
         }
         Operation::StopCertbot { lineage } => lineages::stop_certbot(context, lineage, before).await,
-        Operation::ResumeCertbot { is_shared: true, .. } => Ok(fact("certbot", serde_json::Value::Null)),
+        Operation::ResumeCertbot { is_shared: true, .. } => Ok(fact(SWITCHED_OFF, serde_json::Value::Null)),
         Operation::ResumeCertbot { lineage, is_shared: false } => {
             lineages::resume_certbot(context, lineage, before).await
         }

@@ -23,7 +23,8 @@ pub(super) fn share(works: &mut [Work], state: &State) {
     });
     let given: HashSet<(&Address, &Address, &Lineage)> = given.collect();
     let known = state.resources.iter().flat_map(|(address, stored)| {
-        let on_a_node = |stored: &Stored| Some((address, stored.node.clone(), lineage(stored)?));
+        let on_a_node =
+            |stored: &Stored| Some((address, stored.node.clone(), Lineage::switched_off(&stored.facts)?));
         stored.everywhere().filter_map(on_a_node).collect::<Vec<_>>()
     });
     let stays =
@@ -39,9 +40,4 @@ pub(super) fn share(works: &mut [Work], state: &State) {
             *is_shared = kept.contains(lineage);
         }
     }
-}
-
-/// The lineage that a resource has switched off.
-fn lineage(stored: &Stored) -> Option<Lineage> {
-    serde_json::from_value(stored.facts.get("certbot")?.clone()).ok()
 }

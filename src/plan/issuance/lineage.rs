@@ -31,6 +31,9 @@ pub const HOMES: [&str; 3] = ["live", "archive", RENEWAL];
 /// That with the configurations.
 pub const RENEWAL: &str = "renewal";
 
+/// The fact of a certificate that names the lineage whose renewal by certbot was switched off for it.
+pub const SWITCHED_OFF: &str = "certbot";
+
 /// The right to read a key that its group may have been given where it is laid out.
 pub const GROUP_READS: u32 = 0o040;
 
@@ -123,6 +126,11 @@ impl TryFrom<Unchecked> for Lineage {
 }
 
 impl Lineage {
+    /// That of which certbot's renewal was switched off, by the facts of a certificate.
+    pub fn switched_off(facts: &serde_json::Map<String, serde_json::Value>) -> Option<Self> {
+        serde_json::from_value(facts.get(SWITCHED_OFF)?.clone()).ok()
+    }
+
     /// Of a home, which is absolute, and a name, which is that of a directory; else says what is wrong.
     pub fn new(home: impl Into<PathBuf>, name: impl Into<String>) -> Result<Self, String> {
         let (home, name) = (home.into(), name.into());

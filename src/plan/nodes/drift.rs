@@ -9,7 +9,7 @@ use crate::nginx;
 use crate::plan::file::FILE_MODE;
 use crate::plan::files::text_digest;
 use crate::plan::issuance::account;
-use crate::plan::issuance::lineage::{HOME_MODE, HOMES};
+use crate::plan::issuance::lineage::{HOME_MODE, HOMES, plain};
 use crate::plan::kind::Drift;
 use crate::plan::node::{NodeSpec, ProxyMode};
 use crate::plan::observation::{Answer, FileType, Ids, Leaf, Observations, Query};
@@ -204,6 +204,7 @@ fn issues(spec: &NodeSpec, observed: &Observations, ids: Ids) -> impl Iterator<I
             }
             let (name, which) = key.rsplit_once('/')?;
             let Some(Leaf::Link(issue)) = tree.get(name) else { return None };
+            let issue = plain(issue);
             let path = if which == Leaf::ITSELF { Some(issue.as_path()) } else { issue.parent() };
             // What else a link was made to lead to is nobody's to mend.
             let path = path.filter(|path| path.starts_with(spec.certificates()))?.to_owned();

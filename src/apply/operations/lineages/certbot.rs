@@ -5,7 +5,7 @@ use crate::apply::journal::Before;
 use crate::diag::Diagnostic;
 use crate::host::FileOperation;
 use crate::plan::action::Access;
-use crate::plan::issuance::lineage::FILE_MODE;
+use crate::plan::issuance::lineage::{FILE_MODE, SWITCHED_OFF};
 use crate::plan::issuance::{Lineage, renewal};
 use crate::plan::{Answer, Query};
 
@@ -28,7 +28,7 @@ pub(in super::super) async fn stop_certbot(
         let keep = FileOperation::HardLink { from: path.clone(), to: former(&path) };
         context.host.files(vec![keep, write]).await?;
     }
-    Ok(fact("certbot", serde_json::json!({ "home": lineage.home(), "name": name })))
+    Ok(fact(SWITCHED_OFF, serde_json::json!({ "home": lineage.home(), "name": name })))
 }
 
 /// Switches certbot's renewal of a lineage on again, where [`stop_certbot`] switched it off.
@@ -46,7 +46,7 @@ pub(in super::super) async fn resume_certbot(
         )
     })?;
     context.host.files(changed.into_iter().collect()).await?;
-    Ok(fact("certbot", serde_json::Value::Null))
+    Ok(fact(SWITCHED_OFF, serde_json::Value::Null))
 }
 
 /// What writes the configuration of a lineage as a change makes it; `None` where it is that already, or certbot knows
