@@ -1,6 +1,7 @@
 //! How plan and apply grow with the number of domains, against the stated limits and beside nginx's own test.
 //!
-//! `make bench` runs it with the binary as it is distributed. `VSA_BENCH_RUNS` (10) and `VSA_BENCH_SIZES` (`100,1000,10000`) make it shorter; limits
+//! `make bench` runs it with the binary as it is distributed. `VSA_BENCH_RUNS` (10), `VSA_BENCH_SIZES` (`100,1000,10000`)
+//! and `VSA_BENCH_VARIANTS` (`plain,TLS,ACME`) make it shorter; limits
 //! that need a size left away are not checked. Results go to `target/bench.json` too.
 #![expect(
     clippy::disallowed_methods,
@@ -81,9 +82,11 @@ fn main() -> ExitCode {
     let runs: usize = setting("VSA_BENCH_RUNS", "10").parse().unwrap();
     let sizes = setting("VSA_BENCH_SIZES", "100,1000,10000");
     let sizes: Vec<usize> = sizes.split(',').map(|size| size.parse().unwrap()).collect();
+    let variants = setting("VSA_BENCH_VARIANTS", "plain,TLS,ACME");
+    let is_meant = |variant: &Variant| variants.split(',').any(|name| name == variant.name());
     let mut rows = Vec::new();
     println!("{:<8}{:>8}  {:<22}{:>10}{:>10}{:>10}", "variant", "domains", "what", "seconds", "MB", "growth");
-    for variant in Variant::ALL {
+    for variant in Variant::ALL.into_iter().filter(is_meant) {
         for domains in &sizes {
             let tree = Tree::new(variant, *domains);
             for row in tree.measure(runs) {
