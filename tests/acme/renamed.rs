@@ -90,34 +90,35 @@ fn a_node_that_gave_way_is_there_again_where_a_failed_run_is_kept() {
 }
 
 #[test]
-fn a_node_that_gave_way_is_there_again_where_a_switch_that_fails_is_kept() {
+fn a_node_that_goes_is_there_until_what_takes_its_place_is() {
     let Some(ground) = Workspace::managed() else { return };
-    let port = Port::reserve();
-    let write = |name: &str, https: u16| {
+    let [http, https] = [Port::reserve(), Port::reserve()];
+    let write = |name: &str, (http, https): (u16, u16)| {
         let site = "  tls {\n    enabled = false\n  }\n  root = \"/srv/shop\"\n";
         let text = format!(
-            "node \"{name}\" {{\n  proxy {{\n    http_port  = {}\n    https_port = {https}\n  }}\n}}\ntenant \"{name}\" \
+            "node \"{name}\" {{\n  proxy {{\n    http_port  = {http}\n    https_port = {https}\n  }}\n}}\ntenant \"{name}\" \
              {{}}\ndomain \"{NAME}\" {{\n  tenant = tenant.{name}\n{site}}}\n",
-            ground.http_port(),
         );
         ground.write("main.hcl", text);
     };
-    write("zebra", ground.https_port());
+    write("zebra", (ground.http_port(), ground.https_port()));
     ground.apply();
-    let served = || fetch(&Request::http(ground.http_port(), NAME, "/")).is_ok();
-    assert!(served());
+    let served = |port| fetch(&Request::http(port, NAME, "/")).is_ok();
+    assert!(served(ground.http_port()));
 
-    write("alpha", port.number);
-    let mut taken = None;
+    // One on its port, and one that has two of its own.
     let keeping = ["apply", "-auto-approve", "-on-failure=keep"];
-    let ran = ground.meanwhile(keeping, "phase:switch:1", || {
-        taken = Some(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port.number)).unwrap());
-    });
-    let _ = ran.code(6).says(&port.number.to_string());
-    assert!(served());
-    drop(taken);
+    for port in [ground.http_port(), http.number] {
+        write("alpha", (port, https.number));
+        let mut taken = None;
+        let ran = ground.meanwhile(keeping, "phase:switch:1", || {
+            taken = Some(TcpListener::bind((Ipv4Addr::UNSPECIFIED, https.number)).unwrap());
+        });
+        let _ = ran.code(6).says(&https.number.to_string());
+        assert!(served(ground.http_port()), "beside one on {port}");
+    }
     ground.apply();
-    assert!(served());
+    assert!(served(http.number) && !served(ground.http_port()));
     ground.assert_nothing_to_do();
     let _ = ground.vsa(["destroy", "-auto-approve"]).code(0);
 }

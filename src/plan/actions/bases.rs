@@ -70,9 +70,14 @@ impl<'a> Bases<'a> {
         self.made.iter().map(|(node, base)| (*node, *base))
     }
 
-    /// Takes the nodes that go, and that nginx still serves, out of it: the actions that do.
-    pub(super) fn retire(&self, sequence: &mut Sequence) -> Vec<(&'a NodeSpec, u32)> {
+    /// Takes some of the nodes that go, and that nginx still serves, out of it: the actions that do.
+    pub(super) fn retire(
+        &self,
+        sequence: &mut Sequence,
+        is_meant: impl Fn(&NodeSpec) -> bool,
+    ) -> Vec<(&'a NodeSpec, u32)> {
         let still_there = served(self.retired).filter(|(address, _)| !self.gone.contains_key(address));
+        let still_there = still_there.filter(|(_, stored)| is_meant(&stored.spec));
         let retired = still_there.map(|(address, stored)| {
             (&stored.spec, sequence.push(address, address, retire(Phase::Switch, stored), Vec::new()))
         });

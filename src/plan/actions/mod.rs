@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::action::{Action, Operation, Phase, Undo};
 use super::build::{Inputs, NodeWork};
 use super::kind::Step;
+use super::node::NodeSpec;
 use super::{nodes, proxy};
 use crate::address::Address;
 use crate::state::StoredNode;
@@ -103,8 +104,11 @@ pub(super) fn order(
             brings.filter_map(|work| made.get(&work.address)).flatten().copied().collect();
         sequence.need(base, brought);
     }
-    // Nodes that go, first: one that comes may listen on their ports.
-    let retired_first = bases.retire(&mut sequence);
+    // A node that goes is there until what comes is, unless that cannot be before it has gone.
+    let is_first = |goes: &NodeSpec| {
+        nodes.values().any(|work| work.files.switch && is_in_the_way(goes, &work.node.spec))
+    };
+    let retired_first = bases.retire(&mut sequence, is_first);
     for (address, work) in nodes {
         let former = inputs.state.nodes.get(address).map(|stored| &stored.networks);
         let remade = works.iter().any(|work| work.node == *address && work.remakes_proxy());
@@ -140,6 +144,7 @@ pub(super) fn order(
             sequence.push(address, address, step, needs);
         }
     }
+    bases.retire(&mut sequence, |goes| !is_first(goes));
     let interrupted = inputs.interrupted.is_some();
     // What a killed run left is removed as well; where that is all, the live generation stays the live one.
     let prune = nodes.iter().map(|(address, work)| {
