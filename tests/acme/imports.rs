@@ -301,3 +301,26 @@ fn certbot_gets_a_lineage_back_from_the_last_who_has_it() {
     let _ = ground.vsa(["destroy", "-auto-approve"]).code(0);
     assert_eq!(imports.renewal(), before, "certbot renews it again");
 }
+
+/// Who gets no certificate from an authority may have one of certbot's: nobody asks for it again.
+#[test]
+fn what_failed_is_forgotten_once_it_is_taken_over() {
+    let Some(imports) = Imports::new() else { return };
+    let Imports { ground, pebble, .. } = &imports;
+    let port = format!("http_port  = {}", ground.http_port());
+    imports.configure("");
+    // Nobody answers where the authority looks.
+    let wanted = ground.read("main.hcl");
+    let other = Port::reserve();
+    ground.write("main.hcl", wanted.replace(&port, &format!("http_port  = {}", other.number)));
+    let _ = ground.vsa(["apply", "-auto-approve", "-on-failure=keep"]).code(6);
+    let orders = pebble.orders();
+    let _ = ground.vsa(["cert", "renew"]).code(1);
+    imports.configure(&imports.taken_over());
+    ground.apply();
+    let _ = ground.vsa(["cert", "renew"]).code(0).says("No certificate is due");
+    let _ = ground.vsa(["cert", "status"]).code(0);
+    assert_eq!(pebble.orders(), orders, "nobody was asked");
+    assert_eq!(ground.https(NAME, "/").status, 200);
+    ground.assert_nothing_to_do();
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, Facts, fact, lineages, make_missing};
+use super::{Context, Facts, fact, issuing, lineages, make_missing};
 use crate::apply::certificate::{self, CHAIN, KEY, Pair};
 use crate::apply::generation::Readers;
 use crate::apply::journal::Before;
@@ -64,17 +64,21 @@ pub(super) async fn copy(
 ) -> Result<Facts, Diagnostic> {
     let pair = Pair::read(context.host, chain, key).await?;
     let digest = sha256(pair.chain.as_bytes());
+    let stored = context.state.resources.get(context.resource);
+    let fact = |name: &str| stored?.facts.get(name)?.as_str();
+    let is_known = fact("digest") == Some(&*digest);
+    if asked_authority(issue.request).is_some() && !is_known {
+        // An authority need not be asked for it any more.
+        issuing::forget(context, issue).await?;
+    }
     if let Some(facts) = existing(context, issue).await
         && facts.get("digest").and_then(serde_json::Value::as_str) == Some(&*digest)
     {
         return Ok(facts);
     }
     // A copy of what the state knows is of the same order.
-    let origin = context.state.resources.get(context.resource).and_then(|stored| {
-        let fact = |name: &str| stored.facts.get(name).and_then(serde_json::Value::as_str);
-        let (account, order) = (fact("account")?.to_owned(), fact("order")?.to_owned());
-        (fact("digest") == Some(&*digest)).then_some(Origin { account, order })
-    });
+    let origin = || Some(Origin { account: fact("account")?.to_owned(), order: fact("order")?.to_owned() });
+    let origin = if is_known { origin() } else { None };
     install(context, issue, pair, origin.as_ref()).await
 }
 

@@ -88,7 +88,7 @@ pub(super) async fn adopt(context: Context<'_>, issue: Issue<'_>) -> Result<Fact
 }
 
 /// Forgets the order of what is there: taken up again, it would give the same certificate with the same key.
-async fn forget(context: Context<'_>, issue: Issue<'_>) -> Result<(), Diagnostic> {
+pub(super) async fn forget(context: Context<'_>, issue: Issue<'_>) -> Result<(), Diagnostic> {
     let Context { host, spec, issuance, .. } = context;
     let name = NodeSpec::certificate_name(issue.directory);
     let is_known = issuance.look(spec, |ledger| {
