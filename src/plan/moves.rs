@@ -101,7 +101,7 @@ pub(super) fn keep_targeted(moves: &mut Moves, targets: &mut BTreeSet<Address>, 
         specs.entry(address.clone()).or_insert_with(|| stored.spec.clone());
     }
     let items = items(inputs.resources, inputs, &specs, &mut Diagnostics::new());
-    let about = Targets::of(Some(targets), &items);
+    let about = Targets::of(Some(targets), inputs.applied, &items);
     moves.retain(|_, to| about.contains(to));
 }
 

@@ -29,8 +29,13 @@ pub(super) enum Targets {
 
 impl Targets {
     /// These resources, what they depend on, the nodes that there is something of them on (one that they leave is
-    /// switched too), and the sites that pass requests on to them: a service that moves takes its sites along.
-    pub(super) fn of(wanted: Option<&BTreeSet<Address>>, all: &[Item<'_>]) -> Self {
+    /// switched too), and the sites that pass requests on to them: a service that moves takes its sites along. What is
+    /// taken as it was applied needs no more than its node.
+    pub(super) fn of(
+        wanted: Option<&BTreeSet<Address>>,
+        applied: &BTreeSet<Address>,
+        all: &[Item<'_>],
+    ) -> Self {
         let Some(wanted) = wanted else { return Self::All };
         let mut items: BTreeMap<&Address, Vec<&Item<'_>>> = BTreeMap::new();
         for item in all {
@@ -58,7 +63,8 @@ impl Targets {
             for item in items.get(address).into_iter().flatten() {
                 pending.push(&item.node);
                 // What goes needs nothing any more.
-                pending.extend(item.desired.into_iter().flat_map(|resource| &resource.depends_on));
+                let needy = item.desired.filter(|_| !applied.contains(address));
+                pending.extend(needy.into_iter().flat_map(|resource| &resource.depends_on));
             }
         }
         Self::Some(found)

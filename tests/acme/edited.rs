@@ -1,13 +1,15 @@
 //! What was edited since the last apply, and a renewal that nobody looks at before.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use super::issuing::{live, site};
 use super::renewing::node;
 use super::story::{NAME, Story};
+use crate::stack::Ground;
 use crate::support::authority::{Behaviour, Validation};
 use crate::support::private_ca::trusted;
-use crate::support::{Authority, Workspace};
+use crate::support::{Authority, Workspace, images};
 
 /// A site as its domain declares it, beside its certificate of the same name.
 fn with_own_certificate(story: &Story, until_issued: &str) {
@@ -106,13 +108,92 @@ fn a_site_that_was_edited_is_not_switched_in_unseen() {
     story.later();
     story.replace("  root   =", "  headers = { \"X-Version\" = \"2\" }\n  root   =");
     let told = ground.vsa(["cert", "renew"]).code(0);
-    let _ = told.says("`domain[\"shop.example.com\"]` stays as it is: it, or what it needs, was edited");
+    let _ = told.says("`domain[\"shop.example.com\"]` stays as it is: it, or what goes with it, was edited");
     trusted(&story.authority.roots()[0], &live(ground, NAME), NAME).unwrap();
     let plain = ground.http(NAME, "/");
     assert_eq!((plain.status, plain.header("x-version")), (200, None), "as it was applied");
     ground.apply();
     assert_eq!(ground.https(NAME, "/").header("x-version"), Some("2"));
     assert_eq!(story.authority.orders().len(), 1);
+    ground.assert_nothing_to_do();
+}
+
+#[test]
+fn an_edited_site_is_not_switched_in_with_another_one_of_its_stack() {
+    let Some(ground) = Ground::new() else { return };
+    let authority = Authority::start(Behaviour::new(Validation::Believes));
+    ground.compose(&images::app(&ground.engine, "1"));
+    let (workspace, tenant) = (&ground.workspace, ground.tenant());
+    let acme = format!(
+        "\n  acme {{\n    directory   = \"{}\"\n    ca          = \"{}\"\n    check_names = false\n  }}\n}}\n",
+        authority.directory(),
+        authority.ca().display(),
+    );
+    let node = workspace.read("node.hcl");
+    workspace.write("node.hcl", node.trim_end().strip_suffix('}').unwrap().to_owned() + &acme);
+    let site = |name: &str, more: &str| {
+        format!(
+            "domain \"{name}.example.com\" {{\n  tenant = tenant.{tenant}\n  {more}\n  upstream {{\n    stack = stack.shop\n    \
+             service = \"web\"\n    port = 3000\n  }}\n}}\n"
+        )
+    };
+    let write = |sites: &[String]| {
+        let stack = format!(
+            "tenant \"{tenant}\" {{}}\nstack \"shop\" {{\n  tenant = tenant.{tenant}\n  source = \"./shop\"\n  env = {{ GREETING = \
+             \"hello\" }}\n}}\n"
+        );
+        workspace.write("main.hcl", stack + &sites.concat());
+    };
+    write(&[site("one", ""), site("two", "")]);
+    authority.down(true);
+    let _ = workspace.vsa(["apply", "-auto-approve", "-on-failure=keep"]).code(6);
+    authority.down(false);
+    let path = workspace.node_root().join("accounts/ledger.json");
+    let mut ledger: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for known in ledger["certificates"].as_object_mut().unwrap().values_mut() {
+        known["failed"]["again"] = 0.into();
+    }
+    fs::write(path, ledger.to_string()).unwrap();
+
+    // One was edited, one is new, and one waits for its first certificate: they share a stack.
+    write(&[site("one", ""), site("two", "headers = { \"X-Version\" = \"2\" }"), site("three", "")]);
+    let mut told = workspace.vsa(["cert", "renew"]).code(0);
+    for name in ["one", "two"] {
+        told = told.says(&format!(
+            "`domain[\"{name}.example.com\"]` stays as it is: it, or what goes with it, was edited"
+        ));
+    }
+    let issued: BTreeSet<Vec<String>> =
+        authority.issued().iter().map(|issued| issued.names.clone()).collect();
+    assert_eq!(issued, ["one", "two"].map(|name| vec![format!("{name}.example.com")]).into());
+    assert_eq!(workspace.https("two.example.com", "/").header("x-version"), None);
+    let plan = workspace.vsa(["plan"]).code(0);
+    let _ = plan.says("domain[\"three.example.com\"] will be created").says("X-Version");
+
+    workspace.apply();
+    assert_eq!(workspace.https("two.example.com", "/").header("x-version"), Some("2"));
+    assert_eq!(authority.orders().len(), 3);
+    for name in ["one", "two", "three"] {
+        let name = format!("{name}.example.com");
+        trusted(&authority.roots()[0], &live(workspace, &name), &name).unwrap();
+        assert_eq!(workspace.https(&name, "/").status, 200);
+    }
+    workspace.assert_nothing_to_do();
+}
+
+#[test]
+fn a_renewal_takes_nothing_along_that_the_certificate_names() {
+    let Some(story) = Story::new() else { return };
+    let (ground, authority) = (&story.ground, &story.authority);
+    let certificate = "certificate \"mail\" {\n  names      = [\"mail.example.com\"]\n  depends_on = [domain[\"shop.example.com\"]]\n}\n";
+    ground.write("main.hcl", ground.read("main.hcl") + certificate);
+    ground.apply();
+    story.replace("  root   =", "  headers = { \"X-Version\" = \"2\" }\n  root   =");
+    let _ = ground.vsa(["cert", "renew", "mail", "-force"]).code(0).says("0 added, 1 changed, 0 destroyed");
+    assert_eq!(authority.issued()[2].names, ["mail.example.com"]);
+    assert_eq!(ground.https(NAME, "/").header("x-version"), None);
+    ground.apply();
+    assert_eq!(ground.https(NAME, "/").header("x-version"), Some("2"));
     ground.assert_nothing_to_do();
 }
 

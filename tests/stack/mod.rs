@@ -119,7 +119,7 @@ domain "shop.example.com" {{
     }
 
     /// A web service of this image, and a database beside it.
-    fn compose(&self, image: &str) -> &Self {
+    pub fn compose(&self, image: &str) -> &Self {
         let database = images::database(&self.engine);
         let text = format!(
             "services:\n  web:\n    image: {image}\n    environment:\n      GREETING: ${{GREETING}}\n    \

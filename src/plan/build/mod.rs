@@ -235,7 +235,7 @@ fn build_from(
         specs.entry(address.clone()).or_insert_with(|| stored.spec.clone());
     }
     let items = items(resources, inputs, &specs, &mut findings);
-    let targets = Targets::of(inputs.targets, &items);
+    let targets = Targets::of(inputs.targets, inputs.applied, &items);
     wanted.retain(|node| targets.contains(node));
     let scope =
         Scope { inputs, resources, items: &items, targets: &targets, wanted: &wanted, former: &former };

@@ -28,17 +28,24 @@ pub(super) fn as_applied<'a>(
     Ok(plan::as_applied(&declared.resources, state, beside, is_kept).resources)
 }
 
-/// Which of these sites were edited, or need what was, by a plan of them and these certificates.
-pub(super) fn held<'a>(
+/// Which of these sites were edited, or bring along what was, by a plan of them and these certificates: none once nothing
+/// that was edited is in the plan.
+pub(super) fn held(
     declared: &Declared,
     plan: &Plan,
     certificates: &BTreeSet<Address>,
-    sites: impl Iterator<Item = &'a Address>,
+    sites: &BTreeSet<Address>,
 ) -> BTreeSet<Address> {
     let edited = plan.changes.iter().filter(|change| change.is_edited());
     let edited: BTreeSet<Address> = edited.map(|change| change.address.clone()).collect();
     let edited = &edited - certificates;
-    sites.filter(|site| needs(declared, site, &edited)).cloned().collect()
+    if edited.is_empty() {
+        return BTreeSet::new();
+    }
+    let held: BTreeSet<Address> =
+        sites.iter().filter(|site| needs(declared, site, &edited)).cloned().collect();
+    // Others come by a stack that sites share: which of these brings them is not looked at.
+    if held.is_empty() { sites.clone() } else { held }
 }
 
 /// Whether a resource is one of `these`, or needs one.

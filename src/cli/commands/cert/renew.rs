@@ -187,16 +187,20 @@ impl Renew {
         (certificates, anew): (&BTreeSet<Address>, BTreeSet<Address>),
         targets: BTreeSet<Address>,
     ) -> Result<Exit, Failure> {
-        let sites = &targets - certificates;
+        let mut sites = &targets - certificates;
         let attempts = Attempts { anew, again: true, ..Attempts::default() };
         let applied = certificates.clone();
         let mut options = Options { attempts, applied, ..Options::about(targets, !self.plan) };
         invocation.ensure_key()?;
         let mut prepared = planning::plan(invocation, declared, options.clone())?;
-        let held = held(declared, &prepared.planned.plan, certificates, sites.iter());
-        if let Some(targets) = options.targets.as_mut().filter(|_| !held.is_empty()) {
+        loop {
             // Nobody has looked at what was edited since: sites that would bring it along stay as they are.
-            targets.retain(|address| !held.contains(address));
+            let held = held(declared, &prepared.planned.plan, certificates, &sites);
+            if held.is_empty() {
+                break;
+            }
+            sites = &sites - &held;
+            options.targets = Some(certificates | &sites);
             let told: Vec<Diagnostic> = held.iter().map(stays).collect();
             invocation.terminal.diagnostics(&told, &Sources::new());
             prepared = planning::plan(invocation, declared, options.clone())?;
@@ -217,7 +221,7 @@ impl Renew {
 
 /// That a site is not switched in.
 fn stays(site: &Address) -> Diagnostic {
-    Diagnostic::warning(format!("`{site}` stays as it is: it, or what it needs, was edited"))
+    Diagnostic::warning(format!("`{site}` stays as it is: it, or what goes with it, was edited"))
         .help("`vsa apply` makes the change, and switches its certificate in")
         .on(site)
 }
