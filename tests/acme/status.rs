@@ -176,7 +176,7 @@ fn what_no_authority_issues_is_renewed_by_the_timer_too() {
     ground.write("server.pem", &another.certificate);
     let broken = ground.vsa(["cert", "renew"]).code(1);
     let _ =
-        broken.says("error[unusable_certificate]: `").says("a certificate is due, and is not renewed now");
+        broken.says("error[unusable_certificate]: `").says("a certificate cannot be copied from its files");
     let _ = ground
         .vsa(["cert", "status", "-nagios"])
         .code(1)
@@ -209,9 +209,20 @@ fn what_no_authority_issues_is_renewed_by_the_timer_too() {
     // Its time has come.
     let mut state: serde_json::Value = serde_json::from_str(&ground.read("state/default.json")).unwrap();
     let soon = jiff::Timestamp::now().as_second() + 86_400;
-    state["resources"]["certificate[\"mail.example.com\"]"]["facts"]["not_after"] = soon.into();
+    for name in ["mail.example.com", "local"] {
+        let address =
+            if name == "local" { "certificate.local".to_owned() } else { format!("certificate[\"{name}\"]") };
+        state["resources"][&*address]["facts"]["not_after"] = soon.into();
+    }
     ground.write("state/default.json", state.to_string());
-    let _ = ground.vsa(["cert", "renew"]).code(0).says("renewal is due").says("0 added, 1 changed");
+    let _ =
+        ground.vsa(["cert", "status", "-nagios"]).code(1).says("nobody has put another one into its files");
+    ca.write(&path);
+    let _ = ground
+        .vsa(["cert", "status", "-nagios"])
+        .code(1)
+        .says("another one is in its files: `vsa cert renew` copies it");
+    let _ = ground.vsa(["cert", "renew"]).code(0).says("renewal is due").says("0 added, 2 changed");
     assert!(made(4));
     ground.assert_nothing_to_do();
 }

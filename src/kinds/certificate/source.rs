@@ -126,7 +126,7 @@ impl Kept {
     }
 
     /// Whether the certificate is another one than this, by its digest.
-    pub(super) fn differs(&self, digest: &str, observed: &Observations) -> bool {
+    pub fn differs(&self, digest: &str, observed: &Observations) -> bool {
         let [_, asked, _] = self.queries();
         matches!(observed.get(&asked), Some(Answer::Digest(found)) if found != digest)
     }

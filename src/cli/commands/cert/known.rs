@@ -28,10 +28,19 @@ pub(super) struct Known<'a> {
     pub(super) forgotten: Option<Diagnostic>,
     /// What its file holds, or why that is not known.
     pub(super) live: Result<CertificateFacts, String>,
-    /// Why the files that it is copied from cannot be used, where that is so.
-    pub(super) unusable: Option<String>,
+    /// How the files are that it is copied from.
+    pub(super) files: Files,
     /// The names that sites answer for with it.
     pub(super) sites: BTreeSet<Arc<str>>,
+}
+
+/// The files that a certificate is copied from.
+#[derive(Default)]
+pub(super) struct Files {
+    /// Why they cannot be used, where that is so.
+    pub(super) unusable: Option<String>,
+    /// Whether another certificate is in them than was copied.
+    pub(super) differ: bool,
 }
 
 impl Known<'_> {
@@ -74,14 +83,15 @@ pub(super) fn every<'a>(invocation: &Invocation, state: &'a State) -> Vec<Known<
             Some((address, stored, spec, held, remembered.and_then(|remembered| remembered.failed)))
         })
         .collect();
-    let files = all.iter().flat_map(|(_, _, _, held, _)| {
+    let questions = all.iter().flat_map(|(_, _, _, held, _)| {
         let file = |file: &str| held.directory.join(file);
         [Query::Certificate(file(Piece::Fullchain.file())), Query::Read(file(REVOKED))]
     });
-    let answers = invocation.block_on(invocation.host.observe(&files.collect::<Vec<_>>()));
+    let answers = invocation.block_on(invocation.host.observe(&questions.collect::<Vec<_>>()));
     let mut sites = sites(state);
     let copied = all.iter().filter(|(_, _, _, held, _)| held.source == Source::Files);
-    let mut unusable = unusable(invocation, copied.map(|(address, stored, ..)| (*address, *stored)));
+    let mut sources =
+        files(invocation, copied.map(|(address, stored, _, held, _)| (*address, *stored, held)));
     let known =
         |((address, stored, spec, mut held, failed), answers): ((_, _, &'a NodeSpec, Held, _), &[Answer])| {
             let live = match &answers[0] {
@@ -94,25 +104,28 @@ pub(super) fn every<'a>(invocation: &Invocation, state: &'a State) -> Vec<Known<
                 held.renews = held.renews.and(noted.when());
                 held.revoked = Some(noted);
             }
-            let (sites, unusable) = (sites.remove(address).unwrap_or_default(), unusable.remove(address));
-            Known { address, stored, spec, held, failed, forgotten: forgotten(spec), live, unusable, sites }
+            let (sites, files) = (sites.remove(address), sources.remove(address));
+            let (sites, files) = (sites.unwrap_or_default(), files.unwrap_or_default());
+            Known { address, stored, spec, held, failed, forgotten: forgotten(spec), live, files, sites }
         };
     all.into_iter().zip(answers.chunks(2)).map(known).collect()
 }
 
-/// Of these, which are copied from files, why those cannot be used.
-fn unusable<'a>(
+/// How the files of these are, which are copied from them.
+fn files<'a, 'b>(
     invocation: &Invocation,
-    copied: impl Iterator<Item = (&'a Address, &'a Stored)>,
-) -> BTreeMap<&'a Address, String> {
-    let kept: Vec<(&Address, Kept)> =
-        copied.filter_map(|(address, stored)| Some((address, Kept::stored(stored)?))).collect();
-    let queries: Vec<Query> = kept.iter().flat_map(|(_, kept)| kept.queries()).collect();
+    copied: impl Iterator<Item = (&'a Address, &'a Stored, &'b Held)>,
+) -> BTreeMap<&'a Address, Files> {
+    let kept: Vec<(&Address, Kept, &Held)> =
+        copied.filter_map(|(address, stored, held)| Some((address, Kept::stored(stored)?, held))).collect();
+    let queries: Vec<Query> = kept.iter().flat_map(|(_, kept, _)| kept.queries()).collect();
     let answers = invocation.block_on(invocation.host.observe(&queries));
     let observed: Observations = queries.into_iter().zip(answers).collect();
-    let wrong =
-        kept.into_iter().filter_map(|(address, kept)| Some((address, kept.seen(&observed)?.err()?.summary)));
-    wrong.collect()
+    let look = |kept: &Kept, held: &Held| {
+        let wrong = kept.seen(&observed).and_then(Result::err);
+        Files { unusable: wrong.map(|wrong| wrong.summary), differ: kept.differs(&held.digest, &observed) }
+    };
+    kept.iter().map(|(address, kept, held)| (*address, look(kept, held))).collect()
 }
 
 /// The names that sites answer for with each certificate.

@@ -48,8 +48,10 @@ struct Due {
     anew: BTreeSet<Address>,
     /// What the plan is about: the sites of those that were never issued, too.
     targets: BTreeSet<Address>,
-    /// Those that are due and wait, because it failed before, or because what they come from cannot be used.
+    /// Those that are due and wait, because it failed before.
     waiting: Vec<Diagnostic>,
+    /// Those whose files cannot be used.
+    unusable: Vec<Diagnostic>,
     /// Those that are due and are to move, which sites that serve them do with them.
     moving: Vec<Diagnostic>,
     /// What is said of those that are asked for and are not made anew.
@@ -110,7 +112,7 @@ impl Renew {
             let is_tried = candidate.was_tried(ledgers);
             match candidate.when(ledgers, observed) {
                 When::Unusable(unusable) => {
-                    due.waiting.push(unusable.diagnostic().on(address));
+                    due.unusable.push(unusable.diagnostic().on(address));
                     continue;
                 }
                 When::Changed => {
@@ -148,10 +150,10 @@ impl Renew {
 
     /// Renews them, each that can be; what cannot is said at the end.
     fn renew(&self, invocation: &Invocation, declared: &Declared, due: Due) -> Result<Exit, Failure> {
-        let Due { certificates, anew, targets, waiting, moving, kept, next } = due;
+        let Due { certificates, anew, targets, waiting, unusable, moving, kept, next } = due;
         let told: Vec<Diagnostic> = moving.iter().cloned().chain(kept).collect();
         invocation.terminal.diagnostics(&told, &Sources::new());
-        if certificates.is_empty() && waiting.is_empty() {
+        if certificates.is_empty() && waiting.is_empty() && unusable.is_empty() {
             if !moving.is_empty() {
                 return Ok(Exit::Done);
             }
@@ -166,17 +168,28 @@ impl Renew {
         } else {
             self.apply(invocation, declared, (&certificates, anew), targets)
         };
-        if waiting.is_empty() {
+        let texts = [
+            match waiting.len() {
+                0 => String::new(),
+                1 => "a certificate is due, and is not renewed now".to_owned(),
+                some => format!("{some} certificates are due, and are not renewed now"),
+            },
+            match unusable.len() {
+                0 => String::new(),
+                1 => "a certificate cannot be copied from its files".to_owned(),
+                some => format!("{some} certificates cannot be copied from their files"),
+            },
+        ];
+        let mut texts = texts.into_iter().filter(|text| !text.is_empty()).peekable();
+        if texts.peek().is_none() {
             return ended;
         }
-        let text = match waiting.len() {
-            1 => "a certificate is due, and is not renewed now".to_owned(),
-            some => format!("{some} certificates are due, and are not renewed now"),
-        };
         let mut failure =
             ended.err().unwrap_or(Failure { exit: Exit::Error, diagnostics: Diagnostics::new() });
         failure.diagnostics.extend(waiting);
-        failure.diagnostics.push(Diagnostic::error(text).help("`vsa cert status` shows how they stand"));
+        failure.diagnostics.extend(unusable);
+        let summary = |text| Diagnostic::error(text).help("`vsa cert status` shows how they stand");
+        failure.diagnostics.extend(texts.map(summary).collect::<Vec<_>>());
         Err(failure)
     }
 

@@ -63,12 +63,16 @@ impl Row<'_> {
                 format!("is served, but what is remembered of it cannot be read: {}", why.summary),
             ));
         }
-        if let Some(why) = &self.known.unusable {
+        if let Some(why) = &self.known.files.unusable {
             return Some((Severity::Warning, format!("is copied from files that cannot be used: {why}")));
         }
         if held.ends_soon_from.is_some_and(|from| from <= self.now) {
-            let what =
-                format!("ends on {}, and nobody has put another one into its files", day(live.not_after));
+            let ends = day(live.not_after);
+            let what = if self.known.files.differ {
+                format!("ends on {ends}, and another one is in its files: `vsa cert renew` copies it")
+            } else {
+                format!("ends on {ends}, and nobody has put another one into its files")
+            };
             return Some((Severity::Warning, what));
         }
         let margin = held.renews.map_or(i64::MAX, |renews| live.not_after.saturating_sub(renews));
@@ -109,7 +113,7 @@ impl Row<'_> {
     /// Whether somebody has to do something.
     pub(super) fn is_bad(&self) -> bool {
         let has_ended = self.known.live.as_ref().map_or(true, |live| live.not_after <= self.now);
-        let is_spoilt = self.known.held.revoked.is_some() || self.known.unusable.is_some();
+        let is_spoilt = self.known.held.revoked.is_some() || self.known.files.unusable.is_some();
         has_ended || self.fails() || is_spoilt
     }
 
@@ -146,7 +150,7 @@ impl Row<'_> {
             "lacks": self.known.lacks(),
             "revoked": held.revoked.as_ref().map(revoked_json),
             "error": live.as_ref().err(),
-            "unusable": self.known.unusable,
+            "unusable": self.known.files.unusable,
             "failed": failed.as_ref().map(|failed| serde_json::json!({
                 "times": failed.times,
                 "why": failed.why,

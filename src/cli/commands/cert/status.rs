@@ -70,7 +70,7 @@ impl Status {
                 }
             }
             for row in &rows {
-                if let Some(why) = &row.known.unusable {
+                if let Some(why) = &row.known.files.unusable {
                     let name = &row.known.stored.name;
                     let why = visible(why);
                     terminal.line(&format!("\n{name} is copied from files that cannot be used: {why}"));
