@@ -86,6 +86,25 @@ fn a_name_that_could_not_be_had_is_said_to_lack() {
 }
 
 #[test]
+fn another_key_that_could_not_be_had_is_left_to_the_timer() {
+    let Some(story) = disk_story::Story::issued() else { return };
+    let disk_story::Story { ground, authority } = &story;
+    let own = format!("certificate \"{NAME}\" {{\n  key_type = \"ecdsa-p384\"\n}}\n");
+    ground.write("main.hcl", ground.read("main.hcl") + &own);
+    let no = || Fault::Problem(Problem::new(403, "rejectedIdentifier", "not this one"));
+    authority.fail(Step::NewOrder, no(), 1);
+    let _ = ground.vsa(["apply", "-auto-approve"]).code(5);
+    let _ = ground.vsa(["cert", "status"]).code(1).says("it was asked for what is not applied");
+    ground.apply();
+    let _ =
+        ground.vsa(["cert", "status"]).code(1).says("`vsa cert renew`, or its timer, tries it again from");
+    later(&story);
+    let _ = ground.vsa(["cert", "renew"]).code(0).says("0 added, 1 changed");
+    let _ = ground.vsa(["cert", "status"]).code(0);
+    story.whole(2);
+}
+
+#[test]
 fn what_was_asked_for_before_it_was_due_is_tried_again() {
     let Some(story) = disk_story::Story::issued() else { return };
     let disk_story::Story { ground, authority } = &story;

@@ -11,7 +11,9 @@ use super::due::due_from;
 use super::facts::Facts;
 use crate::names::{AuthorityDirectory, Duration, Text as _};
 use crate::plan::NodeSpec;
-use crate::plan::issuance::{Authority, Lineage, Maker, Remembered, Revoked, Window, asked_authority};
+use crate::plan::issuance::{
+    Authority, Lineage, Maker, Remembered, Revoked, Window, asked_authority, asked_key_type, asked_names,
+};
 use crate::state::Stored;
 use crate::state::attributes::{self, Tree};
 
@@ -130,6 +132,17 @@ pub fn held(stored: &Stored, spec: &NodeSpec, remembered: Option<&Remembered>) -
 /// The names that the state has a certificate for, where that is said.
 pub fn wanted_names(stored: &Stored) -> Vec<Arc<str>> {
     applied_names(stored).unwrap_or_default()
+}
+
+/// Whether the state wants a certificate that an authority was asked for, as far as its names and its key tell.
+pub fn wants(stored: &Stored, request: &str) -> bool {
+    let names = applied_names(stored).unwrap_or_else(|| vec![Arc::clone(&stored.name)]);
+    let key_type = match attributes::decode(&stored.attributes) {
+        Ok(Tree::Object(attributes)) => text(&attributes, "key_type"),
+        _ => None,
+    };
+    let is_its_key = key_type.is_some_and(|key_type| asked_key_type(request) == Some(&*key_type));
+    is_its_key && asked_names(request) == names.iter().map(|name| &**name).collect()
 }
 
 /// The authority that made the last issue, as it was configured then: by the block of the certificate or of its node, as

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use held::{Held, Source, held, issuer, issuer_of, roots, wanted_names};
+pub use held::{Held, Source, held, issuer, issuer_of, roots, wanted_names, wants};
 pub use issued::{Issued, issued};
 pub use local::{Local, When, local};
 pub use source::{Kept, Unusable};

@@ -21,7 +21,7 @@ pub use lineage::{Damage, FoundLineage, Lineage, Obstacle, Piece, PublishedLinea
 pub use order::{CertificateOrder, DNS_SECRET, EAB_KEY, ORDER_KEY};
 pub use remembered::{Failed, LONGEST_WAIT, Remembered, RenewalInfo, TxtRecord, UnderWay};
 pub use renewal::Renewal;
-pub use request::{Maker, REQUEST, asked_authority, asked_names, asks_the_same};
+pub use request::{Maker, REQUEST, asked_authority, asked_key_type, asked_names, asks_the_same};
 pub use revoked::{REVOKED, Revocation, Revoked};
 pub use schema::block;
 pub use settings::{ExternalAccount, Settings};

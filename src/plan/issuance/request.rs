@@ -67,6 +67,11 @@ pub fn asked_authority(request: &str) -> Option<&str> {
     (Maker::of(request)? == Maker::Acme).then(|| request.split(' ').nth(2)).flatten()
 }
 
+/// The type of the key that an authority is asked for a certificate of with it, where one is.
+pub fn asked_key_type(request: &str) -> Option<&str> {
+    (Maker::of(request)? == Maker::Acme).then(|| request.split(' ').nth(3)).flatten()
+}
+
 /// The names that an authority is asked for with it; none where none is.
 pub fn asked_names(request: &str) -> BTreeSet<&str> {
     beside_node(request).and_then(of_authority).map(|(_, names)| names).unwrap_or_default()

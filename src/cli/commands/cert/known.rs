@@ -8,7 +8,7 @@ use super::KIND;
 use crate::address::Address;
 use crate::cli::Invocation;
 use crate::diag::{Diagnostic, Severity, Sources, rfc3339};
-use crate::kinds::certificate::{Held, Kept, Source, held, wanted_names};
+use crate::kinds::certificate::{Held, Kept, Source, held, wanted_names, wants};
 use crate::kinds::domain::served_with;
 use crate::names::covers;
 use crate::plan::issuance::{Failed, Ledger, Piece, REVOKED, Revoked, asks_the_same};
@@ -51,11 +51,14 @@ impl Known<'_> {
         wanted.filter(|name| !live.names.iter().any(|certified| covers(certified, name))).collect()
     }
 
-    /// Whether what failed is still to be had: any certificate at all, the renewal of the one that there is, or names that it
-    /// lacks.
+    /// Whether what failed is still to be had: any certificate at all, the renewal of the one that there is, names that it
+    /// lacks, or another key or authority.
     pub(super) fn is_owed(&self, failed: &Failed) -> bool {
         let Held { number, request, .. } = &self.held;
-        *number == 0 || asks_the_same(&failed.request, request) || !self.lacks().is_empty()
+        *number == 0
+            || asks_the_same(&failed.request, request)
+            || !self.lacks().is_empty()
+            || wants(self.stored, &failed.request)
     }
 }
 
