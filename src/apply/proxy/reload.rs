@@ -131,9 +131,16 @@ impl Proxy<'_> {
     /// What must be known of it before it is told to reload; `None` where it does not run.
     pub(in crate::apply) async fn running(&self) -> Option<Running> {
         let master = self.master().await?;
-        let workers = match self.ask(self.processes_query(master)).await {
-            Answer::Processes(children) => workers(&children),
-            _ => BTreeSet::new(),
+        let since = self.host.elapsed();
+        let workers = loop {
+            match self.ask(self.processes_query(master)).await {
+                Answer::Processes(children) => break workers(&children),
+                // Whose end is not waited for may lose what it answers.
+                Answer::Failed(_) if self.host.elapsed().saturating_sub(since) < WITHDRAWS => {
+                    self.host.sleep(OFTEN).await;
+                }
+                _ => break BTreeSet::new(),
+            }
         };
         let log = match self.log(master).await {
             Some(path) => match self.ask(Query::Tail { path: path.clone(), offset: u64::MAX }).await {
@@ -224,8 +231,11 @@ impl Proxy<'_> {
     async fn has_turned_over(&self, reloaded: Option<&Running>, answered_since: Duration) -> bool {
         let Some(running) = reloaded else { return true };
         let alone = self.host.elapsed().saturating_sub(answered_since) < WITHDRAWS;
-        let Answer::Processes(children) = self.ask(self.processes_query(running.master)).await else {
-            return true;
+        let children = match self.ask(self.processes_query(running.master)).await {
+            Answer::Processes(children) => children,
+            // What could not be seen is looked at again.
+            Answer::Failed(_) => return !alone,
+            _ => return true,
         };
         let is_old = |worker: &u32| running.workers.contains(worker);
         // One that takes no more says so: `nginx: worker process is shutting down`.
@@ -314,6 +324,8 @@ impl Proxy<'_> {
                 Answer::Processes(all) => {
                     running.workers.iter().any(|worker| all.get(worker).is_some_and(is_worker))
                 }
+                // What could not be seen may be there.
+                Answer::Failed(_) => true,
                 _ => false,
             };
             if !answers.iter().any(alive) {
